@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# One static library a room. A room links only the rooms it may depend on, so an arrow that points the wrong way
+# ends as a link error.
+
+add_library(bootkey_settings INTERFACE)
+target_include_directories(bootkey_settings INTERFACE ${PROJECT_SOURCE_DIR}/include)
+target_compile_definitions(bootkey_settings INTERFACE _GNU_SOURCE BOOTKEY_VERSION="${PROJECT_VERSION}")
+target_compile_options(bootkey_settings INTERFACE
+    -Wall -Wextra -Wpedantic -Wconversion -Wshadow $<$<BOOL:${BOOTKEY_WERROR}>:-Werror>)
+if(BOOTKEY_SANITIZE)
+    target_compile_options(bootkey_settings INTERFACE -fsanitize=${BOOTKEY_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+    target_link_options(bootkey_settings INTERFACE -fsanitize=${BOOTKEY_SANITIZE})
+endif()
+if(BOOTKEY_STATIC_LIBSTDCXX)
+    target_link_options(bootkey_settings INTERFACE -static-libstdc++ -static-libgcc -Wl,--gc-sections)
+    target_compile_options(bootkey_settings INTERFACE -ffunction-sections -fdata-sections)
+endif()
+
+# bootkey_room(NAME SOURCES file… [ROOMS room…] [LIBRARIES target…])
+# Makes the library bootkey_NAME from files in the current folder. LIBRARIES stay private to the room: their headers
+# are for its adapters only.
+function(bootkey_room name)
+    cmake_parse_arguments(ROOM "" "" "SOURCES;ROOMS;LIBRARIES" ${ARGN})
+    add_library(bootkey_${name} STATIC ${ROOM_SOURCES})
+    list(TRANSFORM ROOM_ROOMS PREPEND bootkey_)
+    target_link_libraries(bootkey_${name} PUBLIC bootkey_settings ${ROOM_ROOMS} PRIVATE ${ROOM_LIBRARIES})
+endfunction()
+
+# bootkey_test(ROOM SOURCES file… [ROOMS room…] [LIBRARIES target…])
+# Makes the Catch2 program test_ROOM; each test case is a CTest test named ROOM.CASE.
+function(bootkey_test room)
+    cmake_parse_arguments(TEST "" "" "SOURCES;ROOMS;LIBRARIES" ${ARGN})
+    add_executable(test_${room} ${TEST_SOURCES})
+    list(TRANSFORM TEST_ROOMS PREPEND bootkey_)
+    target_link_libraries(test_${room} PRIVATE bootkey_${room} ${TEST_ROOMS} ${TEST_LIBRARIES} bootkey_catch_main Catch2::Catch2)
+    target_include_directories(test_${room} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
+    catch_discover_tests(test_${room} TEST_PREFIX "${room}." PROPERTIES TIMEOUT 60)
+endfunction()

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// Which interfaces to bring up and use: the --interface names where there are any, else every interface that fits.
+// Pure; asked again for every interface that appears or is renamed.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "bootkey/network/link_table.hpp"
+
+namespace bootkey::network {
+
+/// What to do with an interface.
+enum class Use {
+    ignore,
+    if_up,     ///< use it while it is up, never bring it up
+    bring_up,  ///< bring it up if it is down, and use it
+};
+
+class InterfaceChoice {
+public:
+    /// `names`: the values of --interface in order, each a comma-separated list of names, globs (fnmatch(3)), "!" exclusions and "none". Empty strings
+    /// count as not given. `direct`: --connect or --server was given, so that point-to-point, non-broadcast and NOARP
+    /// interfaces are chosen as well.
+    InterfaceChoice(const std::vector<std::string>& names, bool direct);
+
+    [[nodiscard]] Use use(const Link& link) const;
+    /// The plain names (no pattern, no "none") among those given: to report those that do not exist.
+    [[nodiscard]] const std::vector<std::string>& plain_names() const { return plain_names_; }
+    /// DEVICE for the network hooks: the names comma-joined; empty if none or if a pattern is among them.
+    [[nodiscard]] std::string device() const;
+
+private:
+    struct Pattern { std::string text; bool exclude = false; Use use = Use::bring_up; };
+    std::vector<Pattern> patterns_;
+    std::vector<std::string> plain_names_;
+    bool none_given_ = false;
+    bool direct_;
+};
+
+}  // namespace bootkey::network

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// Decrypting server answers with the machine's OpenPGP key (GPGME, gpg), asynchronously on the loop. Preparing (engine
+// check, import of the secret key, starting the agent) goes on while the network comes up; answers that arrive earlier wait
+// for it. Owns the agent it starts and everything in its home directory.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "bootkey/base/log.hpp"
+#include "bootkey/base/loop.hpp"
+#include "bootkey/base/result.hpp"
+#include "bootkey/base/secret.hpp"
+
+namespace bootkey::openpgp {
+
+class Decryptor {
+public:
+    /// Called back once from the loop with the plaintext (1 byte to 64 KiB) or why there is none.
+    using Done = std::function<void(base::Result<base::Secret>)>;
+
+    /// Begins to prepare. `seckey_path`: the machine's secret key, armoured or binary. `home`: an empty directory
+    /// (mode 0700) that belongs to the caller, who removes it after this object. `on_failure` is called once from the loop if
+    /// preparing fails for good (no_input: the key is unusable; unavailable: gpg is missing).
+    [[nodiscard]] static base::Result<std::unique_ptr<Decryptor>> create(base::Loop& loop, const base::Log& log, const std::string& seckey_path,
+                                                                         const std::string& home,
+                                                                         std::function<void(base::Error)> on_failure);
+    /// Cancels what runs, ends the agent (its pid is gone when this returns); callbacks are dropped.
+    virtual ~Decryptor() = default;
+
+    /// Decrypts one message. Accepted only on final success: encrypted to our public key, with integrity protection, not
+    /// symmetric, not literal-only, 1 byte to 64 KiB. Several may be asked for; they are worked on in turn, each with a time limit.
+    virtual void decrypt(std::vector<std::byte> message, Done done) = 0;
+};
+
+}  // namespace bootkey::openpgp

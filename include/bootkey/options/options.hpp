@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// What the person who started the program wants, as one checked value. Filled by parse() in command_line.hpp
+// from the option table, the configuration file and the defaults; everybody else only reads it.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "bootkey/base/address.hpp"
+#include "bootkey/base/time.hpp"
+
+namespace bootkey::options {
+
+/// What the program is asked to do.
+enum class Mode { unlock, generate_keys, enroll, restore };
+
+/// An ADDRESS:PORT as given; the interface of a link-local address is still a name.
+struct ServerAddress {
+    base::IpAddress address;
+    std::uint16_t port = 0;
+    std::string scope;  ///< the name after '%', or empty
+    std::string text;   ///< exactly as given: CONNECT for the network hooks
+};
+
+enum class KeyType { ed25519, rsa4096 };
+
+struct Options {
+    Mode mode = Mode::unlock;
+
+    // Unlocking
+    std::optional<ServerAddress> connect;      ///< --connect: only this server, no Zeroconf
+    std::vector<ServerAddress> servers;        ///< --server: tried beside Zeroconf
+    std::vector<std::string> interfaces;       ///< --interface, in order, as given; empty: choose
+    std::string pubkey, seckey;                ///< OpenPGP key files; empty: the first key directory that has them
+    std::string tls_pubkey, tls_privkey;       ///< TLS raw key, PEM; empty: beside the OpenPGP keys, else the OpenPGP key itself
+    std::string priority;                      ///< GnuTLS priority string; empty: default_priority
+    std::optional<unsigned> dh_bits;           ///< finite-field DH prime bits
+    std::string dh_params;                     ///< PKCS#3 PEM file
+    base::Duration delay = base::from_seconds(2.5);
+    std::string delay_text = "2.5";            ///< as given: DELAY for the network hooks
+    base::Duration retry = base::from_seconds(10);
+    std::string network_hook_dir = "/lib/mandos/network-hooks.d";
+    base::Duration network_hook_timeout = base::from_seconds(60);
+    int verb = 1;                              ///< 0-15
+    bool debug = false;                        ///< verb ≥ 9, and the libraries' own debug output
+
+    // Generating keys
+    std::string key_directory;                 ///< --generate-keys=DIR; empty: /etc/keys/bootkey
+    KeyType key_type = KeyType::ed25519;
+    bool tls_key = false;                      ///< also write a TLS PEM pair
+    bool passphrase = false;                   ///< ask for a passphrase that protects the secret key
+    bool force = false;                        ///< overwrite existing keys
+
+    // Enrolling
+    bool enroll_script = false;                ///< --enroll=script
+    std::string name;                          ///< section name; empty: the host's name
+    std::string host;                          ///< address the server checks; empty: the section name
+    std::string password_file;                 ///< empty: ask on the terminal
+};
+
+/// The priority string of the wire protocol: TLS 1.3 only, raw public keys only.
+inline constexpr const char* default_priority =
+    "SECURE128:!CTYPE-X.509:+CTYPE-RAWPK:!RSA:!VERS-ALL:+VERS-TLS1.3:%PROFILE_ULTRA";
+
+}  // namespace bootkey::options

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "bootkey/base/text.hpp"
+
+#include <charconv>
+#include <cstdarg>
+#include <cstdio>
+
+namespace bootkey::base {
+namespace {
+
+// The length in bytes of the well-formed UTF-8 character that `text` begins with (RFC 3629 section 4), or 0.
+std::size_t utf8_length(std::string_view text) {
+    const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+    const auto continues = [&](std::size_t i, unsigned low = 0x80, unsigned high = 0xbf) {
+        return i < text.size() && byte(i) >= low && byte(i) <= high;
+    };
+    if (text.empty()) return 0;
+    const unsigned first = byte(0);
+    if (first < 0x80) return 1;
+    if (first >= 0xc2 && first <= 0xdf) return continues(1) ? 2 : 0;
+    if (first >= 0xe0 && first <= 0xef) {
+        const unsigned low = first == 0xe0 ? 0xa0 : 0x80;    // no overlong forms
+        const unsigned high = first == 0xed ? 0x9f : 0xbf;   // no surrogates
+        return continues(1, low, high) && continues(2) ? 3 : 0;
+    }
+    if (first >= 0xf0 && first <= 0xf4) {
+        const unsigned low = first == 0xf0 ? 0x90 : 0x80;
+        const unsigned high = first == 0xf4 ? 0x8f : 0xbf;   // up to U+10FFFF
+        return continues(1, low, high) && continues(2) && continues(3) ? 4 : 0;
+    }
+    return 0;
+}
+
+// Whether the character of `length` bytes at the start of `text` is a C0 or C1 control character or DEL.
+bool is_control(std::string_view text, std::size_t length) {
+    const auto first = static_cast<unsigned char>(text[0]);
+    if (length == 1) return first < 0x20 || first == 0x7f;
+    return length == 2 && first == 0xc2 && static_cast<unsigned char>(text[1]) < 0xa0;
+}
+
+bool is_digit(char character) {
+    return character >= '0' && character <= '9';
+}
+
+}  // namespace
+
+std::string_view trim(std::string_view text) {
+    constexpr std::string_view blanks = " \t\r\n";
+    const auto first = text.find_first_not_of(blanks);
+    if (first == std::string_view::npos) return {};
+    return text.substr(first, text.find_last_not_of(blanks) - first + 1);
+}
+
+std::vector<std::string_view> split(std::string_view text, char separator) {
+    std::vector<std::string_view> parts;
+    for (;;) {
+        const auto end = text.find(separator);
+        parts.push_back(text.substr(0, end));
+        if (end == std::string_view::npos) return parts;
+        text.remove_prefix(end + 1);
+    }
+}
+
+std::optional<std::uint64_t> parse_number(std::string_view text, std::uint64_t least, std::uint64_t most) {
+    std::uint64_t number = 0;
+    const char* end = text.data() + text.size();
+    const auto [stopped, error] = std::from_chars(text.data(), end, number);
+    if (error != std::errc{} || stopped != end || number < least || number > most) return std::nullopt;
+    return number;
+}
+
+std::optional<double> parse_seconds(std::string_view text, double most) {
+    bool digits = false;
+    int points = 0;
+    for (const char character : text) {
+        if (character == '.')
+            ++points;
+        else if (is_digit(character))
+            digits = true;
+        else
+            return std::nullopt;
+    }
+    if (!digits || points > 1) return std::nullopt;
+    double seconds = 0;
+    const char* end = text.data() + text.size();
+    const auto [stopped, error] = std::from_chars(text.data(), end, seconds, std::chars_format::fixed);
+    if (error != std::errc{} || stopped != end || seconds > most) return std::nullopt;
+    return seconds;
+}
+
+bool is_printable_utf8(std::string_view text) {
+    while (!text.empty()) {
+        const std::size_t length = utf8_length(text);
+        if (length == 0 || is_control(text, length)) return false;
+        text.remove_prefix(length);
+    }
+    return true;
+}
+
+std::string escaped(std::string_view text, std::size_t most) {
+    std::string result;
+    std::size_t taken = 0;
+    while (!text.empty()) {
+        const std::size_t length = utf8_length(text);
+        const std::size_t step = length == 0 ? 1 : length;
+        if (taken + step > most) return result + "...";
+        if (length == 0 || is_control(text, length) || text[0] == '\\') {
+            for (std::size_t i = 0; i < step; ++i) result += format("\\x%02x", static_cast<unsigned char>(text[i]));
+        } else {
+            result += text.substr(0, step);
+        }
+        text.remove_prefix(step);
+        taken += step;
+    }
+    return result;
+}
+
+std::string hex(const void* bytes, std::size_t size, bool upper_case) {
+    const char* digits = upper_case ? "0123456789ABCDEF" : "0123456789abcdef";
+    std::string text;
+    text.reserve(size * 2);
+    for (std::size_t i = 0; i < size; ++i) {
+        const unsigned byte = static_cast<const unsigned char*>(bytes)[i];
+        text += digits[byte >> 4];
+        text += digits[byte & 0xf];
+    }
+    return text;
+}
+
+std::string format(const char* pattern, ...) {
+    va_list arguments;
+    va_start(arguments, pattern);
+    va_list again;
+    va_copy(again, arguments);
+    const int length = std::vsnprintf(nullptr, 0, pattern, arguments);
+    va_end(arguments);
+    std::string text(length > 0 ? static_cast<std::size_t>(length) : 0, '\0');
+    if (length > 0) std::vsnprintf(text.data(), text.size() + 1, pattern, again);
+    va_end(again);
+    return text;
+}
+
+}  // namespace bootkey::base
