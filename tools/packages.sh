@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# The Debian packages that building, testing and the demonstration need, each with its reason, and the function that
+# installs the missing ones. Sourced by tools/demo, tools/test and .ci/run; the only place where packages are named.
+
+build_packages="
+    g++                 the compiler
+    cmake               the build
+    ninja-build         the build
+    pkgconf             finds the libraries
+    libgnutls28-dev     TLS with raw public keys
+    libavahi-core-dev   Zeroconf without a daemon
+    libgpgme-dev        OpenPGP decryption
+    libmnl-dev          interfaces and addresses over netlink
+    libevent-dev        the event loop
+"
+
+test_packages="
+    catch2              unit tests
+    mandoc              checks the manual page
+    python3             the test network
+    openssl             makes TLS key files in PEM
+"
+
+network_packages="
+    python3             the test network
+    iproute2            bridges and virtual interfaces
+    mandos              the real password server
+    avahi-daemon        its announcements
+    dbus-daemon         its system bus
+    gpg                 keys and secrets
+    gpg-agent           keys and secrets
+"
+
+# Daemons that the packages above bring; installing them here must not make the machine run them, now or after a reboot.
+unwanted_daemons="mandos avahi-daemon"
+
+# Print the package names (first column) of the lists given.
+package_names() {
+    printf '%s\n' "$@" | awk 'NF { print $1 }' | sort -u
+}
+
+is_installed() {
+    [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+}
+
+# install_packages LIST... : install what is missing from the lists; quiet and quick when nothing is. Must be root then.
+install_packages() (
+    missing=
+    for name in $(package_names "$@"); do
+        is_installed "$name" || missing="$missing $name"
+    done
+    [ -n "$missing" ] || exit 0
+    if [ "$(id -u)" != 0 ]; then
+        echo "Packages are missing and only root can install them. As root: apt-get install$missing" >&2
+        exit 77
+    fi
+    fresh_daemons=
+    for name in $unwanted_daemons; do
+        is_installed "$name" || fresh_daemons="$fresh_daemons $name"
+    done
+
+    echo "Installing:$missing"
+    forbid_daemons
+    trap allow_daemons EXIT
+    trap 'exit 130' INT
+    trap 'exit 143' TERM
+    log=$(mktemp)
+    export DEBIAN_FRONTEND=noninteractive
+    # shellcheck disable=SC2086 # a list of words
+    if ! { apt-get update && apt-get install -y --no-install-recommends $missing; } >"$log" 2>&1 </dev/null; then
+        echo "apt-get could not install:$missing" >&2
+        tail -n 20 "$log" >&2
+        rm -f "$log"
+        exit 69
+    fi
+    rm -f "$log"
+    for name in $fresh_daemons; do
+        if is_installed "$name" && command -v systemctl >/dev/null; then
+            systemctl --quiet disable "$name" >/dev/null 2>&1 || :
+        fi
+    done
+)
+
+# While packages are being installed no service may be started: invoke-rc.d and deb-systemd-invoke ask this program.
+policy=/usr/sbin/policy-rc.d
+policy_before=/usr/sbin/policy-rc.d.before-bootkey
+
+forbid_daemons() {
+    if [ -e "$policy" ] && [ ! -e "$policy_before" ]; then
+        mv "$policy" "$policy_before"
+    fi
+    printf '#!/bin/sh\nexit 101\n' >"$policy"
+    chmod 755 "$policy"
+}
+
+allow_daemons() {
+    rm -f "$policy"
+    if [ -e "$policy_before" ]; then
+        mv "$policy_before" "$policy"
+    fi
+}
