@@ -31,34 +31,35 @@ struct Options {
     Mode mode = Mode::unlock;
 
     // Unlocking
-    std::optional<ServerAddress> connect;      ///< --connect: only this server, no Zeroconf
-    std::vector<ServerAddress> servers;        ///< --server: tried beside Zeroconf
-    std::vector<std::string> interfaces;       ///< --interface, in order, as given; empty: choose
-    std::string pubkey, seckey;                ///< OpenPGP key files; empty: the first key directory that has them
-    std::string tls_pubkey, tls_privkey;       ///< TLS raw key, PEM; empty: beside the OpenPGP keys, else the OpenPGP key itself
-    std::string priority;                      ///< GnuTLS priority string; empty: default_priority
-    std::optional<unsigned> dh_bits;           ///< finite-field DH prime bits
-    std::string dh_params;                     ///< PKCS#3 PEM file
+    std::optional<ServerAddress> connect;  ///< --connect: only this server, no Zeroconf
+    std::vector<ServerAddress> servers;    ///< --server: tried beside Zeroconf
+    std::vector<std::string> interfaces;   ///< --interface, in order, as given; empty: choose
+    std::string pubkey, seckey;            ///< OpenPGP key files; empty: the first key directory that has them
+    std::string tls_pubkey,
+        tls_privkey;                  ///< TLS raw key, PEM; empty: beside the OpenPGP keys, else the OpenPGP key itself
+    std::string priority;             ///< GnuTLS priority string; empty: default_priority
+    std::optional<unsigned> dh_bits;  ///< finite-field DH prime bits
+    std::string dh_params;            ///< PKCS#3 PEM file
     base::Duration delay = base::from_seconds(2.5);
-    std::string delay_text = "2.5";            ///< as given: DELAY for the network hooks
+    std::string delay_text = "2.5";  ///< as given: DELAY for the network hooks
     base::Duration retry = base::from_seconds(10);
     std::string network_hook_dir = "/lib/mandos/network-hooks.d";
     base::Duration network_hook_timeout = base::from_seconds(60);
-    int verb = 1;                              ///< 0-15
-    bool debug = false;                        ///< verb ≥ 9, and the libraries' own debug output
+    int verb = 1;        ///< 0-15
+    bool debug = false;  ///< verb ≥ 9, and the libraries' own debug output
 
     // Generating keys
-    std::string key_directory;                 ///< --generate-keys=DIR; empty: /etc/keys/bootkey
+    std::string key_directory;  ///< --generate-keys=DIR; empty: /etc/keys/bootkey
     KeyType key_type = KeyType::ed25519;
-    bool tls_key = false;                      ///< also write a TLS PEM pair
-    bool passphrase = false;                   ///< ask for a passphrase that protects the secret key
-    bool force = false;                        ///< overwrite existing keys
+    bool tls_key = false;     ///< also write a TLS PEM pair
+    bool passphrase = false;  ///< ask for a passphrase that protects the secret key
+    bool force = false;       ///< overwrite existing keys
 
     // Enrolling
-    bool enroll_script = false;                ///< --enroll=script
-    std::string name;                          ///< section name; empty: the host's name
-    std::string host;                          ///< address the server checks; empty: the section name
-    std::string password_file;                 ///< empty: ask on the terminal
+    bool enroll_script = false;  ///< --enroll=script
+    std::string name;            ///< section name; empty: the host's name
+    std::string host;            ///< address the server checks; empty: the section name
+    std::string password_file;   ///< empty: ask on the terminal
 };
 
 /// The priority string of the wire protocol: TLS 1.3 only, raw public keys only.

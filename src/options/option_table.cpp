@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "bootkey/options/option_table.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "bootkey/base/text.hpp"
+#include "bootkey/options/option_values.hpp"
+
+namespace bootkey::options {
+namespace {
+
+constexpr Modes unlock_and_enroll = modes_of(Mode::unlock) | modes_of(Mode::enroll);
+constexpr const char* key_directory = "/conf/conf.d/mandos";  // mandos-client's, in the initial RAM disk
+
+const std::array table{
+    // Password servers
+    Option{.name = "connect",
+           .letter = 'c',
+           .argument = "ADDRESS:PORT",
+           .group = Group::servers,
+           .help = "Ask only the password server at this IP address, without looking for others by Zeroconf",
+           .rival = "server",
+           .mandos_client = true,
+           .apply = set_connect},
+    Option{.name = "server",
+           .argument = "ADDRESS:PORT",
+           .group = Group::servers,
+           .help = "Ask the password server at this IP address at once, and look for others beside; may be repeated",
+           .rival = "connect",
+           .apply = add_server},
+    Option{.name = "retry",
+           .argument = "SECONDS",
+           .group = Group::servers,
+           .help = "Wait this long before trying the same server again, 0.1 at least",
+           .default_text = "10",
+           .mandos_client = true,
+           .apply = set_retry},
+
+    // Network
+    Option{.name = "interface",
+           .letter = 'i',
+           .argument = "NAME[,NAME...]",
+           .group = Group::network,
+           .help =
+               "Bring up and use these interfaces; a name may be a pattern (en*) or an exclusion (!wlan*). Names after "
+               "'none' are used only if they are up; 'none' alone uses what is up. May be repeated; empty: the default",
+           .default_text = "every interface that fits",
+           .mandos_client = true,
+           .apply = add_interfaces},
+    Option{.name = "delay",
+           .argument = "SECONDS",
+           .group = Group::network,
+           .help = "Wait at most this long for hooks and interfaces to be ready before saying so and going on",
+           .default_text = "2.5",
+           .mandos_client = true,
+           .apply = set_delay},
+    Option{.name = "network-hook-dir",
+           .argument = "DIR",
+           .group = Group::network,
+           .help = "Run the network hooks in this directory",
+           .default_text = "/lib/mandos/network-hooks.d",
+           .mandos_client = true,
+           .trusted_directory = "/lib/mandos/network-hooks.d",
+           .apply = set_text<&Options::network_hook_dir>},
+    Option{.name = "network-hook-timeout",
+           .argument = "SECONDS",
+           .group = Group::network,
+           .help = "End a network hook that runs longer than this, 0.1 at least",
+           .default_text = "60",
+           .apply = set_network_hook_timeout},
+
+    // Keys
+    Option{.name = "pubkey",
+           .letter = 'p',
+           .argument = "FILE",
+           .group = Group::keys,
+           .help = "The machine's OpenPGP public key, armoured or binary",
+           .default_text = "pubkey.txt in the key directory",
+           .modes = unlock_and_enroll,
+           .mandos_client = true,
+           .trusted_directory = key_directory,
+           .apply = set_text<&Options::pubkey>},
+    Option{.name = "seckey",
+           .letter = 's',
+           .argument = "FILE",
+           .group = Group::keys,
+           .help = "The machine's OpenPGP secret key, armoured or binary",
+           .default_text = "seckey.txt in the key directory",
+           .modes = unlock_and_enroll,
+           .mandos_client = true,
+           .trusted_directory = key_directory,
+           .apply = set_text<&Options::seckey>},
+    Option{.name = "tls-pubkey",
+           .letter = 'T',
+           .argument = "FILE",
+           .group = Group::keys,
+           .help = "The machine's TLS public key, PEM; needs --tls-privkey",
+           .default_text = "tls-pubkey.pem beside the secret key, else the OpenPGP key",
+           .modes = unlock_and_enroll,
+           .mandos_client = true,
+           .trusted_directory = key_directory,
+           .apply = set_text<&Options::tls_pubkey>},
+    Option{.name = "tls-privkey",
+           .letter = 't',
+           .argument = "FILE",
+           .group = Group::keys,
+           .help = "The machine's TLS private key, PEM; needs --tls-pubkey",
+           .default_text = "tls-privkey.pem beside the secret key, else the OpenPGP key",
+           .modes = unlock_and_enroll,
+           .mandos_client = true,
+           .trusted_directory = key_directory,
+           .apply = set_text<&Options::tls_privkey>},
+
+    // TLS
+    Option{.name = "priority",
+           .argument = "STRING",
+           .group = Group::tls,
+           .help = "What TLS may negotiate, as a GnuTLS priority string",
+           .default_text = default_priority,
+           .mandos_client = true,
+           .apply = set_text<&Options::priority>},
+    Option{
+        .name = "dh-bits",
+        .argument = "BITS",
+        .group = Group::tls,
+        .help = "Size of the finite-field Diffie-Hellman prime, 1024 to 8192, where the priority allows that exchange",
+        .default_text = "by the priority's security profile",
+        .mandos_client = true,
+        .apply = set_dh_bits},
+    Option{.name = "dh-params",
+           .argument = "FILE",
+           .group = Group::tls,
+           .help = "Finite-field Diffie-Hellman parameters, PKCS#3 in PEM; wins over --dh-bits",
+           .mandos_client = true,
+           .trusted_directory = key_directory,
+           .apply = set_text<&Options::dh_params>},
+
+    // Making keys
+    Option{.name = "generate-keys",
+           .argument = "DIR",
+           .argument_optional = true,
+           .group = Group::generate_keys,
+           .help = "Make the machine's OpenPGP keys in this directory and exit",
+           .default_text = "/etc/keys/bootkey",
+           .kind = Kind::mode,
+           .modes = modes_of(Mode::generate_keys),
+           .apply = set_generate_keys},
+    Option{.name = "key-type",
+           .argument = "ed25519|rsa4096",
+           .group = Group::generate_keys,
+           .help = "Make keys of this kind",
+           .default_text = "ed25519",
+           .modes = modes_of(Mode::generate_keys),
+           .apply = set_key_type},
+    Option{.name = "tls-key",
+           .group = Group::generate_keys,
+           .help = "Make a pair of TLS key files, too",
+           .modes = modes_of(Mode::generate_keys),
+           .apply = set_flag<&Options::tls_key>},
+    Option{
+        .name = "passphrase",
+        .group = Group::generate_keys,
+        .help = "Ask for a passphrase that protects the secret key; unlocking then needs a person and a TLS key file",
+        .modes = modes_of(Mode::generate_keys),
+        .apply = set_flag<&Options::passphrase>},
+    Option{.name = "force",
+           .group = Group::generate_keys,
+           .help = "Replace keys that exist",
+           .modes = modes_of(Mode::generate_keys),
+           .apply = set_flag<&Options::force>},
+
+    // Enrolling
+    Option{.name = "enroll",
+           .argument = "script",
+           .argument_optional = true,
+           .group = Group::enroll,
+           .help = "Print this machine's section for the server's clients.conf and exit; with 'script', a shell script "
+                   "that adds it, to be run on the server",
+           .kind = Kind::mode,
+           .modes = modes_of(Mode::enroll),
+           .apply = set_enroll},
+    Option{.name = "name",
+           .argument = "NAME",
+           .group = Group::enroll,
+           .help = "Name of the section",
+           .default_text = "the host's name",
+           .modes = modes_of(Mode::enroll),
+           .apply = set_name},
+    Option{.name = "host",
+           .argument = "HOST",
+           .group = Group::enroll,
+           .help = "Host name or address at which the server checks that the machine is up",
+           .default_text = "the section's name",
+           .modes = modes_of(Mode::enroll),
+           .apply = set_host},
+    Option{.name = "password-file",
+           .argument = "FILE",
+           .group = Group::enroll,
+           .help = "Take the password from this file, every byte of it",
+           .default_text = "ask on the terminal",
+           .modes = modes_of(Mode::enroll),
+           .apply = set_text<&Options::password_file>},
+
+    // Putting back
+    Option{.name = "restore",
+           .group = Group::restore,
+           .help = "Put back what a bootkey that was killed has changed on this machine and exit",
+           .kind = Kind::mode,
+           .modes = modes_of(Mode::restore),
+           .apply = set_restore},
+
+    // General
+    Option{.name = "config",
+           .argument = "FILE",
+           .help = "Read more options from this file; empty: from none",
+           .default_text = "/etc/bootkey/bootkey.conf, if it exists",
+           .kind = Kind::configuration_file,
+           .modes = every_mode},
+    Option{.name = "verb",
+           .argument = "N",
+           .help = "How much to tell on standard error, 0 to 15",
+           .default_text = "1",
+           .modes = every_mode,
+           .apply = set_verb},
+    Option{.name = "debug",
+           .help = "Tell everything but secrets, Avahi's and GnuTLS's debug output too",
+           .modes = every_mode,
+           .mandos_client = true,
+           .apply = set_flag<&Options::debug>},
+    Option{.name = "help",
+           .letter = '?',
+           .help = "Print this text and exit",
+           .kind = Kind::help,
+           .modes = every_mode,
+           .mandos_client = true},
+    Option{.name = "usage",
+           .help = "Print a short usage message and exit",
+           .kind = Kind::usage,
+           .modes = every_mode,
+           .mandos_client = true},
+    Option{.name = "version",
+           .letter = 'V',
+           .help = "Print the version and exit",
+           .kind = Kind::version,
+           .modes = every_mode,
+           .mandos_client = true},
+};
+
+}  // namespace
+
+std::span<const Option> option_table() {
+    return table;
+}
+
+const char* heading(Group group) {
+    switch (group) {
+        case Group::servers:
+            return "Password servers:";
+        case Group::network:
+            return "Network:";
+        case Group::keys:
+            return "Keys:";
+        case Group::tls:
+            return "TLS:";
+        case Group::generate_keys:
+            return "Making keys instead of unlocking:";
+        case Group::enroll:
+            return "Enrolling with a password server instead of unlocking:";
+        case Group::restore:
+            return "Putting back instead of unlocking:";
+        case Group::general:
+            return "General:";
+    }
+    return "";
+}
+
+const Option* find_option(std::string_view name) {
+    const auto found = std::ranges::find(table, name, &Option::name);
+    return found == table.end() ? nullptr : &*found;
+}
+
+std::string Assignment::text() const {
+    std::string text = origin + "option --" + option->name;
+    if (value) text += "=" + base::escaped(*value);
+    return text;
+}
+
+}  // namespace bootkey::options

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "bootkey/options/option_values.hpp"
+
+#include <algorithm>
+
+#include "bootkey/base/text.hpp"
+#include "bootkey/options/server_address.hpp"
+
+namespace bootkey::options {
+namespace {
+
+constexpr double least_period = 0.1;     // seconds: below this, repeating something is a busy loop
+constexpr double longest_time = 86'400;  // seconds: a day; more is a slip of the finger
+
+// Seconds from `least` to longest_time.
+base::Result<base::Duration> seconds(std::string_view text, double least) {
+    const auto number = base::parse_seconds(text, longest_time);
+    if (!number || *number < least)
+        return refused(base::format("not a number of seconds from %g to %.0f", least, longest_time),
+                       "give one, as in 10 or 2.5");
+    return base::from_seconds(*number);
+}
+
+base::Result<void> set_seconds(base::Duration& field, std::string_view text, double least) {
+    const auto duration = seconds(text, least);
+    if (!duration) return duration.error();
+    field = *duration;
+    return {};
+}
+
+base::Result<ServerAddress> server_address(std::string_view text) {
+    auto address = parse_server_address(text);
+    if (!address) return refused(address.error().why, address.error().advice);
+    return address;
+}
+
+// One element of --interface's list: a name, a pattern of fnmatch(3), either behind a '!', or "none".
+base::Result<void> check_interface(std::string_view element) {
+    constexpr std::size_t longest_pattern = 64;  // bytes: brackets make a pattern longer than the names it matches
+    const bool exclusion = element.starts_with('!');
+    const std::string_view name = element.substr(exclusion ? 1 : 0);
+    const bool pattern = name.find_first_of("*?[") != std::string_view::npos;
+    if (name == "lo" && !exclusion)
+        return refused("no password server is reached through the loopback interface", "name another interface");
+    // Apart from their length, patterns are made of what names are made of.
+    bool valid = !name.empty() && name.size() <= longest_pattern;
+    for (std::size_t i = 0; valid && i < name.size(); ++i) valid = is_interface_name(std::string("x") + name[i]);
+    if (!valid || !(pattern || is_interface_name(name)))
+        return refused(
+            "'" + base::escaped(element) + "' cannot be the name of an interface",
+            "give names of at most 15 bytes, patterns like en* or exclusions like !wlan*, with commas between");
+    return {};
+}
+
+bool is_name_character(char character) {
+    return (character >= 'a' && character <= 'z') || (character >= 'A' && character <= 'Z') ||
+           (character >= '0' && character <= '9') || character == '.' || character == '-' || character == '_';
+}
+
+}  // namespace
+
+base::Error refused(std::string why, std::string advice) {
+    return {base::ExitCode::usage, {}, std::move(why), std::move(advice)};
+}
+
+base::Result<void> set_connect(Options& options, Value value) {
+    auto address = server_address(*value);
+    if (!address) return address.error();
+    options.connect = *std::move(address);
+    return {};
+}
+
+base::Result<void> add_server(Options& options, Value value) {
+    auto address = server_address(*value);
+    if (!address) return address.error();
+    options.servers.push_back(*std::move(address));
+    return {};
+}
+
+base::Result<void> add_interfaces(Options& options, Value value) {
+    bool any = false;
+    for (const std::string_view element : base::split(*value, ',')) {
+        if (element.empty()) continue;  // mandos-client takes no notice of these either
+        any = true;
+        if (auto checked = check_interface(element); !checked) return checked;
+    }
+    if (any) options.interfaces.emplace_back(*value);
+    return {};
+}
+
+base::Result<void> set_delay(Options& options, Value value) {
+    options.delay_text = *value;
+    return set_seconds(options.delay, *value, 0);
+}
+
+base::Result<void> set_retry(Options& options, Value value) {
+    return set_seconds(options.retry, *value, least_period);
+}
+
+base::Result<void> set_network_hook_timeout(Options& options, Value value) {
+    return set_seconds(options.network_hook_timeout, *value, least_period);
+}
+
+base::Result<void> set_dh_bits(Options& options, Value value) {
+    // Smaller primes have been broken (Logjam, 2015); the largest group of RFC 7919 has 8192 bits.
+    const auto bits = base::parse_number(*value, 1024, 8192);
+    if (!bits) return refused("not a number of bits from 1024 to 8192", "give one, as in 3072");
+    options.dh_bits = static_cast<unsigned>(*bits);
+    return {};
+}
+
+base::Result<void> set_verb(Options& options, Value value) {
+    const auto verb = base::parse_number(*value, 0, 15);
+    if (!verb) return refused("not a number from 0 to 15");
+    options.verb = static_cast<int>(*verb);
+    return {};
+}
+
+base::Result<void> set_generate_keys(Options& options, Value value) {
+    options.mode = Mode::generate_keys;
+    return value ? set_text<&Options::key_directory>(options, value) : base::Result<void>();
+}
+
+base::Result<void> set_key_type(Options& options, Value value) {
+    if (*value != "ed25519" && *value != "rsa4096") return refused("not a kind of key", "give ed25519 or rsa4096");
+    options.key_type = *value == "ed25519" ? KeyType::ed25519 : KeyType::rsa4096;
+    return {};
+}
+
+base::Result<void> set_enroll(Options& options, Value value) {
+    options.mode = Mode::enroll;
+    options.enroll_script = value.has_value();
+    if (value && *value != "script") return refused("not a form of output", "give --enroll or --enroll=script");
+    return {};
+}
+
+base::Result<void> set_name(Options& options, Value value) {
+    constexpr std::size_t longest = 253;  // bytes, as host names (RFC 1035 section 2.3.4)
+    // The name becomes a section of clients.conf, where DEFAULT would stand for all the others.
+    if (value->empty() || value->size() > longest || *value == "DEFAULT" ||
+        !std::ranges::all_of(*value, is_name_character))
+        return refused("not a name for a section of clients.conf", "use letters, digits, '.', '-' and '_'");
+    options.name = *value;
+    return {};
+}
+
+base::Result<void> set_host(Options& options, Value value) {
+    // It becomes an argument of the server's check command, so it must not look like an option.
+    const auto fits = [](char character) { return is_name_character(character) || character == ':'; };
+    if (value->empty() || value->size() > 253 || value->starts_with('-') || !std::ranges::all_of(*value, fits))
+        return refused("neither a host name nor an IP address", "give one without brackets and port");
+    options.host = *value;
+    return {};
+}
+
+base::Result<void> set_restore(Options& options, Value) {
+    options.mode = Mode::restore;
+    return {};
+}
+
+}  // namespace bootkey::options

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "bootkey/options/command_line.hpp"
+
+#include <catch2/catch.hpp>
+
+#include "bootkey/options/option_table.hpp"
+#include "options/parse_words.hpp"
+
+using namespace bootkey::options;
+using namespace bootkey::options::tests;
+using bootkey::base::ExitCode;
+
+namespace {
+
+std::string information(const std::vector<std::string>& words) {
+    auto outcome = parse_words(words);
+    REQUIRE(outcome);
+    REQUIRE(std::holds_alternative<Information>(*outcome));
+    return std::get<Information>(*outcome).text;
+}
+
+// A variable of the environment for one test.
+class Environment {
+public:
+    Environment(const char* name, const char* value) : name_(name) { ::setenv(name, value, 1); }
+    ~Environment() { ::unsetenv(name_); }
+    Environment(const Environment&) = delete;
+    Environment& operator=(const Environment&) = delete;
+
+private:
+    const char* name_;
+};
+
+}  // namespace
+
+TEST_CASE("no words at all: the defaults") {
+    CHECK(accepted({}).mode == Mode::unlock);
+    char* nothing[] = {nullptr};
+    CHECK(parse(0, nothing, false, no_file));
+}
+
+TEST_CASE("words that argp or the rules refuse: exit status 64 and what the line names") {
+    struct Row {
+        std::vector<std::string> words;
+        const char* named;
+        const char* why;
+    };
+    const auto row = GENERATE(values<Row>({
+        {{"--bogus"}, "--bogus", "no such option"},
+        {{"--bogus=7"}, "--bogus", "no such option"},
+        {{"--verb=3", "--bogus"}, "--bogus", "no such option"},
+        {{"--debug", "--verb", "3", "--bogus", "--retry=5"}, "--bogus", "no such option"},
+        {{"-x"}, "-x", "no such option"},
+        {{"--debug", "-xc"}, "-x", "no such option"},
+        {{"-\x80"}, "-\\x80", "no such option"},
+        {{"--=x"}, "--", "no such option"},
+        {{"--co\x1b[2J"}, "\\x1b", "no such option"},
+        {{"-c"}, "--connect", "ADDRESS:PORT is missing"},
+        {{"--debug", "--connect"}, "--connect", "ADDRESS:PORT is missing"},
+        {{"--conn"}, "--connect", "ADDRESS:PORT is missing"},
+        {{"--key-type"}, "--key-type", "is missing"},
+        {{"--con=192.0.2.1:1"}, "--con", "--connect, --config"},
+        {{"--de"}, "--de", "--delay, --debug"},
+        {{"--debug=1"}, "--debug=1", "takes no value"},
+        {{"--deb=1"}, "--deb=1", "--debug alone"},
+        {{"--force=1", "--generate-keys"}, "--force=1", "takes no value"},
+        {{"--help=x"}, "--help=x", "takes no value"},
+        {{"eth0"}, "'eth0'", "options only"},
+        {{""}, "''", "options only"},
+        {{"-"}, "'-'", "options only"},
+        {{"--debug", "eth0"}, "'eth0'", "options only"},
+        {{"eth0", "--debug"}, "'eth0'", "options only"},
+        {{"--", "--debug"}, "'--debug'", "options only"},
+        {{"--generate-keys", "/k"}, "'/k'", "--generate-keys=DIR"},
+        {{"--connect=192.0.2.1:1", "--server=192.0.2.1:2"},
+         "--connect=192.0.2.1:1",
+         "contradicts option --server=192.0.2.1:2"},
+        {{"--server=192.0.2.1:2", "--connect=192.0.2.1:1"},
+         "--server=192.0.2.1:2",
+         "contradicts option --connect=192.0.2.1:1"},
+        {{"--tls-pubkey=/tp"}, "--tls-pubkey=/tp", "--tls-privkey=FILE"},
+        {{"-t", "/ts"}, "--tls-privkey=/ts", "--tls-pubkey=FILE"},
+        {{"--enroll", "-T/tp"}, "--tls-pubkey=/tp", "--tls-privkey=FILE"},
+        {{"--enroll", "--restore"}, "--restore", "--enroll"},
+        {{"--generate-keys", "--enroll=script"}, "--enroll=script", "--generate-keys"},
+        {{"--restore", "--generate-keys=/k"}, "--generate-keys=/k", "--restore"},
+        {{"--key-type=rsa4096"}, "--key-type=rsa4096", "needs --generate-keys"},
+        {{"--tls-key"}, "--tls-key", "needs --generate-keys"},
+        {{"--passphrase"}, "--passphrase", "needs --generate-keys"},
+        {{"--force"}, "--force", "needs --generate-keys"},
+        {{"--name=web"}, "--name=web", "needs --enroll"},
+        {{"--host=web"}, "--host=web", "needs --enroll"},
+        {{"--password-file=/pw"}, "--password-file=/pw", "needs --enroll"},
+        {{"--enroll", "--force"}, "--force", "--enroll"},
+        {{"--generate-keys", "--name=web"}, "--name=web", "--generate-keys"},
+        {{"--generate-keys", "--connect=192.0.2.1:1"}, "--connect=192.0.2.1:1", "does not belong to --generate-keys"},
+        {{"--enroll", "--retry=5"}, "--retry=5", "does not belong to --enroll"},
+        {{"--restore", "--pubkey=/p"}, "--pubkey=/p", "does not belong to --restore"},
+    }));
+    CAPTURE(row.words);
+    const auto error = refused_words(row.words);
+    CAPTURE(error.message());
+    CHECK(error.code == ExitCode::usage);
+    CHECK(contains(error.tried, row.named));
+    CHECK(contains(error.message(), row.why));
+    CHECK_FALSE(contains(error.message(), "\x1b"));
+}
+
+TEST_CASE("long options may be shortened as long as they are clear") {
+    CHECK(accepted({"--int=eth0"}).interfaces == std::vector<std::string>{"eth0"});
+    CHECK(accepted({"--deb"}).debug);
+    CHECK(accepted({"--enr"}).mode == Mode::enroll);
+    CHECK(accepted({"--network-hook-d=/h"}).network_hook_dir == "/h");
+    CHECK(contains(information({"--vers"}), "bootkey "));
+}
+
+TEST_CASE("the last of several values counts; lists grow") {
+    CHECK(accepted({"--verb=3", "--verb=4"}).verb == 4);
+    CHECK(accepted({"-c", "192.0.2.1:1", "-c", "192.0.2.2:2"}).connect->text == "192.0.2.2:2");
+    CHECK(accepted({"--restore", "--restore"}).mode == Mode::restore);
+    CHECK(accepted({"-i", "a", "-i", "b"}).interfaces == std::vector<std::string>{"a", "b"});
+}
+
+TEST_CASE("one of the OpenPGP key files may be named alone") {
+    CHECK(accepted({"--pubkey=/p"}).seckey.empty());
+    CHECK(accepted({"--seckey=/s"}).pubkey.empty());
+}
+
+TEST_CASE("the options that ask for text are answered with it") {
+    const std::string help = information({"--help"});
+    CHECK(help == information({"-?"}));
+    for (const Option& option : option_table()) CHECK(contains(help, std::string("--") + option.name));
+    CHECK(contains(information({"--usage"}), "Usage: bootkey "));
+    CHECK(information({"-V"}) == information({"--version"}));
+    CHECK(information({"--version"}).starts_with("bootkey " BOOTKEY_VERSION "\n"));
+    CHECK(help.ends_with("\n"));
+    // The question wins over what is behind it, and over the configuration file.
+    CHECK(information({"--verb=3", "--help", "--bogus"}) == help);
+    const TemporaryFile broken("bogus\n");
+    CHECK(parse_words({"--help"}, false, broken.path()));
+    CHECK_FALSE(parse_words({"--bogus", "--help"}));
+}
+
+TEST_CASE("the environment changes nothing") {
+    const std::string help = information({"--help"});
+    const Environment layout("ARGP_HELP_FMT", "rmargin=40,no-dup-args-note,bogus=7");
+    const Environment posix("POSIXLY_CORRECT", "1");
+    CHECK(information({"--help"}) == help);
+    CHECK(refused_words({"word", "--verb=3"}).tried == "argument 'word'");
+    CHECK(accepted({"--verb=3", "--debug"}).debug);
+}
+
+TEST_CASE("set-user-ID: no text, no configuration file, mandos-client's options only") {
+    for (const char* word : {"--help", "-?", "--usage", "--version", "-V", "--vers"}) {
+        CAPTURE(word);
+        CHECK(refused_words({word}, true).code == ExitCode::usage);
+    }
+    const TemporaryFile broken("bogus\n");
+    CHECK(parse_words({}, true, broken.path()));
+
+    const auto row = GENERATE(values<std::pair<std::vector<std::string>, const char*>>({
+        {{"--config=/x"}, "--config=/x"},
+        {{"--config="}, "--config="},
+        {{"--verb=3"}, "--verb=3"},
+        {{"--server=192.0.2.1:1"}, "--server=192.0.2.1:1"},
+        {{"--network-hook-timeout=1"}, "--network-hook-timeout=1"},
+        {{"--generate-keys"}, "--generate-keys"},
+        {{"--enroll"}, "--enroll"},
+        {{"--restore"}, "--restore"},
+        {{"--seckey=/etc/shadow"}, "--seckey=/etc/shadow"},
+        {{"--pubkey=/conf/conf.d/mandos/../../../etc/shadow"}, "--pubkey="},
+        {{"--seckey=/conf/conf.d/mandos-not/seckey.txt"}, "--seckey="},
+        {{"--seckey=conf/conf.d/mandos/seckey.txt"}, "--seckey="},
+        {{"--dh-params=/etc/shadow"}, "--dh-params=/etc/shadow"},
+        {{"--tls-privkey=/etc/shadow", "--tls-pubkey=/conf/conf.d/mandos/x"}, "--tls-privkey="},
+        {{"--network-hook-dir=/home/me/hooks"}, "--network-hook-dir="},
+    }));
+    CAPTURE(row.first);
+    const auto error = refused_words(row.first, true);
+    CHECK(error.code == ExitCode::no_permission);
+    CHECK(contains(error.tried, row.second));
+}
+
+TEST_CASE("set-user-ID: mandos-client's options are accepted") {
+    CHECK(parse_words({"-c", "192.0.2.1:1", "-i", "eth0", "-p", "/conf/conf.d/mandos/pubkey.txt", "-s",
+                       "/conf/conf.d/mandos/sub/seckey.txt", "-T", "/conf/conf.d/mandos/tls-pubkey.pem", "-t",
+                       "/conf/conf.d/mandos/tls-privkey.pem", "--priority=NORMAL", "--dh-bits=2048", "--delay=1",
+                       "--retry=5", "--network-hook-dir=/lib/mandos/network-hooks.d", "--debug"},
+                      true));
+    CHECK(refused_words({"--retry=0"}, true).code == ExitCode::usage);
+}
