@@ -1,18 +1,21 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// fork(2) and execve(2) rather than posix_spawn(3), which can neither change users nor ask for a parent-death signal. Between
-// the two the child makes only async-signal-safe calls (signal-safety(7)) on data made ready before.
+// fork(2) and execve(2) rather than posix_spawn(3), which can neither change users nor ask for a parent-death signal.
+// Between the two the child makes only async-signal-safe calls (signal-safety(7)) on data made ready before.
 #include "bootkey/base/child_process.hpp"
 
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <csignal>
+#include <algorithm>
 #include <cerrno>
+#include <csignal>
+#include <cstdint>
 #include <cstring>
 
 #include "bootkey/base/text.hpp"
@@ -23,6 +26,7 @@ namespace {
 // The pointers execve(2) wants, to strings that stay where they are.
 std::vector<char*> pointers(const std::vector<std::string>& strings) {
     std::vector<char*> result;
+    result.reserve(strings.size() + 1);
     for (const std::string& text : strings) result.push_back(const_cast<char*>(text.c_str()));
     result.push_back(nullptr);
     return result;
@@ -43,24 +47,52 @@ struct Prepared {
     _exit(127);
 }
 
+// Marks all descriptors from 3 on close-on-exec, rather than closing them, so that the report descriptor lives until
+// then.
+bool close_others_on_exec() {
+    if (close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) == 0) return true;
+    if (errno != ENOSYS && errno != EINVAL) return false;
+    // Before Linux 5.11. Our own descriptors all have the flag already; this is for what whoever started us left open.
+    rlimit limit{};
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return false;
+    constexpr rlim_t enough = 65536;
+    const int end = static_cast<int>(limit.rlim_cur < enough ? limit.rlim_cur : enough);
+    for (int fd = 3; fd < end; ++fd) fcntl(fd, F_SETFD, FD_CLOEXEC);
+    return true;
+}
+
 // Puts `wanted` (or /dev/null) in the places 0, 1 and 2, whatever descriptors those were.
 bool connect_standard_descriptors(const Prepared& prepared, int& report_fd) {
-    const int wanted[3] = {prepared.command.standard_input, prepared.command.standard_output, prepared.command.standard_error};
+    const int wanted[3] = {prepared.command.standard_input, prepared.command.standard_output,
+                           prepared.command.standard_error};
     int safe[3];
     for (int i = 0; i < 3; ++i) {
         safe[i] = fcntl(wanted[i] >= 0 ? wanted[i] : prepared.null_fd, F_DUPFD, 3);
         if (safe[i] < 0) return false;
     }
-    report_fd = fcntl(report_fd, F_DUPFD_CLOEXEC, 3);
+    if (report_fd < 3) {  // started with closed standard descriptors, the pipe has got one of their places
+        const int above = fcntl(report_fd, F_DUPFD_CLOEXEC, 3);
+        if (above < 0) return false;
+        report_fd = above;
+    }
     for (int i = 0; i < 3; ++i)
         if (dup2(safe[i], i) < 0) return false;
-    // Close on exec rather than now, so that the report descriptor lives until then.
-    return close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) == 0;
+    return close_others_on_exec();
+}
+
+// Puts `socket` in place 3, which the report descriptor may have, and leaves it open there.
+bool hand_over_listening_socket(int socket, int& report_fd) {
+    if (report_fd == 3) {
+        const int above = fcntl(report_fd, F_DUPFD_CLOEXEC, 4);
+        if (above < 0) return false;
+        report_fd = above;
+    }
+    return socket == 3 ? fcntl(socket, F_SETFD, 0) == 0 : dup2(socket, 3) == 3;
 }
 
 void reset_signals() {
     for (int number = 1; number < NSIG; ++number) {
-        struct sigaction action{};
+        struct sigaction action {};
         action.sa_handler = SIG_DFL;
         sigaction(number, &action, nullptr);  // fails for SIGKILL, SIGSTOP and the C library's own: as wanted
     }
@@ -77,11 +109,13 @@ void reset_signals() {
     if (command.as_root && (setresgid(0, 0, 0) != 0 || setresuid(0, 0, 0) != 0)) give_up(report_fd, errno);
     if (command.die_with_parent) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
-        if (getppid() != prepared.parent) _exit(127);  // the parent was gone before the prctl
+        if (getppid() != prepared.parent) give_up(report_fd, ESRCH);  // the parent was gone before the prctl
     }
     if (!connect_standard_descriptors(prepared, report_fd)) give_up(report_fd, errno);
     if (!command.directory.empty() && chdir(command.directory.c_str()) != 0) give_up(report_fd, errno);
     for (const int fd : command.inherited) fcntl(fd, F_SETFD, 0);
+    if (command.listening_socket >= 0 && !hand_over_listening_socket(command.listening_socket, report_fd))
+        give_up(report_fd, errno);
     execve(command.program.c_str(), prepared.arguments.data(), prepared.environment.data());
     give_up(report_fd, errno);
 }
@@ -96,17 +130,64 @@ void wait_for(pid_t pid) {
     }
 }
 
+// Kills the child and reaps it, together with its group if it leads one. Waits a second at most: a process that the
+// kernel holds in an uninterruptible call (a driver, a dead disk) must not hold us too; it ends when that call does.
+void end_for_certain(pid_t pid, bool group, const UniqueFd& pidfd) {
+    if (group) ::kill(-pid, SIGKILL);
+    ::kill(pid, SIGKILL);  // by itself too: it may have left its group
+    pollfd wait{pidfd.get(), POLLIN, 0};
+    while (poll(&wait, 1, 1000) < 0 && errno == EINTR) {
+    }
+    waitpid(pid, nullptr, WNOHANG);
+}
+
+// Whoever started us may have left SIGCHLD ignored: the kernel would reap our children and forget how they ended
+// (wait(2)).
+void keep_ended_children() {
+    struct sigaction action {};
+    if (sigaction(SIGCHLD, nullptr, &action) != 0) return;
+    if (action.sa_handler != SIG_IGN && (action.sa_flags & SA_NOCLDWAIT) == 0) return;
+    action = {};
+    action.sa_handler = SIG_DFL;
+    sigaction(SIGCHLD, &action, nullptr);
+}
+
+// Signals stay blocked until the child has given up our handlers: libevent's would tell us of signals meant for the
+// child.
+pid_t fork_with_signals_blocked() {
+    sigset_t all;
+    sigset_t before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    const pid_t pid = fork();
+    const int reason = errno;
+    if (pid != 0) pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    errno = reason;
+    return pid;
+}
+
+// Checked before we open descriptors of our own, which could have the number of one that is closed by mistake.
+bool all_open(const Command& command) {
+    const auto is_open = [](int fd) { return fcntl(fd, F_GETFD) >= 0; };
+    for (const int fd :
+         {command.standard_input, command.standard_output, command.standard_error, command.listening_socket})
+        if (fd >= 0 && !is_open(fd)) return false;
+    return std::all_of(command.inherited.begin(), command.inherited.end(), is_open);
+}
+
 // Forks and returns when the program runs, or with the reason why it does not.
 Result<Started> fork_and_exec(const Command& command) {
     const std::string tried = "cannot start " + escaped(command.program);
-    UniqueFd null_fd(open("/dev/null", O_RDWR | O_CLOEXEC));
+    if (!all_open(command)) return system_error(tried, EBADF);
+    keep_ended_children();
+    const UniqueFd null_fd(open("/dev/null", O_RDWR | O_CLOEXEC));
     int ends[2];
     if (!null_fd || pipe2(ends, O_CLOEXEC) != 0) return system_error(tried, errno);
     const UniqueFd read_end(ends[0]);
     UniqueFd write_end(ends[1]);
-    const Prepared prepared{command,       pointers(command.arguments), pointers(command.environment),
-                            null_fd.get(), write_end.get(),             getpid()};
-    const pid_t pid = fork();
+    const Prepared prepared{
+        command, pointers(command.arguments), pointers(command.environment), null_fd.get(), write_end.get(), getpid()};
+    const pid_t pid = fork_with_signals_blocked();
     if (pid < 0) return system_error(tried, errno);
     if (pid == 0) become(prepared);
     write_end.reset();
@@ -131,10 +212,12 @@ Result<Started> fork_and_exec(const Command& command) {
 }
 
 // The end of the child if it has ended, and reaps it.
-std::optional<ExitReport> reap_now(const UniqueFd& pidfd) {
+std::optional<ExitReport> reap_now(pid_t pid) {
     siginfo_t info{};
-    if (waitid(static_cast<idtype_t>(P_PIDFD), static_cast<id_t>(pidfd.get()), &info, WEXITED | WNOHANG) != 0)
-        return errno == EINTR ? std::nullopt : std::optional<ExitReport>(ExitReport{true, SIGKILL});
+    if (waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG) != 0) {
+        if (errno == EINTR) return std::nullopt;
+        return ExitReport{true, SIGKILL};  // somebody else has reaped it: how it ended is lost, so it is no success
+    }
     if (info.si_pid == 0) return std::nullopt;
     return ExitReport{info.si_code != CLD_EXITED, info.si_status};
 }
@@ -147,19 +230,21 @@ std::string ExitReport::text() const {
     return format("signal %d (%s)", value, name != nullptr ? name : "unknown");
 }
 
-Result<std::unique_ptr<ChildProcess>> ChildProcess::start(Loop& loop, const Command& command, std::function<void(ExitReport)> on_exit) {
+Result<std::unique_ptr<ChildProcess>> ChildProcess::start(Loop& loop, const Command& command,
+                                                          std::function<void(ExitReport)> on_exit) {
     Result<Started> started = fork_and_exec(command);
     if (!started) return std::move(started).error();
-    std::unique_ptr<ChildProcess> child(new ChildProcess(started->pid, command.own_process_group, std::move(started->pidfd)));
+    std::unique_ptr<ChildProcess> child(
+        new ChildProcess(started->pid, command.own_process_group, std::move(started->pidfd)));
     child->on_exit_ = std::move(on_exit);
-    child->watch_ = loop.watch(child->pidfd_.get(), {.readable = true}, [self = child.get()](Readiness) { self->reap(); });
+    child->watch_ =
+        loop.watch(child->pidfd_.get(), {.readable = true}, [self = child.get()](Readiness) { self->reap(); });
     return child;
 }
 
 ChildProcess::~ChildProcess() {
     if (!running_) return;
-    kill(SIGKILL);
-    wait_for(pid_);
+    end_for_certain(pid_, group_, pidfd_);
 }
 
 void ChildProcess::kill(int signal_number) {
@@ -167,7 +252,7 @@ void ChildProcess::kill(int signal_number) {
 }
 
 void ChildProcess::reap() {
-    const std::optional<ExitReport> report = reap_now(pidfd_);
+    const std::optional<ExitReport> report = reap_now(pid_);
     if (!report) return;
     running_ = false;
     watch_->update({});
@@ -182,14 +267,14 @@ Result<ExitReport> run_and_wait(const Command& command, Duration limit) {
     for (;;) {
         const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now()).count();
         pollfd wait{started->pidfd.get(), POLLIN, 0};
-        poll(&wait, 1, left > 0 ? static_cast<int>(left) : 0);
-        if (const auto report = reap_now(started->pidfd)) return *report;
+        poll(&wait, 1, static_cast<int>(std::clamp<std::int64_t>(left, 0, 60'000)));
+        if (const auto report = reap_now(started->pid)) return *report;
         if (Clock::now() >= deadline) break;
     }
-    ::kill(command.own_process_group ? -started->pid : started->pid, SIGKILL);
-    wait_for(started->pid);
+    end_for_certain(started->pid, command.own_process_group, started->pidfd);
     return Error{ExitCode::unavailable, "waiting for " + escaped(command.program),
-                 format("it did not end within %.1f seconds and was killed", to_seconds(limit)), ""};
+                 format("it did not end within %.1f seconds and was killed", to_seconds(limit)),
+                 "find out what it waits for"};
 }
 
 }  // namespace bootkey::base

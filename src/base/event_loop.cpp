@@ -2,9 +2,11 @@
 #include "bootkey/base/event_loop.hpp"
 
 #include <event2/event.h>
+#include <unistd.h>
 
-#include <csignal>
+#include <cstdio>
 #include <ctime>
+#include <new>
 #include <utility>
 
 namespace bootkey::base {
@@ -15,6 +17,13 @@ struct EventDeleter {
 };
 using EventHandle = std::unique_ptr<event, EventDeleter>;
 
+// libevent reports want of memory as a null pointer; we as everywhere else.
+EventHandle make_event(event_base* base, int fd, int kinds, event_callback_fn dispatch, void* self) {
+    EventHandle made(event_new(base, fd, static_cast<short>(kinds), dispatch, self));
+    if (!made) throw std::bad_alloc();
+    return made;
+}
+
 // A callback that may destroy its own registration: whoever dispatches holds a share of it until it has returned.
 template <typename... Arguments>
 using Callback = std::shared_ptr<std::function<void(Arguments...)>>;
@@ -22,7 +31,9 @@ using Callback = std::shared_ptr<std::function<void(Arguments...)>>;
 timeval to_timeval(Duration duration) {
     const auto microseconds = std::chrono::ceil<std::chrono::microseconds>(duration).count();
     if (microseconds <= 0) return {0, 0};
-    return {static_cast<time_t>(microseconds / 1'000'000), static_cast<suseconds_t>(microseconds % 1'000'000)};
+    // One more, because libevent cuts the current time to whole microseconds: a timer must not fire early.
+    const auto later = microseconds + 1;
+    return {static_cast<time_t>(later / 1'000'000), static_cast<suseconds_t>(later % 1'000'000)};
 }
 
 class EventWatch final : public Watch {
@@ -33,24 +44,39 @@ public:
     }
 
     void update(Readiness interest) override {
-        const short kinds = static_cast<short>((interest.readable ? EV_READ : 0) | (interest.writable ? EV_WRITE : 0));
+        const int kinds = (interest.readable ? EV_READ : 0) | (interest.writable ? EV_WRITE : 0);
         if (kinds == kinds_) return;
         event_.reset();
         kinds_ = kinds;
         if (kinds == 0) return;
-        event_.reset(event_new(base_, fd_, static_cast<short>(kinds | EV_PERSIST), &EventWatch::dispatch, this));
-        if (event_) event_add(event_.get(), nullptr);
+        event_ = make_event(base_, fd_, kinds | EV_PERSIST, &EventWatch::dispatch, this);
+        if (event_add(event_.get(), nullptr) == 0) return;
+        // epoll refuses what never blocks, such as regular files and /dev/null (EPERM in epoll_ctl(2)); to poll(2) that
+        // is always ready. So is here whatever it refuses: reading or writing then tells the owner what is wrong.
+        event_ = make_event(base_, -1, 0, &EventWatch::dispatch, this);
+        dispatch_next_turn();
     }
 
 private:
+    void dispatch_next_turn() {
+        constexpr timeval at_once{0, 0};
+        event_add(event_.get(), &at_once);
+    }
+
     static void dispatch(evutil_socket_t, short what, void* self) noexcept {
-        const Callback<Readiness> callback = static_cast<EventWatch*>(self)->callback_;
-        (*callback)({(what & EV_READ) != 0, (what & EV_WRITE) != 0});
+        auto* watch = static_cast<EventWatch*>(self);
+        const Callback<Readiness> callback = watch->callback_;
+        int kinds = what;
+        if ((what & EV_TIMEOUT) != 0) {
+            watch->dispatch_next_turn();
+            kinds = watch->kinds_;
+        }
+        (*callback)({(kinds & EV_READ) != 0, (kinds & EV_WRITE) != 0});
     }
 
     event_base* base_;
     int fd_;
-    short kinds_ = 0;
+    int kinds_ = 0;
     Callback<Readiness> callback_;
     EventHandle event_;
 };
@@ -59,15 +85,13 @@ class EventTimer final : public Timer {
 public:
     EventTimer(event_base* base, std::function<void()> callback)
         : callback_(std::make_shared<std::function<void()>>(std::move(callback))),
-          event_(event_new(base, -1, 0, &EventTimer::dispatch, this)) {}
+          event_(make_event(base, -1, 0, &EventTimer::dispatch, this)) {}
 
     void arm(Duration after) override {
         const timeval delay = to_timeval(after);
-        if (event_) event_add(event_.get(), &delay);
+        event_add(event_.get(), &delay);
     }
-    void disarm() override {
-        if (event_) event_del(event_.get());
-    }
+    void disarm() override { event_del(event_.get()); }
 
 private:
     static void dispatch(evutil_socket_t, short, void* self) noexcept {
@@ -83,8 +107,8 @@ class EventSignal final : public SignalWatch {
 public:
     EventSignal(event_base* base, int number, std::function<void()> callback)
         : callback_(std::make_shared<std::function<void()>>(std::move(callback))),
-          event_(event_new(base, number, EV_SIGNAL | EV_PERSIST, &EventSignal::dispatch, this)) {
-        if (event_) event_add(event_.get(), nullptr);
+          event_(make_event(base, number, EV_SIGNAL | EV_PERSIST, &EventSignal::dispatch, this)) {
+        event_add(event_.get(), nullptr);
     }
 
 private:
@@ -97,6 +121,12 @@ private:
     EventHandle event_;
 };
 
+// Before libevent gives up the process it says why; its warnings are about what the caller handles (see EventWatch).
+void report(int severity, const char* text) noexcept {
+    if (severity < EVENT_LOG_ERR) return;
+    dprintf(STDERR_FILENO, "bootkey: libevent: %s\n", text);
+}
+
 }  // namespace
 
 void EventLoop::BaseDeleter::operator()(event_base* base) const noexcept {
@@ -104,18 +134,26 @@ void EventLoop::BaseDeleter::operator()(event_base* base) const noexcept {
 }
 
 Result<std::unique_ptr<EventLoop>> EventLoop::create() {
-    event_config* config = event_config_new();
-    // Without it libevent reads the coarse monotonic clock, whose ticks are 4 ms apart.
-    if (config != nullptr) event_config_set_flag(config, EVENT_BASE_FLAG_PRECISE_TIMER);
-    event_base* base = config != nullptr ? event_base_new_with_config(config) : nullptr;
-    if (config != nullptr) event_config_free(config);
+    event_set_log_callback(&report);  // libevent has one for all
+    event_base* base = nullptr;
+    if (event_config* config = event_config_new(); config != nullptr) {
+        // Without PRECISE_TIMER libevent reads the coarse monotonic clock, whose ticks are 4 ms apart; without
+        // NO_CACHE_TIME it counts a timer's delay from the start of the turn, and the timer fires too early after a
+        // slow callback.
+        event_config_set_flag(config, EVENT_BASE_FLAG_PRECISE_TIMER);
+        event_config_set_flag(config, EVENT_BASE_FLAG_NO_CACHE_TIME);
+        event_config_set_flag(config, EVENT_BASE_FLAG_IGNORE_ENV);
+        base = event_base_new_with_config(config);
+        event_config_free(config);
+    }
     if (base == nullptr)
         return Error{ExitCode::unavailable, "cannot start the event loop", "libevent finds no way to wait for events",
                      "check that the kernel has epoll"};
     return std::unique_ptr<EventLoop>(new EventLoop(base));
 }
 
-EventLoop::EventLoop(event_base* base) : base_(base) {}
+EventLoop::EventLoop(event_base* base) : base_(base) {
+}
 EventLoop::~EventLoop() = default;
 
 Time EventLoop::now() const {

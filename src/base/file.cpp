@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdint>
 #include <cstdlib>
 
 #include "bootkey/base/text.hpp"
@@ -17,11 +18,19 @@ namespace {
 
 std::string advice_for(int errno_value) {
     switch (errno_value) {
-        case ENOENT: return "check the path";
+        case ENOENT:
+            return "check the path";
         case EACCES:
-        case EPERM: return "run as root or give read permission";
-        default: return {};
+        case EPERM:
+            return "run as root or give read permission";
+        default:
+            return {};
     }
+}
+
+Error too_long(const std::string& path, std::size_t most, ExitCode code) {
+    return {code, "cannot read " + escaped(path), format("it is longer than %zu bytes", most),
+            "check that it is the right file"};
 }
 
 // Opens a regular file for reading and checks its size. O_NONBLOCK keeps a FIFO in its place from blocking us.
@@ -29,23 +38,24 @@ Result<UniqueFd> open_regular(const std::string& path, std::size_t most, ExitCod
     const std::string tried = "cannot read " + escaped(path);
     UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
     if (!fd) return system_error(tried, errno, advice_for(errno), code);
-    struct stat status{};
+    struct stat status {};
     if (fstat(fd.get(), &status) != 0) return system_error(tried, errno, {}, code);
     if (!S_ISREG(status.st_mode)) return Error{code, tried, "it is not a regular file", "name a regular file"};
-    if (static_cast<std::uintmax_t>(status.st_size) > most)
-        return Error{code, tried, format("it is longer than %zu bytes", most), "check that it is the right file"};
+    if (static_cast<std::uintmax_t>(status.st_size) > most) return too_long(path, most, code);
     return fd;
 }
 
-// Reads from `fd` to its end through `take`, which says where to put the next bytes and is told how many came.
+// Reads from `fd` to its end, to where `room` says; `took` is told how many bytes came. No room means more than `most`
+// bytes.
 template <typename Room, typename Took>
-Result<void> read_to_end(int fd, const std::string& tried, ExitCode code, Room room, Took took) {
+Result<void> read_to_end(const UniqueFd& fd, const std::string& path, std::size_t most, ExitCode code, Room room,
+                         Took took) {
     for (;;) {
         const std::span<std::byte> space = room();
-        if (space.empty()) return Error{code, tried, "it grew while it was read", "try again"};
-        const ssize_t count = read(fd, space.data(), space.size());
+        if (space.empty()) return too_long(path, most, code);
+        const ssize_t count = read(fd.get(), space.data(), space.size());
         if (count < 0 && errno == EINTR) continue;
-        if (count < 0) return system_error(tried, errno, {}, code);
+        if (count < 0) return system_error("cannot read " + escaped(path), errno, {}, code);
         if (count == 0) return {};
         took(static_cast<std::size_t>(count));
     }
@@ -59,12 +69,10 @@ Result<std::string> read_file(const std::string& path, std::size_t most, ExitCod
     std::string content;
     std::byte buffer[4096];
     const auto done = read_to_end(
-        fd->get(), "cannot read " + escaped(path), code,
+        *fd, path, most, code,
         [&] { return content.size() > most ? std::span<std::byte>{} : std::span<std::byte>(buffer); },
         [&](std::size_t count) { content.append(reinterpret_cast<const char*>(buffer), count); });
     if (!done) return done.error();
-    if (content.size() > most)
-        return Error{code, "cannot read " + escaped(path), format("it is longer than %zu bytes", most), "check that it is the right file"};
     return content;
 }
 
@@ -74,8 +82,7 @@ Result<Secret> read_secret_file(const std::string& path, std::size_t most, ExitC
     Result<Secret> secret = Secret::with_capacity(most + 1);  // one more, to see the end of a file of just `most`
     if (!secret) return secret;
     const auto done = read_to_end(
-        fd->get(), "cannot read " + escaped(path), code, [&] { return secret->spare(); },
-        [&](std::size_t count) { secret->grow(count); });
+        *fd, path, most, code, [&] { return secret->spare(); }, [&](std::size_t count) { secret->grow(count); });
     if (!done) return done.error();
     return secret;
 }
@@ -106,7 +113,8 @@ Result<void> write_file(const std::string& path, std::span<const std::byte> cont
     if (failure == 0 && !replace && link(temporary.c_str(), path.c_str()) != 0) failure = errno;
     if (failure != 0 || !replace) unlink(temporary.c_str());
     if (failure != 0)
-        return system_error(tried, failure, failure == EEXIST ? "move the old file away first" : "check the directory", ExitCode::cannot_create);
+        return system_error(tried, failure, failure == EEXIST ? "move the old file away first" : "check the directory",
+                            ExitCode::cannot_create);
     return {};
 }
 

@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <limits>
 #include <utility>
 
 namespace bootkey::base {
@@ -14,6 +15,8 @@ Result<Secret> Secret::with_capacity(std::size_t capacity) {
     Secret secret;
     if (capacity == 0) return secret;
     const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+    if (capacity > std::numeric_limits<std::size_t>::max() - page)
+        return system_error("cannot get memory for a secret", ENOMEM, "check what asks for so much");
     const std::size_t size = (capacity + page - 1) / page * page;
     void* pages = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (pages == MAP_FAILED)
@@ -22,7 +25,9 @@ Result<Secret> Secret::with_capacity(std::size_t capacity) {
     secret.capacity_ = capacity;
     secret.mapped_ = size;
     secret.locked_ = mlock(pages, size) == 0;
-    madvise(pages, size, MADV_DONTDUMP);  // advice: a kernel without it still keeps the pages private
+    // Advice: a kernel without it still keeps the pages private.
+    madvise(pages, size, MADV_DONTDUMP);
+    madvise(pages, size, MADV_WIPEONFORK);
     return secret;
 }
 
@@ -31,7 +36,8 @@ Secret::Secret(Secret&& other) noexcept
       size_(std::exchange(other.size_, 0)),
       capacity_(std::exchange(other.capacity_, 0)),
       mapped_(std::exchange(other.mapped_, 0)),
-      locked_(std::exchange(other.locked_, false)) {}
+      locked_(std::exchange(other.locked_, false)) {
+}
 
 Secret& Secret::operator=(Secret&& other) noexcept {
     if (this != &other) {
@@ -45,7 +51,9 @@ Secret& Secret::operator=(Secret&& other) noexcept {
     return *this;
 }
 
-Secret::~Secret() { release(); }
+Secret::~Secret() {
+    release();
+}
 
 bool Secret::append(std::span<const std::byte> bytes) noexcept {
     if (bytes.size() > capacity_ - size_) return false;

@@ -19,13 +19,13 @@ std::size_t utf8_length(std::string_view text) {
     if (first < 0x80) return 1;
     if (first >= 0xc2 && first <= 0xdf) return continues(1) ? 2 : 0;
     if (first >= 0xe0 && first <= 0xef) {
-        const unsigned low = first == 0xe0 ? 0xa0 : 0x80;    // no overlong forms
-        const unsigned high = first == 0xed ? 0x9f : 0xbf;   // no surrogates
+        const unsigned low = first == 0xe0 ? 0xa0 : 0x80;   // no overlong forms
+        const unsigned high = first == 0xed ? 0x9f : 0xbf;  // no surrogates
         return continues(1, low, high) && continues(2) ? 3 : 0;
     }
     if (first >= 0xf0 && first <= 0xf4) {
         const unsigned low = first == 0xf0 ? 0x90 : 0x80;
-        const unsigned high = first == 0xf4 ? 0x8f : 0xbf;   // up to U+10FFFF
+        const unsigned high = first == 0xf4 ? 0x8f : 0xbf;  // up to U+10FFFF
         return continues(1, low, high) && continues(2) && continues(3) ? 4 : 0;
     }
     return 0;
@@ -36,6 +36,17 @@ bool is_control(std::string_view text, std::size_t length) {
     const auto first = static_cast<unsigned char>(text[0]);
     if (length == 1) return first < 0x20 || first == 0x7f;
     return length == 2 && first == 0xc2 && static_cast<unsigned char>(text[1]) < 0xa0;
+}
+
+// Whether it is invisible or turns the text around it: U+061C, U+200B-200F, U+2028-202E, U+2060-206F, U+FEFF.
+// Well-formed, but a line that a person reads must look like what it says (Unicode Technical Report 36).
+bool is_misleading(std::string_view character) {
+    const auto between = [&](std::string_view first, std::string_view last) {
+        return character >= first && character <= last;
+    };
+    return character == "\xd8\x9c" || between("\xe2\x80\x8b", "\xe2\x80\x8f") ||
+           between("\xe2\x80\xa8", "\xe2\x80\xae") || between("\xe2\x81\xa0", "\xe2\x81\xaf") ||
+           character == "\xef\xbb\xbf";
 }
 
 bool is_digit(char character) {
@@ -104,7 +115,7 @@ std::string escaped(std::string_view text, std::size_t most) {
         const std::size_t length = utf8_length(text);
         const std::size_t step = length == 0 ? 1 : length;
         if (taken + step > most) return result + "...";
-        if (length == 0 || is_control(text, length) || text[0] == '\\') {
+        if (length == 0 || is_control(text, length) || is_misleading(text.substr(0, length)) || text[0] == '\\') {
             for (std::size_t i = 0; i < step; ++i) result += format("\\x%02x", static_cast<unsigned char>(text[i]));
         } else {
             result += text.substr(0, step);
@@ -135,7 +146,7 @@ std::string format(const char* pattern, ...) {
     const int length = std::vsnprintf(nullptr, 0, pattern, arguments);
     va_end(arguments);
     std::string text(length > 0 ? static_cast<std::size_t>(length) : 0, '\0');
-    if (length > 0) std::vsnprintf(text.data(), text.size() + 1, pattern, again);
+    if (length > 0) static_cast<void>(std::vsnprintf(text.data(), text.size() + 1, pattern, again));
     va_end(again);
     return text;
 }

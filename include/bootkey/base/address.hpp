@@ -48,8 +48,8 @@ private:
 /// Where a server listens: address, port, and the interface it is reached over (0: whatever the kernel routes by).
 struct Endpoint {
     IpAddress address;
-    std::uint16_t port = 0;        ///< host byte order
-    std::uint32_t interface = 0;   ///< interface index; the scope of a link-local address
+    std::uint16_t port = 0;       ///< host byte order
+    std::uint32_t interface = 0;  ///< interface index; the scope of a link-local address
 
     friend auto operator<=>(const Endpoint&, const Endpoint&) = default;
     /// "192.0.2.1:4711", "[fe80::1%3]:4711"

@@ -2,7 +2,8 @@
 //
 // Child processes: started with exactly the environment, descriptors, process group and user given,
 // watched by a pidfd of their own (never waitpid(-1): GPGME has children too), and ended for certain.
-// A ChildProcess owns its pid; destroying one that still runs kills its process group and reaps it.
+// A ChildProcess owns its pid; destroying one that still runs kills it (and its process group, if it leads one)
+// and reaps it, for which it waits a second at most.
 #pragma once
 
 #include <sys/types.h>
@@ -21,17 +22,18 @@ namespace bootkey::base {
 
 /// What to start. Descriptors are borrowed for the call; -1 connects /dev/null. All others are closed in the child.
 struct Command {
-    std::string program;                   ///< path, no search
-    std::vector<std::string> arguments;    ///< argv, argv[0] included
-    std::vector<std::string> environment;  ///< "NAME=value", exactly these
+    std::string program = {};                   ///< path, no search
+    std::vector<std::string> arguments = {};    ///< argv, argv[0] included
+    std::vector<std::string> environment = {};  ///< "NAME=value", exactly these
     int standard_input = -1;
     int standard_output = -1;
     int standard_error = -1;
-    bool own_process_group = false;  ///< the child leads a new process group
-    bool as_root = false;            ///< real, effective and saved user and group become 0 (needs privilege)
-    bool die_with_parent = false;    ///< the kernel kills the child when the thread that started it ends (PR_SET_PDEATHSIG)
-    std::vector<int> inherited;      ///< descriptors above 2 that stay open in the child, under the same numbers
-    std::string directory;           ///< working directory; empty: ours
+    bool own_process_group = false;   ///< the child leads a new process group
+    bool as_root = false;             ///< real, effective and saved user and group become 0 (needs privilege)
+    bool die_with_parent = false;     ///< the child is killed when the thread that started it ends (PR_SET_PDEATHSIG)
+    std::vector<int> inherited = {};  ///< descriptors above 2 that stay open in the child, under the same numbers
+    int listening_socket = -1;   ///< above 2; becomes descriptor 3, as LISTEN_FDS programs want it (sd_listen_fds(3))
+    std::string directory = {};  ///< working directory; empty: ours
 };
 
 /// How a child ended.

@@ -16,11 +16,15 @@
 
 namespace bootkey::base {
 
-/// All of the regular file `path`, at most `most` bytes; longer is an error. For files without secrets. Errors carry `code`.
-[[nodiscard]] Result<std::string> read_file(const std::string& path, std::size_t most, ExitCode code = ExitCode::os_error);
+/// All of the regular file `path`, at most `most` bytes; longer is an error. Errors carry `code`. For files
+/// without secrets.
+[[nodiscard]] Result<std::string> read_file(const std::string& path, std::size_t most,
+                                            ExitCode code = ExitCode::os_error);
 /// The same for a file with a secret in it: the bytes exist in the Secret only.
-[[nodiscard]] Result<Secret> read_secret_file(const std::string& path, std::size_t most, ExitCode code = ExitCode::no_input);
-/// Writes all of `bytes` to `fd` (blocking descriptor), repeating short writes and EINTR. Returns 0 or errno.
+[[nodiscard]] Result<Secret> read_secret_file(const std::string& path, std::size_t most,
+                                              ExitCode code = ExitCode::no_input);
+/// Writes all of `bytes` to `fd`, repeating short writes and EINTR; waits as long as `fd` takes nothing. Returns 0 or
+/// errno; a pipe without reader also raises SIGPIPE, unless that is ignored.
 [[nodiscard]] int write_all(int fd, std::span<const std::byte> bytes) noexcept;
 /// Writes `content` to `path` through a temporary file beside it, fsync and rename, with `mode`. Without
 /// `replace` an existing file is an error (cannot_create) and stays as it was.

@@ -18,8 +18,8 @@ namespace bootkey::base {
 enum class LogFlag : char { info = 'I', fatal = 'F', nonfatal = 'N', warning = 'W', debug = 'D' };
 
 struct LogEntry {
-    Time time;       ///< when it was said
-    int verbosity;   ///< the lowest level at which it is shown, 0-15
+    Time time;      ///< when it was said
+    int verbosity;  ///< the lowest level at which it is shown, 0-15
     LogFlag flag;
     std::string text;  ///< one line without line end; hostile text in it is escaped by whoever said it
 };
@@ -30,6 +30,8 @@ public:
 
     /// Shows messages of verbosity ≤ `level` (0-15); 9 and more are debugging.
     explicit Log(int level = 1) : level_(level) {}
+    Log(const Log&) = delete;  // sinks may refer to their log
+    Log& operator=(const Log&) = delete;
 
     void set_level(int level) { level_ = level; }
     [[nodiscard]] int level() const { return level_; }

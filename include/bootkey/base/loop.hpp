@@ -3,7 +3,8 @@
 // The event loop as the program sees it: watches on descriptors and monotonic timers. Abstract, so that
 // tests can run time and readiness by hand; EventLoop (event_loop.hpp) is the real one, on libevent.
 // A Watch or Timer is a registration owned by who asked for it: destroying it ends it, also from inside
-// its own callback. Callbacks run from the loop only, never from inside the call that registers them.
+// its own callback. It must go before the loop does. Callbacks run from the loop only, never from inside
+// the call that registers them.
 #pragma once
 
 #include <functional>
@@ -13,7 +14,8 @@
 
 namespace bootkey::base {
 
-/// What a descriptor is watched for, or ready for. Error and hang-up are reported as both.
+/// What a descriptor is watched for, or ready for. Error and hang-up are reported as whatever is watched for;
+/// what never blocks (a regular file, /dev/null) is always ready.
 struct Readiness {
     bool readable = false;
     bool writable = false;
@@ -30,7 +32,7 @@ public:
 class Timer {
 public:
     virtual ~Timer() = default;
-    /// Calls back once, `after` from now; replaces what was set before.
+    /// Calls back once, `after` from now, never earlier; replaces what was set before.
     virtual void arm(Duration after) = 0;
     virtual void disarm() = 0;
 };

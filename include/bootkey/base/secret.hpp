@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
 // Memory for passwords, passphrases and private keys: of a fixed capacity (it never reallocates, so it
-// leaves no copies), locked into RAM, left out of core dumps, and wiped before it is given back.
+// leaves no copies), locked into RAM, left out of core dumps and of forked children (which see zeros), and
+// wiped before it is given back.
 // A Secret owns its pages, moves but does not copy, and has no way to be printed or logged.
 #pragma once
 

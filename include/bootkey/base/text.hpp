@@ -16,14 +16,13 @@ namespace bootkey::base {
 /// The parts of `text` between `separator`s; N separators make N+1 parts, which may be empty.
 [[nodiscard]] std::vector<std::string_view> split(std::string_view text, char separator);
 /// The decimal number that is all of `text`, if it is one within [least, most]. No sign, no blanks.
-[[nodiscard]] std::optional<std::uint64_t> parse_number(std::string_view text, std::uint64_t least,
-                                                        std::uint64_t most);
+[[nodiscard]] std::optional<std::uint64_t> parse_number(std::string_view text, std::uint64_t least, std::uint64_t most);
 /// Seconds with an optional fraction ("10", "2.5", ".5"); no sign, exponent, infinity or NaN; at most `most`.
 [[nodiscard]] std::optional<double> parse_seconds(std::string_view text, double most);
 /// Whether `text` is well-formed UTF-8 (RFC 3629) without control characters (C0, DEL, C1).
 [[nodiscard]] bool is_printable_utf8(std::string_view text);
-/// `text` fit for a log line: control bytes, backslashes and malformed UTF-8 as \xNN; cut after `most`
-/// bytes of input with "..." in the place of the rest.
+/// `text` fit for a log line: control and invisible characters, those that change the direction of text, backslashes and
+/// malformed UTF-8 as \xNN; cut after `most` bytes of input with "..." in the place of the rest.
 [[nodiscard]] std::string escaped(std::string_view text, std::size_t most = 256);
 /// Lower-case or upper-case hexadecimal digits of `bytes`.
 [[nodiscard]] std::string hex(const void* bytes, std::size_t size, bool upper_case = false);

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "bootkey/base/log.hpp"
+
+#include <catch2/catch.hpp>
+
+#include <cstdio>
+#include <string>
+
+#include "base/pipe.hpp"
+
+using namespace bootkey::base;
+using bootkey::base::testing::Pipe;
+using bootkey::base::testing::read_to_end;
+
+TEST_CASE("a log shows what its level allows, with flag and verbosity") {
+    struct Row {
+        int level;
+        std::string shown;
+    };
+    const Row row = GENERATE(values<Row>({{0, "F0"},
+                                          {1, "F0 N1 W1"},
+                                          {3, "F0 N1 W1 I3"},
+                                          {8, "F0 N1 W1 I3"},
+                                          {9, "F0 N1 W1 I3 D9"},
+                                          {15, "F0 N1 W1 I3 D9"}}));
+    Log log(row.level);
+    std::string shown;
+    log.add_sink([&](const LogEntry& entry) {
+        if (!shown.empty()) shown += ' ';
+        shown += static_cast<char>(entry.flag) + std::to_string(entry.verbosity);
+        CHECK(entry.text == "said");
+    });
+    log.fatal("said");
+    log.error("said");
+    log.warning("said");
+    log.info(3, "said");
+    log.debug("said");
+    CHECK(shown == row.shown);
+    CHECK(log.shows(row.level));
+    CHECK_FALSE(log.shows(row.level + 1));
+}
+
+TEST_CASE("a log hands each message to all its sinks in order, and its level can change") {
+    Log log(0);
+    std::string heard;
+    log.add_sink([&](const LogEntry&) { heard += 'a'; });
+    log.add_sink([&](const LogEntry&) { heard += 'b'; });
+    log.warning("too quiet");
+    CHECK(heard.empty());
+    log.set_level(1);
+    log.warning("loud enough");
+    CHECK(heard == "ab");
+}
+
+TEST_CASE("log entries carry the time at which they were said") {
+    Log log;
+    Time heard;
+    log.add_sink([&](const LogEntry& entry) { heard = entry.time; });
+    const Time before = Clock::now();
+    log.warning("now");
+    CHECK(heard >= before);
+    CHECK(heard <= Clock::now());
+}
+
+TEST_CASE("the descriptor sink writes a line a message") {
+    Pipe pipe;
+    Log log(1);
+    log.add_sink(descriptor_sink(pipe.write_end.get(), Clock::now(), log));
+
+    SECTION("plain at low levels") {
+        log.warning("the door is open");
+        log.error("the key is missing");
+        pipe.write_end.reset();
+        CHECK(read_to_end(pipe.read_end.get()) == "bootkey: warning: the door is open\nbootkey: the key is missing\n");
+    }
+    SECTION("with milliseconds from level 3 on") {
+        log.set_level(3);
+        log.info(3, "discovery begins");
+        pipe.write_end.reset();
+        const std::string text = read_to_end(pipe.read_end.get());
+        CAPTURE(text);
+        double milliseconds = -1;
+        char after[40] = "";
+        REQUIRE(std::sscanf(text.c_str(), "bootkey: [%lf ms]%39[^\n]", &milliseconds, after) == 2);
+        CHECK(milliseconds >= 0);
+        CHECK(milliseconds < 60'000);
+        CHECK(after == std::string(" discovery begins"));
+        CHECK(text.ends_with('\n'));
+    }
+}
+
+TEST_CASE("a descriptor sink that nobody can be written to is no failure") {
+    Log log(1);
+    log.add_sink(descriptor_sink(-1, Clock::now(), log));
+    std::string heard;
+    log.add_sink([&](const LogEntry& entry) { heard = entry.text; });
+    log.warning("still said");
+    CHECK(heard == "still said");
+}
