@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
 // All known password servers, tried at once, for as long as it takes: the one class that unlocking speaks to in this
-// room. It owns the server list, the race scheduler that decides what to try when (pure), and one Attempt for every connection; it
-// hands out each complete answer and waits to be told whether it was worth anything.
+// room. It owns the server list, the race scheduler that decides what to try when (pure), and one Attempt for every
+// connection; it hands out each complete answer and waits to be told whether it was worth anything.
 #pragma once
 
 #include <cstddef>
@@ -16,28 +16,13 @@
 #include "bootkey/base/log.hpp"
 #include "bootkey/base/loop.hpp"
 #include "bootkey/base/result.hpp"
+#include "bootkey/servers/progress.hpp"
 #include "bootkey/servers/tls_credentials.hpp"
 
 namespace bootkey::servers {
 
-/// Where an attempt is.
-enum class Phase { connecting, handshake, waiting, receiving, answered, failed };
-[[nodiscard]] const char* name(Phase phase);
-
-using AttemptId = std::uint64_t;
-
-/// Something that happened to an attempt, for the timeline, the log and whoever watches.
-struct Progress {
-    AttemptId attempt = 0;
-    std::string server;        ///< name of the server, already checked by discovery
-    base::Endpoint endpoint;
-    Phase phase{};
-    std::string detail;        ///< with failed: why
-    base::Time at;
-};
-
 struct Listener {
-    std::function<void(const Progress&)> progress;
+    std::function<void(const Progress&)> progress;  ///< may be empty
     /// A whole answer (1 byte to 64 KiB, still encrypted). The server is not tried again until accept/reject.
     std::function<void(AttemptId, const std::string& server, std::vector<std::byte> answer)> answer;
 };
@@ -45,20 +30,24 @@ struct Listener {
 class Servers {
 public:
     /// `retry`: between tries of the same server. `credentials` must outlive this object.
-    [[nodiscard]] static std::unique_ptr<Servers> create(base::Loop& loop, const base::Log& log, const TlsCredentials& credentials,
-                                                         base::Duration retry, Listener listener);
+    [[nodiscard]] static std::unique_ptr<Servers> create(base::Loop& loop, const base::Log& log,
+                                                         const TlsCredentials& credentials, base::Duration retry,
+                                                         Listener listener);
     /// Cancels everything at once; no callback comes from it.
     virtual ~Servers() = default;
 
-    /// The endpoints at which `source` (an interface and protocol, or "--server") now sees the server called `name` that `host` announces: new ones
-    /// are tried at once, those that `source` no longer lists are dropped.
+    /// The endpoints at which `source` (an interface and protocol, or "--server") now sees the server called `name`
+    /// that `host` announces: new ones are tried at once, those that `source` no longer lists are dropped. An empty
+    /// `host` means that a person configured the server: it is never forgotten in favour of others, and no announcement
+    /// under its name touches it. Announced servers have a host.
     virtual void update(const std::string& name, const std::string& host, const std::string& source,
                         const std::vector<base::Endpoint>& endpoints) = 0;
     /// `source` no longer sees the server. A connection that waits for an answer goes on.
     virtual void lost(const std::string& name, const std::string& source) = 0;
     /// The interface vanished: its attempts are cancelled and its endpoints dropped.
     virtual void interface_gone(std::uint32_t interface) = 0;
-    /// Something on this interface (0: anywhere) makes servers reachable that were not: those that failed are tried now.
+    /// Something on this interface (0: anywhere) makes servers reachable that were not: those that failed are tried
+    /// now.
     virtual void reachable(std::uint32_t interface) = 0;
     /// The answer could not be decrypted: `why` is logged, and the server tried again after --retry.
     virtual void reject(AttemptId attempt, const std::string& why) = 0;

@@ -1,0 +1,339 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "bootkey/servers/race.hpp"
+
+#include <algorithm>
+#include <tuple>
+#include <utility>
+
+namespace bootkey::servers {
+
+Race::Race(base::Duration retry, Random random, RaceLimits limits)
+    : retry_(std::max<base::Duration>(retry, limits.least_retry)), random_(std::move(random)), limits_(limits) {
+}
+
+// --- What is known of servers ---------------------------------------------------------------------------------------
+
+std::optional<Race::Found> Race::find(AttemptId attempt) {
+    for (auto& [key, server] : servers_) {
+        for (std::size_t i = 0; i < server.tries.size(); ++i) {
+            if (server.tries[i].id == attempt) return Found{&server, i};
+        }
+    }
+    return std::nullopt;
+}
+
+// The server's record, made if need be at the cost of the least valuable other. Nothing if a person configured them
+// all.
+KnownServer* Race::remember(const std::string& name, const std::string& host) {
+    const Key key(host.empty(), name);
+    if (const auto known = servers_.find(key); known != servers_.end()) return &known->second;
+    if (servers_.size() >= limits_.servers) {
+        const auto least = std::min_element(servers_.begin(), servers_.end(), [](const auto& a, const auto& b) {
+            return a.second.worth_less_than(b.second);
+        });
+        if (least->second.configured()) return nullptr;
+        while (!least->second.tries.empty()) cancel({&least->second, 0}, "too many servers are known");
+        servers_.erase(least);
+    }
+    KnownServer& server = servers_[key];
+    server.name = name;
+    return &server;
+}
+
+void Race::update(const std::string& name, const std::string& host, const std::string& source,
+                  const std::vector<base::Endpoint>& endpoints, base::Time now) {
+    KnownServer* server = remember(name, host);
+    if (server == nullptr) return;
+    server->host = host;
+    server->seen = now;
+    server->seen_by(source, endpoints, limits_.endpoints, limits_.announcements, limits_.patience);
+    cancel_unlisted(*server);
+}
+
+void Race::lost(const std::string& name, const std::string& source) {
+    for (const bool configured : {false, true}) {
+        const auto known = servers_.find(Key(configured, name));
+        if (known == servers_.end()) continue;
+        known->second.lost_by(source, limits_.announcements);
+        cancel_unlisted(known->second);
+    }
+}
+
+void Race::interface_gone(std::uint32_t interface) {
+    for (auto& [key, server] : servers_) {
+        cancel_if(server, "its network interface is gone",
+                  [interface](const Try& one) { return one.endpoint.interface == interface; });
+        server.forget(interface);
+    }
+}
+
+void Race::reachable(std::uint32_t interface) {
+    for (auto& [key, server] : servers_) server.retry_unreachable(interface);
+}
+
+void Race::try_now() {
+    for (auto& [key, server] : servers_) server.retry_all();
+}
+
+// --- What becomes of attempts ---------------------------------------------------------------------------------------
+
+// Tells the owner to give the attempt up.
+void Race::cancel(const Found& found, const std::string& why) {
+    auto& tries = found.server->tries;
+    actions_.push_back(Cancel{tries[found.index].id, why});
+    tries.erase(tries.begin() + static_cast<std::ptrdiff_t>(found.index));
+}
+
+template <typename Which>
+void Race::cancel_if(KnownServer& server, const std::string& why, Which which) {
+    for (std::size_t i = server.tries.size(); i-- > 0;) {
+        if (which(server.tries[i])) cancel({&server, i}, why);
+    }
+}
+
+// What is connected proves that there is a server; what still connects to a place that nobody announces any more does
+// not.
+void Race::cancel_unlisted(KnownServer& server) {
+    cancel_if(server, "it is no longer announced there", [&server](const Try& one) {
+        const Candidate* where = server.candidate(one.endpoint);
+        return one.phase == Phase::connecting && (where == nullptr || !where->listed);
+    });
+}
+
+// The others have another turn, should this attempt fail.
+template <typename Which>
+void Race::cancel_others(KnownServer& server, AttemptId attempt, const std::string& why, Which which) {
+    cancel_if(server, why, [&](const Try& other) {
+        if (other.id == attempt || !which(other)) return false;
+        if (Candidate* where = server.candidate(other.endpoint)) where->retry();
+        return true;
+    });
+}
+
+void Race::reached(AttemptId attempt, Phase phase, base::Time now) {
+    const auto found = find(attempt);
+    if (!found) return;
+    KnownServer& server = *found->server;
+    Try& one = server.tries[found->index];
+    one.phase = phase;
+    one.since = now;
+    if (phase == Phase::handshake) {
+        // Further connections would only be more work for the server.
+        cancel_others(server, attempt, "another connection to it was faster",
+                      [](const Try& other) { return other.phase == Phase::connecting; });
+    } else if (phase == Phase::waiting) {
+        server.proved = true;
+        server.next_round.reset();
+        server.prefer(one.endpoint, limits_.patience);
+        cancel_others(server, attempt, "another connection to it took its place", [](const Try&) { return true; });
+        limit_waiting(attempt, now);
+    }
+}
+
+void Race::limit_waiting(AttemptId newest, base::Time now) {
+    std::size_t waiting = 0;
+    const Try* longest = nullptr;
+    for (const auto& [key, server] : servers_) {
+        for (const Try& one : server.tries) {
+            if (one.in_flight()) continue;
+            ++waiting;
+            if (one.id != newest && (longest == nullptr || one.since < longest->since)) longest = &one;
+        }
+    }
+    if (waiting > limits_.waiting && longest != nullptr) yield(longest->id, now);
+}
+
+// An attempt makes room for another: as if it had failed, and its endpoint may take twice as long the next time.
+void Race::yield(AttemptId attempt, base::Time now) {
+    const auto found = find(attempt);
+    if (!found) return;
+    const Try& one = found->server->tries[found->index];
+    if (Candidate* where = found->server->candidate(one.endpoint))
+        where->patience = std::min(where->patience * 2, limits_.most_patience);
+    const std::string why = "it made room for others after a silence";
+    const Blame blame = one.in_flight() ? Blame::endpoint : Blame::server;
+    actions_.push_back(Cancel{attempt, why});
+    failed(attempt, blame, why, now);
+}
+
+void Race::failed(AttemptId attempt, Blame blame, const std::string& why, base::Time now) {
+    const auto found = find(attempt);
+    if (!found) return;
+    KnownServer& server = *found->server;
+    const Try one = server.tries[found->index];
+    server.tries.erase(server.tries.begin() + static_cast<std::ptrdiff_t>(found->index));
+    server.last_error = why;
+    if (Candidate* where = server.candidate(one.endpoint)) {
+        where->tried = true;
+        where->unreachable = one.phase == Phase::connecting;
+    }
+    if (blame == Blame::server) server.rest_until(now + retry_delay(retry_, random_));
+}
+
+void Race::answered(AttemptId attempt) {
+    const auto found = find(attempt);
+    if (!found) return;
+    KnownServer& server = *found->server;
+    server.answer = attempt;
+    server.tries.erase(server.tries.begin() + static_cast<std::ptrdiff_t>(found->index));
+    cancel_if(server, "it has answered", [](const Try&) { return true; });
+}
+
+void Race::rejected(AttemptId attempt, const std::string& why, base::Time now) {
+    const auto found = std::find_if(servers_.begin(), servers_.end(),
+                                    [&](const auto& entry) { return entry.second.answer == attempt; });
+    if (found == servers_.end()) return;
+    KnownServer& server = found->second;
+    server.answer.reset();
+    server.last_error = why;
+    server.rest_until(now + retry_delay(retry_, random_));
+}
+
+// --- What is tried next ---------------------------------------------------------------------------------------------
+
+std::vector<Action> Race::decide(base::Time now) {
+    deadline_.reset();
+    std::vector<KnownServer*> order;
+    order.reserve(servers_.size());
+    for (auto& [key, server] : servers_) order.push_back(&server);
+    // Whoever has waited longest for a turn comes first, servers that were never tried before all others.
+    std::stable_sort(order.begin(), order.end(),
+                     [](const KnownServer* a, const KnownServer* b) { return a->last_start < b->last_start; });
+    // Room made for one may leave room for another that was passed over, so again until nobody moves.
+    for (bool again = true; again;) {
+        again = false;
+        for (KnownServer* server : order) {
+            while (start_one(*server, now)) again = true;
+        }
+    }
+    return std::exchange(actions_, {});
+}
+
+void Race::wake_at(base::Time time) {
+    if (!deadline_ || time < *deadline_) deadline_ = time;
+}
+
+// Starts one more attempt with the server if there is anything to try and room for it.
+bool Race::start_one(KnownServer& server, base::Time now) {
+    if (server.answer || server.waits_where_listed()) return false;
+    begin_round(server, now);
+    Candidate* next = next_candidate(server, now);
+    if (next == nullptr || !make_room_for(server, now)) return false;
+    // Making room may have ended an attempt with this very server, but removes no candidate.
+    next->tried = true;
+    next->last_start = now;
+    server.last_start = now;
+    ++server.attempts;
+    server.tries.push_back({++last_id_, next->endpoint, Phase::connecting, now});
+    actions_.push_back(Start{last_id_, server.name, next->endpoint});
+    return true;
+}
+
+// A round is over when every endpoint has been tried and has failed; the next one begins after a rest.
+void Race::begin_round(KnownServer& server, base::Time now) {
+    if (server.next_round && now >= *server.next_round) {
+        server.next_round.reset();
+        server.retry_all();
+    }
+    if (!server.round_is_over() || server.in_flight() > 0) return;
+    if (!server.next_round) server.next_round = now + retry_delay(retry_, random_);
+    wake_at(*server.next_round);
+}
+
+Candidate* Race::next_candidate(KnownServer& server, base::Time now) {
+    Candidate* first = nullptr;
+    for (auto& one : server.candidates) {
+        if (one.tried || !one.listed || server.is_tried_at(one.endpoint)) continue;
+        if (one.not_before > now)
+            wake_at(one.not_before);
+        else if (first == nullptr)
+            first = &one;
+    }
+    return first;
+}
+
+// Finds a place for one more attempt with the server under all three bounds, at the cost of others only if all can be
+// met.
+bool Race::make_room_for(const KnownServer& server, base::Time now) {
+    const Room here = room_in_server(server, now);
+    if (!here.possible) return false;
+    const Room with_host = here.taken_from ? here : room_for_host(server, now);
+    if (!with_host.possible) return false;
+    // Whoever gives up a place in flight gives it up under the general bound too.
+    const Room overall = with_host.was_in_flight ? Room{.possible = true} : room_in_flight(now);
+    if (!overall.possible) return false;
+    for (const auto& victim : {with_host.taken_from, overall.taken_from}) {
+        if (victim) yield(*victim, now);
+    }
+    return true;
+}
+
+// The first endpoint has a head start over the second; a third takes the place of one that has had time enough.
+Race::Room Race::room_in_server(const KnownServer& server, base::Time now) {
+    const Try* last = nullptr;
+    for (const Try& one : server.tries) {
+        if (one.in_flight() && (last == nullptr || one.since > last->since)) last = &one;
+    }
+    if (last == nullptr) return {.possible = true};
+    const auto head_start = last->phase == Phase::connecting ? limits_.second_endpoint : limits_.slow_handshake;
+    if (now < last->since + head_start) {
+        wake_at(last->since + head_start);
+        return {};
+    }
+    if (server.in_flight() < limits_.in_flight_per_server) return {.possible = true};
+    return room_of(
+        [&](const KnownServer& other, const Try& one) { return &other == &server && one.phase == Phase::connecting; },
+        now);
+}
+
+Race::Room Race::room_for_host(const KnownServer& server, base::Time now) {
+    if (server.configured()) return {.possible = true};
+    std::size_t count = 0;
+    for (const auto& [key, other] : servers_) {
+        if (other.host == server.host) count += other.tries.size();
+    }
+    if (count < limits_.per_host) return {.possible = true};
+    return room_of([&](const KnownServer& other, const Try&) { return other.host == server.host; }, now);
+}
+
+Race::Room Race::room_in_flight(base::Time now) {
+    std::size_t count = 0;
+    for (const auto& [key, server] : servers_) count += server.in_flight();
+    if (count < limits_.in_flight) return {.possible = true};
+    return room_of([](const KnownServer&, const Try& one) { return one.in_flight(); }, now);
+}
+
+// Of those that compete for the same place, the one whose patience ended first may be asked to yield; those in flight
+// before those that wait for a person.
+template <typename Competes>
+Race::Room Race::room_of(Competes competes, base::Time now) {
+    const Try* victim = nullptr;
+    std::tuple<bool, base::Time> victims_rank;
+    for (const auto& [key, server] : servers_) {
+        for (const Try& one : server.tries) {
+            if (!competes(server, one)) continue;
+            const Candidate* where = server.candidate(one.endpoint);
+            const auto until = one.since + (where != nullptr ? where->patience : limits_.patience);
+            if (until > now) {
+                wake_at(until);
+                continue;
+            }
+            const std::tuple rank(!one.in_flight(), until);
+            if (victim != nullptr && victims_rank <= rank) continue;
+            victim = &one;
+            victims_rank = rank;
+        }
+    }
+    if (victim == nullptr) return {};
+    return {.possible = true, .taken_from = victim->id, .was_in_flight = victim->in_flight()};
+}
+
+// --- For people -----------------------------------------------------------------------------------------------------
+
+std::vector<std::string> Race::status(base::Time now) const {
+    std::vector<std::string> lines;
+    for (const auto& [key, server] : servers_) lines.push_back(server.status(now));
+    return lines;
+}
+
+}  // namespace bootkey::servers
