@@ -20,21 +20,32 @@ enum class Use {
 
 class InterfaceChoice {
 public:
-    /// `names`: the values of --interface in order, each a comma-separated list of names, globs (fnmatch(3)), "!" exclusions and "none". Empty strings
-    /// count as not given. `direct`: --connect or --server was given, so that point-to-point, non-broadcast and NOARP
-    /// interfaces are chosen as well.
+    /// `names`: the values of --interface in order, each a comma-separated list of names, globs (fnmatch(3)), "!"
+    /// exclusions (which win wherever they stand) and "none" (what follows it is used only while it is up). Empty
+    /// strings count as not given; with exclusions alone every other interface that fits is chosen. Loopback never is.
+    /// `direct`:
+    /// --connect or --server was given, so that point-to-point, non-broadcast and NOARP interfaces fit as well.
     InterfaceChoice(const std::vector<std::string>& names, bool direct);
 
     [[nodiscard]] Use use(const Link& link) const;
-    /// The plain names (no pattern, no "none") among those given: to report those that do not exist.
+    /// The plain names (no pattern, no exclusion, no "none") among those given: to report those that do not exist.
     [[nodiscard]] const std::vector<std::string>& plain_names() const { return plain_names_; }
-    /// DEVICE for the network hooks: the names comma-joined; empty if none or if a pattern is among them.
+    /// DEVICE for the network hooks: what was given, comma-joined; empty if a pattern or an exclusion is among it. A
+    /// "none" stays in it, as hooks know it from mandos-client: with "none" alone no hook finds its interface listed.
     [[nodiscard]] std::string device() const;
 
 private:
-    struct Pattern { std::string text; bool exclude = false; Use use = Use::bring_up; };
+    struct Pattern {
+        std::string text;
+        bool exclude;
+        Use use;
+    };
+    void add(const std::string& text);
+
     std::vector<Pattern> patterns_;
     std::vector<std::string> plain_names_;
+    std::string given_;
+    bool pattern_given_ = false;
     bool none_given_ = false;
     bool direct_;
 };

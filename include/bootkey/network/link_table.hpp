@@ -20,7 +20,7 @@ namespace bootkey::network {
 struct Link {
     std::uint32_t index = 0;
     std::string name;
-    unsigned flags = 0;          ///< IFF_*: netdevice(7)
+    unsigned flags = 0;            ///< IFF_*: netdevice(7)
     std::uint32_t controller = 0;  ///< index of the bridge, bond, ... that has enslaved it (IFLA_MASTER), or 0
     friend bool operator==(const Link&, const Link&) = default;
 };
@@ -33,20 +33,35 @@ struct InterfaceAddress {
 };
 
 /// What a kernel message may carry, decoded.
-struct LinkReport { Link link; };
-struct LinkGoneReport { std::uint32_t index = 0; };
+struct LinkReport {
+    Link link;
+};
+struct LinkGoneReport {
+    std::uint32_t index = 0;
+};
 struct AddressReport {
     InterfaceAddress address;
     unsigned flags = 0;  ///< IFA_F_*, from IFA_FLAGS where present
 };
-struct AddressGoneReport { InterfaceAddress address; };
+struct AddressGoneReport {
+    InterfaceAddress address;
+};
 using Report = std::variant<LinkReport, LinkGoneReport, AddressReport, AddressGoneReport>;
 
 /// What changed. `LinkChanged` is said for every new interface and whenever name, flags or controller change.
-struct LinkChanged { Link link; bool is_new = false; };
-struct LinkRemoved { Link link; };
-struct AddressUsable { InterfaceAddress address; };
-struct AddressGone { InterfaceAddress address; };
+struct LinkChanged {
+    Link link;
+    bool is_new = false;
+};
+struct LinkRemoved {
+    Link link;
+};
+struct AddressUsable {
+    InterfaceAddress address;
+};
+struct AddressGone {
+    InterfaceAddress address;
+};
 using Event = std::variant<LinkChanged, LinkRemoved, AddressUsable, AddressGone>;
 
 class LinkTable {
@@ -67,9 +82,14 @@ public:
     [[nodiscard]] bool is_own(const base::IpAddress& address) const;
 
 private:
+    std::vector<Event> link_reported(const Link& link);
+    std::vector<Event> link_gone(std::uint32_t index);
+    std::vector<Event> address_usable(const InterfaceAddress& address);
+    std::vector<Event> address_gone(const InterfaceAddress& address);
+
     std::map<std::uint32_t, Link> links_;
     std::set<InterfaceAddress> addresses_;
-    std::set<std::uint32_t> links_unseen_;            // since begin_dump()
+    std::set<std::uint32_t> links_unseen_;  // since begin_dump()
     std::set<InterfaceAddress> addresses_unseen_;
 };
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// Administration done by this very process: hooks as children, links and routes over rtnetlink, settings in /proc/sys, the
-// console level, and the journal in /run/bootkey that all of it is undone by. The part of the program that needs root.
+// Administration done by this very process: hooks as children, links and routes over rtnetlink, settings in /proc/sys,
+// the console level, and the journal in /run/bootkey that all of it is undone by. The part of the program that needs
+// root.
 #pragma once
 
 #include <memory>
@@ -10,33 +11,24 @@
 #include "bootkey/base/log.hpp"
 #include "bootkey/base/loop.hpp"
 #include "bootkey/network/administration.hpp"
+#include "bootkey/network/network_hooks.hpp"
 
 namespace bootkey::network {
-
-/// What network hooks are told, and for how long they may run.
-struct HookSettings {
-    std::string directory;
-    std::string device;         ///< DEVICE
-    std::string delay_text;     ///< DELAY, as given
-    std::string connect_text;   ///< CONNECT, as given; empty: not set
-    bool verbose = false;       ///< VERBOSITY
-    base::Duration delay{};     ///< how long they hold others up
-    base::Duration time_limit{};  ///< when a hook's process group is killed
-};
 
 class LocalAdministration : public Administration {
 public:
     /// Opens (or creates) the journal and undoes what instances that no longer run have left. `runtime_directory` is
-    /// /run/bootkey; where it cannot be made or written to (no root), changes that need the journal are refused, and nothing else is.
-    [[nodiscard]] static base::Result<std::unique_ptr<LocalAdministration>> create(base::Loop& loop, const base::Log& log,
-                                                                                   HookSettings hooks,
-                                                                                   const std::string& runtime_directory = "/run/bootkey");
+    /// /run/bootkey; where it cannot be made or written to (no root), changes that need the journal are refused, and
+    /// nothing else is.
+    [[nodiscard]] static base::Result<std::unique_ptr<LocalAdministration>> create(
+        base::Loop& loop, const base::Log& log, HookSettings hooks,
+        const std::string& runtime_directory = "/run/bootkey");
 
     /// Makes a directory (mode 0700) for the OpenPGP home in /run/bootkey, else /run, else /tmp; journalled, so that it
     /// (and an agent that runs in it) goes away even after SIGKILL. Returns its path.
     [[nodiscard]] virtual base::Result<std::string> make_home() = 0;
-    /// Ends hooks that still run, runs the stop hooks, and undoes all that no other running instance uses. `done` is called
-    /// once from the loop, after at most 4.5 seconds, with the first thing that could not be put back, if any.
+    /// Ends hooks that still run, runs the stop hooks, and undoes all that no other running instance uses. `done` is
+    /// called once from the loop, after at most 4.5 seconds, with the first thing that could not be put back, if any.
     virtual void put_back(Done done) = 0;
 };
 

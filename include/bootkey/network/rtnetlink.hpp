@@ -25,10 +25,11 @@ class RtnetlinkMonitor {
 public:
     using Listener = std::function<void(const Event&)>;
 
-    /// Opens the sockets and subscribes; events come from the loop, the first dump's among them, after which `dumped` is
-    /// called once. The table is up to date with every event said so far.
+    /// Opens the sockets and subscribes; events come from the loop, the first dump's among them, after which `dumped`
+    /// is called once. The table is up to date with every event said so far.
     [[nodiscard]] static base::Result<std::unique_ptr<RtnetlinkMonitor>> open(base::Loop& loop, const base::Log& log,
-                                                                              Listener listener, std::function<void()> dumped);
+                                                                              Listener listener,
+                                                                              std::function<void()> dumped);
     virtual ~RtnetlinkMonitor() = default;
     [[nodiscard]] virtual const LinkTable& table() const = 0;
 };

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// Where the journal is kept: the file "journal" in a directory that all instances share. Whoever reads or writes it
+// holds a lock (flock(2)) on the directory itself, so there is no lock file to be left behind.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "bootkey/base/log.hpp"
+#include "bootkey/base/result.hpp"
+#include "bootkey/base/unique_fd.hpp"
+#include "bootkey/network/journal.hpp"
+
+namespace bootkey::network {
+
+/// The journal while it is locked; gives the lock back when destroyed. Keep it for as long as the change takes that is
+/// being recorded, so that no other instance sees half of it, and no longer.
+class LockedJournal {
+public:
+    Journal journal;
+    /// Writes `journal` to the file in one step; where it is empty, the file goes, and the directory if bootkey made it
+    /// and nothing else is in it. Fails with no_permission or cannot_create; then the file is as it was.
+    [[nodiscard]] base::Result<void> store();
+
+private:
+    friend class JournalFile;
+    LockedJournal(std::string path, base::UniqueFd directory)
+        : path_(std::move(path)), directory_(std::move(directory)) {}
+    std::string path_;
+    base::UniqueFd directory_;
+};
+
+class JournalFile {
+public:
+    /// `directory`: usually /run/bootkey. Touches nothing yet.
+    explicit JournalFile(std::string directory) : path_(std::move(directory)) {}
+
+    /// Locks and reads the journal, waiting for at most a second for others. Nothing if there is no directory for it.
+    /// A file that is not a journal of ours is taken for an empty one, with a warning.
+    [[nodiscard]] base::Result<std::optional<LockedJournal>> open(const base::Log& log) const;
+    /// The same, but makes the directory (mode 0755) if there is none.
+    [[nodiscard]] base::Result<LockedJournal> open_or_make(const base::Log& log) const;
+
+private:
+    std::string path_;
+};
+
+}  // namespace bootkey::network

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// Network hooks: programs of the administrator that set up what bootkey cannot (bridges, tunnels, wireless), run in
+// name order with "start" before interfaces are chosen and with "stop" at the end. Owns the children that run them.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "bootkey/base/log.hpp"
+#include "bootkey/base/loop.hpp"
+#include "bootkey/base/time.hpp"
+
+namespace bootkey::network {
+
+/// What network hooks are told, and for how long they may run.
+struct HookSettings {
+    std::string directory;
+    std::string device;           ///< DEVICE
+    std::string delay_text;       ///< DELAY, as given
+    std::string connect_text;     ///< CONNECT, as given; empty: not set
+    bool verbose = false;         ///< VERBOSITY
+    base::Duration delay{};       ///< how long they hold others up
+    base::Duration time_limit{};  ///< when a hook's process group is killed
+};
+
+/// Whether a file of this name may be a hook: letters, digits, "_", "." and "-" only.
+[[nodiscard]] bool is_hook_name(std::string_view name);
+/// The names of the hooks in `directory`, in byte order: regular, executable files with such names. A directory that
+/// does not exist has none. With `trusted_only`, whatever somebody else than root may write to is left out, with a
+/// warning.
+[[nodiscard]] std::vector<std::string> find_hooks(const std::string& directory, bool trusted_only,
+                                                  const base::Log& log);
+/// The whole environment of a hook, "NAME=value" each. `mode`: "start" or "stop".
+[[nodiscard]] std::vector<std::string> hook_environment(const HookSettings& settings, std::string_view mode);
+
+class HookRun;  // one pass through all hooks
+
+class NetworkHooks {
+public:
+    NetworkHooks(base::Loop& loop, const base::Log& log, HookSettings settings);
+    ~NetworkHooks();
+
+    /// Runs every hook with "start", one after the other; the next one begins when the one before has ended or has run
+    /// for the delay. `proceed` is called once from the loop: when all have ended, or when the delay has passed since
+    /// this call. A hook that runs for longer than the time limit is killed with its process group.
+    void start(std::function<void()> proceed);
+    /// Kills start hooks that still run and runs every hook with "stop" in the same way, but within `budget` for all of
+    /// them: each gets its share before the next begins, and at its end those that still run are killed. Then calls
+    /// `done` once from the loop. A `proceed` that is still due is not called any more.
+    void stop(base::Duration budget, const std::function<void()>& done);
+
+private:
+    void go_on();
+
+    base::Loop& loop_;
+    const base::Log& log_;
+    HookSettings settings_;
+    std::function<void()> proceed_;  // while it is due
+    std::unique_ptr<HookRun> run_;
+    std::unique_ptr<base::Timer> timer_;  // until proceed, or for the stop hooks' budget
+};
+
+}  // namespace bootkey::network

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// Making changes. The order is always: lock the journal, see how things are, record, store, change; so whatever moment
+// the program is killed at, the journal holds at least what has been changed, and undoing what was not changed does
+// nothing.
+#include "bootkey/network/changes.hpp"
+
+#include <linux/if.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "bootkey/base/file.hpp"
+#include "bootkey/base/text.hpp"
+#include "bootkey/network/console_level.hpp"
+#include "bootkey/network/home_directory.hpp"
+#include "ipv6_setting.hpp"
+
+namespace bootkey::network {
+namespace {
+
+using base::Error;
+using base::ExitCode;
+using base::IpAddress;
+using base::Result;
+
+// What was wanted, and that it failed because of `cause`.
+Error because(std::string tried, const Error& cause) {
+    return {cause.code, std::move(tried), cause.tried + ": " + cause.why, cause.advice};
+}
+
+std::string shown(const Link& link) {
+    return "interface " + base::escaped(link.name);
+}
+
+}  // namespace
+
+Paths Paths::with_journal_in(const std::string& directory) {
+    Paths paths;
+    paths.journal_directory = directory;
+    paths.home_parents.front() = directory;
+    return paths;
+}
+
+Result<Changes> Changes::open(const base::Log& log, Paths paths) {
+    auto requests = NetlinkRequests::open();
+    if (!requests) return std::move(requests).error();
+    const auto self = this_instance();
+    if (!self) return self.error();
+    return Changes(log, std::move(paths), std::move(*requests), *self);
+}
+
+std::string Changes::dad_path(const std::string& interface_name) const {
+    return paths_.ipv6_settings + '/' + interface_name + "/accept_dad";
+}
+
+Result<Link> Changes::find_link(std::uint32_t interface) {
+    auto link = requests_.link(interface);
+    if (!link) return std::move(link).error();
+    if (!*link)
+        return Error{ExitCode::unavailable, base::format("cannot use interface number %u", interface), "it is gone",
+                     ""};
+    return std::move(**link);
+}
+
+Result<bool> Changes::join(LockedJournal& locked, const std::vector<Change>& objects) {
+    bool found = false;
+    bool changed = false;
+    for (const Change& object : objects) {
+        Entry* entry = locked.journal.find(object, std::holds_alternative<ConsoleLowered>(object) ? 0 : namespace_);
+        if (entry == nullptr) continue;
+        found = true;
+        changed = entry->users.insert(self_).second || changed;
+    }
+    if (changed)
+        if (auto stored = locked.store(); !stored) return std::move(stored).error();
+    return found;
+}
+
+Result<void> Changes::release(LockedJournal& locked, const std::vector<Change>& objects) {
+    for (const Change& object : objects)
+        if (Entry* entry = locked.journal.find(object, std::holds_alternative<ConsoleLowered>(object) ? 0 : namespace_))
+            std::erase_if(entry->users, [this](const Instance& user) { return user == self_ || !is_running(user); });
+    return undo_unused(locked).first_failure;
+}
+
+Result<void> Changes::bring_up(std::uint32_t interface) {
+    auto locked = file_.open(*log_);
+    auto link = find_link(interface);  // while locked: nobody takes it down at this moment
+    if (!link) return std::move(link).error();
+    if ((link->flags & IFF_UP) != 0) {
+        // Up by another instance: then it stays up for as long as we run. Up by others: not ours to take down, no
+        // journal needed.
+        if (locked && *locked)
+            if (auto joined = join(**locked, {LinkUp{interface, {}}, DadOff{interface}}); !joined)
+                log_->warning(because("another bootkey may take down " + shown(*link), joined.error()).message());
+        return {};
+    }
+    if (locked && *locked) return raise(**locked, *link);
+    auto made = locked ? file_.open_or_make(*log_) : Result<LockedJournal>(std::move(locked).error());
+    if (!made) return because("cannot bring up " + shown(*link), made.error());
+    return raise(*made, *link);
+}
+
+Result<void> Changes::record_raise(LockedJournal& locked, const Link& link) {
+    auto addresses = requests_.addresses(link.index);
+    if (!addresses) return std::move(addresses).error();
+    LinkUp change{link.index, link.name, link.controller};
+    for (const AddressDetail& detail : *addresses) change.addresses.push_back(detail.address.address);
+    // Undone newest first: the setting goes back when the interface is down again.
+    const auto dad = read_ipv6_setting(dad_path(link.name));
+    if (dad.value_or(0) != 0 || locked.journal.find(DadOff{link.index}, namespace_) != nullptr)
+        locked.journal.use(DadOff{link.index, dad.value_or(0)}, namespace_, self_);
+    locked.journal.use(std::move(change), namespace_, self_);
+    return locked.store();
+}
+
+Result<void> Changes::raise(LockedJournal& locked, const Link& link) {
+    if (auto recorded = record_raise(locked, link); !recorded)
+        return because("cannot bring up " + shown(link), recorded.error());
+    // Without it an IPv6 address is usable only after 1-2 s (RFC 4862, 5.4). IPv6 may be off, or /proc/sys read-only.
+    const std::string path = dad_path(link.name);
+    if (read_ipv6_setting(path).value_or(0) != 0)
+        if (const int reason = write_ipv6_setting(path, 0); reason != 0)
+            log_->info(2, base::system_error("cannot turn off duplicate address detection on " + shown(link), reason,
+                                             "its IPv6 address will be usable some 2 seconds later")
+                              .message());
+    auto raised = requests_.set_up(link, true);
+    if (raised) {
+        log_->info(3, "brought up " + shown(link));
+        return {};
+    }
+    if (auto released = release(locked, {LinkUp{link.index, {}}, DadOff{link.index}}); !released)
+        log_->warning(released.error().message());
+    return raised;
+}
+
+Result<void> Changes::add_host_route(const IpAddress& destination, std::uint32_t interface) {
+    auto known = requests_.has_route(destination);
+    if (!known) return std::move(known).error();
+    const Change object = HostRoute{interface, destination};
+    if (*known) {
+        auto locked = file_.open(*log_);
+        if (locked && *locked)
+            if (auto joined = join(**locked, {object}); !joined) return std::move(joined).error();
+        return {};
+    }
+    const std::string tried = "cannot add a route to " + destination.text();
+    auto locked = file_.open_or_make(*log_);
+    if (!locked) return because(tried, locked.error());
+    const auto& entries = locked->journal.entries();
+    const auto own = std::count_if(entries.begin(), entries.end(), [this](const Entry& entry) {
+        return std::holds_alternative<HostRoute>(entry.change) && entry.users.count(self_) != 0;
+    });
+    if (static_cast<std::size_t>(own) >= most_host_routes)
+        return Error{ExitCode::unavailable, tried,
+                     base::format("%zu servers have been given routes already", most_host_routes), ""};
+    locked->journal.use(object, namespace_, self_);
+    if (auto stored = locked->store(); !stored) return because(tried, stored.error());
+    auto added = requests_.add_host_route(destination, interface);
+    if (added) {
+        log_->info(3,
+                   base::format("added a route to %s over interface number %u", destination.text().c_str(), interface));
+        return {};
+    }
+    if (auto released = release(*locked, {object}); !released) log_->warning(released.error().message());
+    return std::move(added).error();
+}
+
+Result<void> Changes::remove_host_route(const IpAddress& destination, std::uint32_t interface) {
+    const Change object = HostRoute{interface, destination};
+    auto locked = file_.open(*log_);
+    if (!locked) return std::move(locked).error();
+    if (!*locked || (*locked)->journal.find(object, namespace_) == nullptr) return {};
+    return release(**locked, {object});
+}
+
+Result<void> Changes::lower_console_level() {
+    const char* tried = "cannot keep kernel messages off the console";
+    const auto level = console_level(paths_.printk);
+    if (!level) return Error{ExitCode::os_error, tried, "the level in " + paths_.printk + " cannot be read", ""};
+    if (*level <= lowered_console_level) {
+        auto locked = file_.open(*log_);
+        if (locked && *locked)
+            if (auto joined = join(**locked, {ConsoleLowered{}}); !joined) return because(tried, joined.error());
+        return {};
+    }
+    auto locked = file_.open_or_make(*log_);
+    if (!locked) return because(tried, locked.error());
+    locked->journal.use(ConsoleLowered{*level}, 0, self_);
+    if (auto stored = locked->store(); !stored) return because(tried, stored.error());
+    const int reason = set_console_level(paths_.printk, lowered_console_level);
+    if (reason == 0) return {};
+    if (auto released = release(*locked, {ConsoleLowered{}}); !released) log_->warning(released.error().message());
+    return base::system_error(tried, reason, "run bootkey as root", ExitCode::no_permission);
+}
+
+Result<void> Changes::restore_console_level() {
+    auto locked = file_.open(*log_);
+    // Someone who may not use the journal has not lowered anything.
+    if (!locked && locked.error().code == ExitCode::no_permission) return {};
+    if (!locked) return std::move(locked).error();
+    if (!*locked || (*locked)->journal.find(ConsoleLowered{}, 0) == nullptr) return {};
+    return release(**locked, {ConsoleLowered{}});
+}
+
+std::optional<std::string> Changes::make_home_below(const std::string& parent, LockedJournal* locked) {
+    auto path = is_in_memory(parent) ? new_home_path(parent) : Result<std::string>(Error{});
+    if (!path) return std::nullopt;
+    if (locked != nullptr) {
+        locked->journal.use(DirectoryMade{*path}, 0, self_);
+        if (!locked->store()) return std::nullopt;
+    }
+    if (mkdir(path->c_str(), 0700) == 0) return std::move(*path);
+    if (locked != nullptr) static_cast<void>(release(*locked, {DirectoryMade{*path}}));
+    return std::nullopt;
+}
+
+Result<std::string> Changes::make_home() {
+    auto locked = file_.open_or_make(*log_);
+    for (const std::string& parent : paths_.home_parents) {
+        auto path = make_home_below(parent, locked ? &*locked : nullptr);
+        if (!path) continue;
+        if (!locked) unrecorded_homes_.push_back(*path);
+        return std::move(*path);
+    }
+    std::string parents;
+    for (const std::string& parent : paths_.home_parents) parents += (parents.empty() ? "" : ", ") + parent;
+    return Error{ExitCode::cannot_create, "cannot make a directory for keys below any of " + parents,
+                 "none of them is a file system in memory that bootkey may write to", "mount a tmpfs on one of them"};
+}
+
+}  // namespace bootkey::network

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// Undoing changes. Everything is undone only if it is still as bootkey made it; what was changed again since belongs to
+// somebody else. Undoing twice, or what was recorded but never done, does nothing.
+#include <linux/if.h>
+#include <linux/if_addr.h>
+#include <linux/rtnetlink.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "bootkey/base/text.hpp"
+#include "bootkey/network/changes.hpp"
+#include "bootkey/network/console_level.hpp"
+#include "bootkey/network/home_directory.hpp"
+#include "bootkey/network/kernel_version.hpp"
+#include "ipv6_setting.hpp"
+
+namespace bootkey::network {
+namespace {
+
+using base::Error;
+using base::ExitCode;
+using base::Result;
+
+constexpr KernelVersion says_who_made_addresses{5, 18};  // IFA_PROTO
+
+// Whether the kernel gave the interface this address by itself: link-local, or by router advertisements (RFC 4862).
+bool kernel_made(const AddressDetail& detail) {
+    if (!detail.address.address.is_v6()) return false;
+    if (detail.protocol != 0 || (detail.flags & IFA_F_TEMPORARY) != 0) return true;
+    if (running_kernel() >= says_who_made_addresses) return false;
+    // What older kernels make looks like this; DHCPv6 clients and network managers set IFA_F_NOPREFIXROUTE or another
+    // length.
+    if (detail.prefix_length != 64 || (detail.flags & IFA_F_NOPREFIXROUTE) != 0) return false;
+    const bool permanent = (detail.flags & IFA_F_PERMANENT) != 0;
+    return detail.address.address.is_link_local() ? permanent : !permanent;
+}
+
+// Whether the route came with an address or from a router, or is a matter of the interface itself.
+bool kernel_made(const RouteDetail& route) {
+    return route.table == RT_TABLE_LOCAL || route.protocol == RTPROT_KERNEL || route.protocol == RTPROT_RA ||
+           route.protocol == RTPROT_REDIRECT;
+}
+
+}  // namespace
+
+Result<int> Changes::undo_left_over() {
+    auto locked = file_.open(*log_);
+    if (!locked) return std::move(locked).error();
+    if (!*locked) return 0;
+    (*locked)->journal.drop_users(namespace_, [](const Instance& user) { return !is_running(user); });
+    if ((*locked)->journal.unused(namespace_).empty()) return 0;
+    const Undone undone = undo_unused(**locked);
+    if (!undone.first_failure) log_->warning(undone.first_failure.error().message());
+    return undone.count;
+}
+
+Result<void> Changes::undo_ours() {
+    Result<void> first;
+    for (const std::string& home : unrecorded_homes_)
+        if (auto undone = undo_directory({home}); !undone && first) first = std::move(undone);
+    unrecorded_homes_.clear();
+    auto locked = file_.open(*log_);
+    if (!locked) {
+        // Someone who may not use the journal has recorded nothing in it.
+        if (locked.error().code != ExitCode::no_permission && first) return std::move(locked).error();
+        return first;
+    }
+    if (!*locked) return first;
+    (*locked)->journal.drop_users(namespace_,
+                                  [this](const Instance& user) { return user == self_ || !is_running(user); });
+    const Undone undone = undo_unused(**locked);
+    return first ? undone.first_failure : first;
+}
+
+Changes::Undone Changes::undo_unused(LockedJournal& locked) {
+    Undone result;
+    const auto note = [&result](Result<void> outcome) {
+        if (!outcome && result.first_failure) result.first_failure = std::move(outcome);
+    };
+    for (const Entry& entry : locked.journal.unused(namespace_)) {
+        auto undone = undo(entry.change);
+        if (undone) {
+            locked.journal.remove(entry);
+            ++result.count;
+        } else if (undone.error().code == ExitCode::unavailable) {
+            locked.journal.remove(entry);  // never to be undone: what it is about is not ours
+        }
+        note(std::move(undone));
+    }
+    note(locked.store());
+    return result;
+}
+
+Result<void> Changes::undo(const Change& change) {
+    if (const auto* link = std::get_if<LinkUp>(&change)) return undo_link(*link);
+    if (const auto* dad = std::get_if<DadOff>(&change)) return undo_dad(*dad);
+    if (const auto* route = std::get_if<HostRoute>(&change)) return undo_route(*route);
+    if (const auto* console = std::get_if<ConsoleLowered>(&change)) return undo_console(*console);
+    if (const auto* directory = std::get_if<DirectoryMade>(&change)) return undo_directory(*directory);
+    return {};
+}
+
+Result<std::string> Changes::other_use(const Link& now, const LinkUp& before) {
+    if (now.controller != 0 && now.controller != before.controller)
+        return base::format("it now belongs to interface number %u", now.controller);
+    for (const std::string& name : {now.name, before.name}) {
+        const std::string path = paths_.boot_configuration + "/net-" + name + ".conf";
+        if (access(path.c_str(), F_OK) == 0) return base::escaped(path) + " was written for it";
+    }
+    const auto addresses = requests_.addresses(now.index);
+    if (!addresses) return addresses.error();
+    for (const AddressDetail& detail : *addresses) {
+        const base::IpAddress& address = detail.address.address;
+        const bool known =
+            std::find(before.addresses.begin(), before.addresses.end(), address) != before.addresses.end();
+        if (!known && !kernel_made(detail)) return "the address " + address.text() + " was added to it";
+    }
+    const auto routes = requests_.routes(now.index);
+    if (!routes) return routes.error();
+    const bool own_routes_only =
+        std::all_of(routes->begin(), routes->end(), [](const RouteDetail& route) { return kernel_made(route); });
+    return std::string(own_routes_only ? "" : "a route over it was added");
+}
+
+Result<void> Changes::undo_link(const LinkUp& change) {
+    const auto link = requests_.link(change.interface);
+    if (!link) return link.error();
+    if (!*link || ((*link)->flags & IFF_UP) == 0) return {};
+    const std::string shown = "interface " + base::escaped((*link)->name);
+    const auto use = other_use(**link, change);
+    if (!use) return use.error();
+    if (!use->empty()) {
+        log_->info(1, shown + " is left up: " + *use);
+        return {};
+    }
+    auto done = requests_.set_up(**link, false);
+    if (done) log_->info(3, "took down " + shown);
+    return done;
+}
+
+Result<void> Changes::undo_dad(const DadOff& change) {
+    const auto link = requests_.link(change.interface);
+    if (!link) return link.error();
+    if (!*link) return {};
+    const std::string path = dad_path((*link)->name);  // it may have been renamed
+    if (read_ipv6_setting(path) != 0u) return {};
+    const int reason = write_ipv6_setting(path, change.old_value);
+    if (reason == 0) return {};
+    return base::system_error("cannot put back " + base::escaped(path), reason,
+                              base::format("write %u into it", change.old_value));
+}
+
+Result<void> Changes::undo_route(const HostRoute& change) {
+    const auto deleted = requests_.delete_host_route(change.destination, change.interface);
+    if (!deleted) return deleted.error();
+    if (*deleted) log_->info(3, "deleted the route to " + change.destination.text());
+    return {};
+}
+
+Result<void> Changes::undo_console(const ConsoleLowered& change) {
+    if (console_level(paths_.printk) != lowered_console_level) return {};
+    const int reason = set_console_level(paths_.printk, change.old_level);
+    if (reason == 0) return {};
+    return base::system_error("cannot put back the kernel's console level", reason,
+                              base::format("write %u into %s", change.old_level, paths_.printk.c_str()));
+}
+
+Result<void> Changes::undo_directory(const DirectoryMade& change) {
+    if (!is_home_path(change.path, paths_.home_parents))
+        return Error{ExitCode::unavailable, "will not remove " + base::escaped(change.path),
+                     "bootkey makes no directory of that name", ""};
+    end_agent(change.path);
+    return remove_tree(change.path);
+}
+
+}  // namespace bootkey::network

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// Locking, reading and replacing the journal's file. Everything goes by the locked directory's descriptor, so nobody
+// who may write to a parent can put another file in its place in between. Not synced to a disk: the journal must not
+// outlive the boot.
+#include "bootkey/network/journal_file.hpp"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <ctime>
+
+#include "bootkey/base/file.hpp"
+#include "bootkey/base/text.hpp"
+#include "bootkey/base/time.hpp"
+
+namespace bootkey::network {
+namespace {
+
+using base::Error;
+using base::Result;
+using base::UniqueFd;
+
+constexpr const char* file_name = "journal";
+constexpr const char* new_name = "journal.new";
+constexpr off_t most_bytes = 256 * 1024;  // some 2000 entries; our own instances make a handful each
+constexpr auto lock_limit = std::chrono::seconds(1);
+constexpr timespec lock_pause{0, 2'000'000};  // 2 ms; flock(2) has no time limit of its own
+
+Error journal_error(const std::string& directory, int errno_value) {
+    const bool refused = errno_value == EACCES || errno_value == EPERM;
+    return base::system_error("cannot use the journal of changes in " + directory, errno_value,
+                              refused ? "run bootkey as root" : "see that the directory can be written to",
+                              refused ? base::ExitCode::no_permission : base::ExitCode::cannot_create);
+}
+
+// Opens the directory and sees that it is ours alone; errno otherwise.
+UniqueFd open_directory(const std::string& path) {
+    UniqueFd fd(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    struct stat status {};
+    if (!fd || fstat(fd.get(), &status) != 0) return UniqueFd();
+    if (status.st_uid != geteuid() || (status.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
+        errno = EACCES;
+        return UniqueFd();
+    }
+    return fd;
+}
+
+// Returns 0 or errno; ETIMEDOUT if another instance keeps the lock.
+int lock(int fd) {
+    const auto deadline = base::Clock::now() + lock_limit;
+    while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        if (errno != EWOULDBLOCK && errno != EINTR) return errno;
+        if (base::Clock::now() >= deadline) return ETIMEDOUT;
+        nanosleep(&lock_pause, nullptr);
+    }
+    return 0;
+}
+
+// The last instance may have removed the directory while we waited for its lock.
+bool was_removed(int fd) {
+    struct stat status {};
+    return fstat(fd, &status) == 0 && status.st_nlink == 0;
+}
+
+// The file's text; empty without one, or if it is not a file that one of us can have written.
+std::string read_journal(int directory, const std::string& path, const base::Log& log) {
+    const UniqueFd fd(openat(directory, file_name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+    struct stat status {};
+    if (!fd && errno == ENOENT) return {};
+    const bool ours = fd && fstat(fd.get(), &status) == 0 && S_ISREG(status.st_mode) && status.st_uid == geteuid() &&
+                      (status.st_mode & (S_IWGRP | S_IWOTH)) == 0 && status.st_size <= most_bytes;
+    if (!ours) {
+        log.warning("the journal of changes in " + path + " was not written by bootkey: nothing in it will be undone");
+        return {};
+    }
+    std::string text(static_cast<std::size_t>(status.st_size), '\0');
+    std::size_t size = 0;
+    while (size < text.size()) {
+        const ssize_t count = read(fd.get(), text.data() + size, text.size() - size);
+        if (count < 0 && errno == EINTR) continue;
+        if (count <= 0) break;
+        size += static_cast<std::size_t>(count);
+    }
+    text.resize(size);
+    return text;
+}
+
+// Writes the file beside the old one and puts it in its place. Returns 0 or errno.
+int replace_journal(int directory, const std::string& text) {
+    unlinkat(directory, new_name, 0);  // left by an instance that was killed here
+    UniqueFd fd(openat(directory, new_name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+    if (!fd) return errno;
+    int reason = base::write_all(fd.get(), base::bytes_of(text));
+    if (reason == 0 && renameat(directory, new_name, directory, file_name) != 0) reason = errno;
+    if (reason != 0) unlinkat(directory, new_name, 0);
+    return reason;
+}
+
+}  // namespace
+
+Result<void> LockedJournal::store() {
+    const int directory = directory_.get();
+    if (!journal.empty()) {
+        const int reason = replace_journal(directory, journal.text());
+        if (reason != 0) return journal_error(path_, reason);
+        return {};
+    }
+    if (unlinkat(directory, file_name, 0) != 0 && errno != ENOENT) return journal_error(path_, errno);
+    if (!journal.entries().empty()) rmdir(path_.c_str());  // stays if others keep something there
+    journal = Journal();
+    return {};
+}
+
+Result<std::optional<LockedJournal>> JournalFile::open(const base::Log& log) const {
+    for (;;) {
+        LockedJournal locked(path_, open_directory(path_));
+        if (!locked.directory_ && errno == ENOENT) return std::optional<LockedJournal>();
+        if (!locked.directory_) return journal_error(path_, errno);
+        const int reason = lock(locked.directory_.get());
+        if (reason == ETIMEDOUT)
+            return Error{base::ExitCode::unavailable, "cannot lock the journal of changes in " + path_,
+                         "another bootkey has kept it for a second", "see what that one waits for"};
+        if (reason != 0) return journal_error(path_, reason);
+        if (was_removed(locked.directory_.get())) continue;
+        locked.journal = Journal::parse(read_journal(locked.directory_.get(), path_, log));
+        return std::optional<LockedJournal>(std::move(locked));
+    }
+}
+
+Result<LockedJournal> JournalFile::open_or_make(const base::Log& log) const {
+    bool made = false;
+    for (;;) {
+        auto locked = open(log);
+        if (!locked) return std::move(locked).error();
+        if (*locked) {
+            if (made) (*locked)->journal.note_directory_made();
+            return std::move(**locked);
+        }
+        made = mkdir(path_.c_str(), 0755) == 0;
+        if (!made && errno != EEXIST) return journal_error(path_, errno);
+    }
+}
+
+}  // namespace bootkey::network

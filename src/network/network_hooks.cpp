@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// Finding hooks and running them. A pass through the hooks is a HookRun; starting another ends the one before with its
+// children.
+#include "bootkey/network/network_hooks.hpp"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <optional>
+#include <utility>
+
+#include "bootkey/base/child_process.hpp"
+#include "bootkey/base/text.hpp"
+
+namespace bootkey::network {
+namespace {
+
+// A fixed search path: the environment of whoever started us is none of a hook's business.
+constexpr const char* search_path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+struct DirectoryCloser {
+    void operator()(DIR* directory) const noexcept { closedir(directory); }
+};
+
+std::string shown(const std::string& path) {
+    return base::escaped(path, 1024);
+}
+
+// Whether nobody but root may change it.
+bool is_trusted(const struct stat& status) {
+    const bool group_writes = (status.st_mode & S_IWGRP) != 0 && status.st_gid != 0;
+    return status.st_uid == 0 && !group_writes && (status.st_mode & S_IWOTH) == 0;
+}
+
+void warn_untrusted(const base::Log& log, const std::string& path) {
+    log.warning("will not run network hooks as root from " + shown(path) +
+                ": others than root may write to it; chown root and chmod go-w it");
+}
+
+bool is_hook(int directory, const char* name, struct stat& status) {
+    return is_hook_name(name) && fstatat(directory, name, &status, 0) == 0 && S_ISREG(status.st_mode) &&
+           (status.st_mode & (S_IXUSR | S_IXGRP | S_IXOTH)) != 0;
+}
+
+// Our standard error, if we have one.
+int standard_error() {
+    return fcntl(STDERR_FILENO, F_GETFD) >= 0 ? STDERR_FILENO : -1;
+}
+
+}  // namespace
+
+bool is_hook_name(std::string_view name) {
+    const auto valid = [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.' ||
+               c == '-';
+    };
+    return !name.empty() && std::all_of(name.begin(), name.end(), valid);
+}
+
+std::vector<std::string> find_hooks(const std::string& directory, bool trusted_only, const base::Log& log) {
+    const std::unique_ptr<DIR, DirectoryCloser> stream(opendir(directory.c_str()));
+    struct stat status {};
+    if (!stream || fstat(dirfd(stream.get()), &status) != 0) {
+        const auto error = base::system_error("cannot look for network hooks in " + shown(directory), errno);
+        if (errno == ENOENT)
+            log.debug(error.message());
+        else
+            log.warning(error.message());
+        return {};
+    }
+    std::vector<std::string> names;
+    const bool directory_trusted = !trusted_only || is_trusted(status);
+    while (const dirent* entry = readdir(stream.get())) {
+        if (!is_hook(dirfd(stream.get()), entry->d_name, status)) continue;
+        if (!directory_trusted) {
+            warn_untrusted(log, directory);
+            return {};
+        }
+        if (!trusted_only || is_trusted(status))
+            names.emplace_back(entry->d_name);
+        else
+            warn_untrusted(log, directory + '/' + entry->d_name);
+    }
+    std::sort(names.begin(), names.end());
+    return names;
+}
+
+std::vector<std::string> hook_environment(const HookSettings& settings, std::string_view mode) {
+    std::vector<std::string> environment = {
+        search_path,
+        "MANDOSNETHOOKDIR=" + settings.directory,
+        "DEVICE=" + settings.device,
+        "MODE=" + std::string(mode),
+        std::string("VERBOSITY=") + (settings.verbose ? "1" : "0"),
+        "DELAY=" + settings.delay_text,
+    };
+    if (!settings.connect_text.empty()) environment.push_back("CONNECT=" + settings.connect_text);
+    return environment;
+}
+
+/// Runs hooks one after the other. Destroying it kills those that still run.
+class HookRun {
+public:
+    /// How long the next hook holds up the one after it; asked for each, told how many are left with it.
+    using Window = std::function<base::Duration(std::size_t left)>;
+
+    HookRun(base::Loop& loop, const base::Log& log, const HookSettings& settings, std::string mode, Window window,
+            std::function<void()> ended)
+        : loop_(loop),
+          log_(log),
+          settings_(settings),
+          mode_(std::move(mode)),
+          window_(std::move(window)),
+          ended_(std::move(ended)),
+          names_(find_hooks(settings.directory, geteuid() == 0, log)),
+          next_timer_(loop.timer([this] { window_over(); })) {
+        next_timer_->arm({});  // from the loop, as `ended` is promised
+    }
+
+    /// Says which hooks are cut short by the end of this run.
+    void warn_of_rest(const std::string& why) const {
+        for (const auto& hook : running_) log_.warning(text_of(*hook) + " is killed: " + why);
+        for (std::size_t i = begun_; i < names_.size(); ++i)
+            log_.warning("network hook " + names_[i] + " is not run with \"" + mode_ + "\": " + why);
+    }
+
+private:
+    struct Hook {
+        std::string name;
+        std::unique_ptr<base::Timer> limit;
+        std::unique_ptr<base::ChildProcess> child;
+        bool killed = false;
+    };
+
+    std::string text_of(const Hook& hook) const { return "network hook " + hook.name + " (\"" + mode_ + "\")"; }
+
+    void window_over() {
+        if (holding_up_ != nullptr)
+            log_.info(3, text_of(*holding_up_) + " still runs; going on without waiting for it");
+        begin_next();
+    }
+
+    // Starts hooks until one runs that the others have to wait for, or there are no more.
+    void begin_next() {
+        holding_up_ = nullptr;
+        while (begun_ < names_.size()) {
+            const base::Duration window = window_(names_.size() - begun_);
+            if (!begin(names_[begun_++])) continue;
+            next_timer_->arm(window);
+            return;
+        }
+        if (running_.empty()) std::exchange(ended_, nullptr)();
+    }
+
+    bool begin(const std::string& name) {
+        auto hook = std::make_unique<Hook>();
+        Hook* place = hook.get();
+        place->name = name;
+        base::Command command;
+        command.program = settings_.directory + '/' + name;
+        command.arguments = {command.program, mode_};
+        command.environment = hook_environment(settings_, mode_);
+        command.standard_output = command.standard_error = standard_error();
+        command.own_process_group = true;
+        command.as_root = geteuid() == 0;  // without privilege it runs as whoever runs us
+        command.directory = "/";
+        auto child = base::ChildProcess::start(loop_, command,
+                                               [this, place](base::ExitReport report) { on_exit(place, report); });
+        if (!child) {
+            log_.warning(text_of(*place) + ": " + child.error().message());
+            return false;
+        }
+        log_.info(3, "running " + text_of(*place));
+        place->child = std::move(*child);
+        place->limit = loop_.timer([this, place] { over_limit(*place); });
+        place->limit->arm(settings_.time_limit);
+        holding_up_ = place;
+        running_.push_back(std::move(hook));
+        return true;
+    }
+
+    void over_limit(Hook& hook) {
+        log_.warning(text_of(hook) +
+                     base::format(" still runs after %g s: it is killed", base::to_seconds(settings_.time_limit)));
+        hook.killed = true;
+        hook.child->kill(SIGKILL);
+    }
+
+    void on_exit(Hook* hook, base::ExitReport report) {
+        if (!report.success() && !hook->killed) log_.warning(text_of(*hook) + " failed: " + report.text());
+        const bool waited_for = hook == holding_up_;
+        std::erase_if(running_, [hook](const std::unique_ptr<Hook>& each) { return each.get() == hook; });
+        if (waited_for) {
+            next_timer_->disarm();
+            begin_next();
+        } else if (running_.empty() && begun_ == names_.size() && ended_) {
+            std::exchange(ended_, nullptr)();
+        }
+    }
+
+    base::Loop& loop_;
+    const base::Log& log_;
+    const HookSettings& settings_;
+    std::string mode_;
+    Window window_;
+    std::function<void()> ended_;
+    std::vector<std::string> names_;
+    std::size_t begun_ = 0;
+    Hook* holding_up_ = nullptr;  // the hook begun last, while the next one waits for it
+    std::unique_ptr<base::Timer> next_timer_;
+    std::vector<std::unique_ptr<Hook>> running_;
+};
+
+NetworkHooks::NetworkHooks(base::Loop& loop, const base::Log& log, HookSettings settings)
+    : loop_(loop), log_(log), settings_(std::move(settings)) {
+}
+
+NetworkHooks::~NetworkHooks() = default;
+
+void NetworkHooks::start(std::function<void()> proceed) {
+    proceed_ = std::move(proceed);
+    timer_ = loop_.timer([this] {
+        log_.info(2, base::format("network hooks still run after %g s: going on without waiting for them",
+                                  base::to_seconds(settings_.delay)));
+        go_on();
+    });
+    timer_->arm(settings_.delay);
+    run_ = std::make_unique<HookRun>(
+        loop_, log_, settings_, "start", [this](std::size_t) { return settings_.delay; },
+        [this] {
+            timer_->disarm();
+            go_on();
+        });
+}
+
+void NetworkHooks::go_on() {
+    if (proceed_) std::exchange(proceed_, nullptr)();
+}
+
+void NetworkHooks::stop(base::Duration budget, const std::function<void()>& done) {
+    proceed_ = nullptr;
+    run_.reset();
+    const base::Time deadline = loop_.now() + budget;
+    timer_ = loop_.timer([this, done] {
+        run_->warn_of_rest("bootkey ends");
+        run_.reset();
+        done();
+    });
+    timer_->arm(budget);
+    run_ = std::make_unique<HookRun>(
+        loop_, log_, settings_, "stop",
+        [this, deadline](std::size_t left) {
+            const base::Duration rest = std::max(deadline - loop_.now(), base::Duration::zero());
+            return std::min(settings_.delay, rest / static_cast<base::Duration::rep>(left));
+        },
+        [this, done] {
+            timer_->disarm();
+            done();
+        });
+}
+
+}  // namespace bootkey::network
