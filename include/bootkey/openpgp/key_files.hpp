@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// Where the machine's keys are: files named by the person, else the first key directory that holds a pair.
+#pragma once
+
+#include <span>
+#include <string>
+
+#include "bootkey/base/result.hpp"
+
+namespace bootkey::openpgp {
+
+/// Paths of the key files. As names: empty where the person named none. As found: the TLS pair is empty where there is
+/// none.
+struct KeyFiles {
+    std::string pubkey;       ///< OpenPGP public key
+    std::string seckey;       ///< OpenPGP secret key
+    std::string tls_pubkey;   ///< SubjectPublicKeyInfo, PEM
+    std::string tls_privkey;  ///< its private key, PEM
+};
+
+/// Where keys are looked for, in this order, if none are named.
+inline constexpr const char* key_directories[] = {"/conf/conf.d/mandos", "/etc/keys/bootkey", "/etc/keys/mandos"};
+
+/// Finds the key files. `named`: what the person named. `directories`: the first one that holds pubkey.txt and
+/// seckey.txt counts, with the tls-pubkey.pem and tls-privkey.pem in it. Named files are taken as they are (whoever
+/// reads them reports what is wrong). Errors (no_input): no directory holds a pair; one half of a TLS pair without the
+/// other.
+[[nodiscard]] base::Result<KeyFiles> find_key_files(const KeyFiles& named, std::span<const std::string> directories);
+
+}  // namespace bootkey::openpgp

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "bootkey/openpgp/gpg_context.hpp"
+
+#include <unistd.h>
+
+#include <array>
+#include <utility>
+
+namespace bootkey::openpgp {
+namespace {
+
+// What gpg gets as its environment while an object of this lives. GPGME passes on the process's, which may be that of a
+// hostile caller (PATH, by which GPGME searches, LD_PRELOAD), and has no other way to name the home that does not run
+// gpg once more.
+class GpgEnvironment {
+public:
+    explicit GpgEnvironment(const std::string& home)
+        : home_("GNUPGHOME=" + home), variables_{path_.data(), home_.data(), nullptr}, before_(environ) {
+        environ = variables_.data();
+    }
+    ~GpgEnvironment() { environ = before_; }
+    GpgEnvironment(const GpgEnvironment&) = delete;
+    GpgEnvironment& operator=(const GpgEnvironment&) = delete;
+
+private:
+    std::string path_ = "PATH=/usr/bin:/bin";
+    std::string home_;
+    std::array<char*, 3> variables_;
+    char** before_;
+};
+
+base::Error no_gpg(std::string why) {
+    return {base::ExitCode::unavailable, "cannot use /usr/bin/gpg", std::move(why),
+            "install the package gpg; in the initial RAM disk: run update-initramfs -u"};
+}
+
+}  // namespace
+
+base::Result<std::unique_ptr<GpgContext>> GpgContext::create(base::Loop& loop, const std::string& home) {
+    const GpgEnvironment environment(home);
+    // gpgconf would be run several times to find out what is known: paths and options.
+    gpgme_set_global_flag("disable-gpgconf", "1");
+    if (gpgme_check_version("1.18.0") == nullptr) return no_gpg("the GPGME library is older than 1.18");
+    gpgme_ctx_t made = nullptr;
+    if (const gpgme_error_t error = gpgme_new(&made); error != 0) return no_gpg(gpgme_text(error));
+    ContextHandle context(made);
+    const gpgme_engine_info_t engine = gpgme_ctx_get_engine_info(made);
+    if (engine == nullptr || engine->file_name == nullptr || engine->version == nullptr)
+        return no_gpg("it is not there or does not run");
+    return std::unique_ptr<GpgContext>(new GpgContext(loop, std::move(context), home));
+}
+
+GpgContext::GpgContext(base::Loop& loop, ContextHandle context, std::string home)
+    : loop_(loop),
+      home_(std::move(home)),
+      context_(std::move(context)),
+      limit_(loop.timer([this] { time_out(); })),
+      finished_(loop.timer([this] { finish(); })) {
+    gpgme_io_cbs callbacks{&add_interest, this, &remove_interest, &on_event, this};
+    gpgme_set_io_cbs(context_.get(), &callbacks);
+}
+
+GpgContext::~GpgContext() {
+    if (busy()) cancel();
+    context_.reset();  // takes its interests back while they are still there
+}
+
+void GpgContext::run(const Start& start, base::Duration limit, Done done) {
+    done_ = std::move(done);
+    started_ = false;
+    timed_out_ = false;
+    std::erase_if(processes_, [](const auto& process) { return !process->running(); });
+    gpgme_error_t error = 0;
+    {
+        const GpgEnvironment environment(home_);
+        const Adoption adoption;
+        error = start(context_.get());
+        for (auto& process : adoption.adopted(loop_)) processes_.push_back(std::move(process));
+    }
+    if (error != 0) return finish_with(error);
+    limit_->arm(limit);
+}
+
+gpgme_error_t GpgContext::add_interest(void* self, int fd, int direction, gpgme_io_cb_t callback, void* callback_data,
+                                       void** tag) noexcept {
+    auto* context = static_cast<GpgContext*>(self);
+    Interest* interest = nullptr;
+    try {
+        context->interests_.push_back({context, fd, direction != 0, callback, callback_data, nullptr});
+        interest = &context->interests_.back();
+        if (context->started_) context->begin_watching(*interest);
+    } catch (...) {  // no memory; must not cross GPGME's frames
+        if (interest != nullptr) remove_interest(interest);
+        return gpgme_error(GPG_ERR_ENOMEM);
+    }
+    *tag = interest;
+    return 0;
+}
+
+void GpgContext::begin_watching(Interest& interest) {
+    const base::Readiness wanted{.readable = interest.read, .writable = !interest.read};
+    // The callback may take the interest back; it is not touched afterwards.
+    interest.watch = loop_.watch(interest.fd, wanted,
+                                 [callback = interest.callback, data = interest.callback_data,
+                                  fd = interest.fd](base::Readiness) { callback(data, fd); });
+}
+
+void GpgContext::remove_interest(void* tag) noexcept {
+    auto* interest = static_cast<Interest*>(tag);
+    interest->owner->interests_.remove_if([interest](const Interest& other) { return &other == interest; });
+}
+
+void GpgContext::on_event(void* self, gpgme_event_io_t type, void* data) noexcept {
+    auto* context = static_cast<GpgContext*>(self);
+    if (type == GPGME_EVENT_START) {
+        context->started_ = true;
+        try {
+            for (Interest& interest : context->interests_)
+                if (!interest.watch) context->begin_watching(interest);
+        } catch (...) {  // no memory: nothing will happen, and the time limit ends the operation
+        }
+    } else if (type == GPGME_EVENT_DONE) {
+        const auto* end = static_cast<const gpgme_io_event_done_data*>(data);
+        context->finish_with(end->err != 0 ? end->err : end->op_err);
+    }
+}
+
+void GpgContext::finish_with(gpgme_error_t error) {
+    outcome_ = timed_out_ ? gpgme_error(GPG_ERR_TIMEOUT) : error;
+    limit_->disarm();
+    finished_->arm(base::Duration::zero());
+}
+
+void GpgContext::cancel() {
+    gpgme_cancel(context_.get());
+    processes_.clear();  // kills
+}
+
+void GpgContext::time_out() {
+    timed_out_ = true;
+    cancel();
+}
+
+void GpgContext::finish() {
+    if (outcome_ != 0) processes_.clear();  // cancelled or failed: gpg may still be busy with what nobody waits for
+    std::exchange(done_, nullptr)(outcome_);
+}
+
+}  // namespace bootkey::openpgp

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// Decryptor on GPGME and gpg. Two gpg processes at most at a time, the agent and one that imports or decrypts; only the
+// decryption is on the way between a server's answer and the password.
+#include <chrono>
+#include <deque>
+#include <optional>
+#include <utility>
+
+#include "bootkey/base/file.hpp"
+#include "bootkey/base/text.hpp"
+#include "bootkey/openpgp/decryptor.hpp"
+#include "bootkey/openpgp/gpg_agent.hpp"
+#include "bootkey/openpgp/gpg_context.hpp"
+#include "bootkey/openpgp/gpg_home.hpp"
+#include "bootkey/openpgp/gpgme_data.hpp"
+#include "bootkey/openpgp/key_packets.hpp"
+#include "bootkey/openpgp/packets.hpp"
+
+namespace bootkey::openpgp {
+namespace {
+
+using base::Error;
+using base::ExitCode;
+using base::Secret;
+
+// A decryption takes 20 ms (RSA-4096) on a present-day machine, a second on the slowest boards.
+constexpr base::Duration time_limit = std::chrono::seconds(30);
+
+constexpr std::size_t longest_answer = 64 * 1024;  // bytes of plaintext
+
+constexpr std::size_t longest_key_file = 256 * 1024;  // bytes
+
+Error bad_answer(std::string why,
+                 std::string advice = "check the secret in this machine's section of the server's clients.conf") {
+    return {ExitCode::unavailable, "cannot decrypt the server's answer", std::move(why), std::move(advice)};
+}
+
+// Why gpg did not decrypt.
+Error decryption_error(gpgme_error_t error) {
+    switch (gpgme_err_code(error)) {
+        case GPG_ERR_NO_SECKEY:
+            return bad_answer("it is encrypted to another key");
+        case GPG_ERR_NO_DATA:
+        case GPG_ERR_BAD_DATA:
+            return bad_answer("it is not a whole OpenPGP message");
+        case GPG_ERR_TIMEOUT:
+            return bad_answer("gpg did not end in time", "check the load of this machine");
+        default:
+            return bad_answer(gpgme_text(error));
+    }
+}
+
+// gpg's own conditions, after the message's outer shape was found good and gpg has ended with success. The home holds
+// one key, ours: a session key that gpg could use was encrypted to it, by its key id or anonymously.
+std::optional<Error> objection(gpgme_decrypt_result_t result) {
+    if (result == nullptr) return bad_answer("gpg does not say how it was encrypted");
+    if (result->unsupported_algorithm != nullptr) return bad_answer("it uses an algorithm that gpg does not know");
+    if (result->legacy_cipher_nomdc) return bad_answer("its encryption has no integrity protection (MDC)");
+    for (gpgme_recipient_t recipient = result->recipients; recipient != nullptr; recipient = recipient->next)
+        if (recipient->status == 0) return std::nullopt;
+    return bad_answer("it is encrypted to another key");
+}
+
+class GpgDecryptor final : public Decryptor {
+public:
+    GpgDecryptor(base::Loop& loop, const base::Log& log, std::string key_name, std::string home, Secret key,
+                 GpgAgent agent, std::unique_ptr<GpgContext> context, std::function<void(Error)> on_failure)
+        : loop_(loop),
+          log_(log),
+          key_name_(std::move(key_name)),
+          home_(std::move(home)),
+          key_(std::move(key)),
+          on_failure_(std::move(on_failure)),
+          work_(loop.timer([this] { work(); })),
+          agent_(std::move(agent)),
+          context_(std::move(context)) {
+        import();
+    }
+
+    void decrypt(std::vector<std::byte> message, Done done) override {
+        jobs_.push_back({std::move(message), std::move(done)});
+        work_->arm(base::Duration::zero());  // callbacks come from the loop, never from here
+    }
+
+private:
+    struct Job {
+        std::vector<std::byte> message;
+        Done done;
+    };
+    enum class State { preparing, ready, failed };
+
+    void import();
+    void imported(gpgme_error_t error);
+    void fail(Error error);
+    void work();
+    void start(Job job);
+    void decrypted(gpgme_error_t error);
+    base::Result<Secret> answer(gpgme_error_t error);
+    base::Result<void> revive_agent();
+
+    base::Loop& loop_;
+    const base::Log& log_;
+    std::string key_name_;
+    std::string home_;
+    Secret key_;  // until it is imported
+    std::function<void(Error)> on_failure_;
+    State state_ = State::preparing;
+    std::optional<Error> failure_;
+    std::deque<Job> jobs_;
+    Job current_;
+    std::optional<SecretOutput> output_;
+    DataHandle input_data_;
+    DataHandle output_data_;
+    std::unique_ptr<base::Timer> work_;
+    GpgAgent agent_;
+    std::unique_ptr<GpgContext> context_;  // last: ended first, while what it reads and fills is still there
+};
+
+void GpgDecryptor::import() {
+    input_data_ = input_from(key_.bytes(), true);
+    context_->run([this](gpgme_ctx_t context) { return gpgme_op_import_start(context, input_data_.get()); }, time_limit,
+                  [this](gpgme_error_t error) { imported(error); });
+}
+
+void GpgDecryptor::imported(gpgme_error_t error) {
+    input_data_.reset();
+    key_ = Secret();
+    const gpgme_import_result_t result = gpgme_op_import_result(context_->handle());
+    const std::string tried = "cannot import the OpenPGP key from " + base::escaped(key_name_);
+    if (gpgme_err_code(error) == GPG_ERR_TIMEOUT)
+        return fail({ExitCode::unavailable, tried, "gpg did not end in time", ""});
+    // GPGME's words for a program that it cannot start or whose version it cannot tell.
+    if (gpgme_err_code(error) == GPG_ERR_UNSUPPORTED_PROTOCOL || gpgme_err_code(error) == GPG_ERR_INV_ENGINE)
+        return fail({ExitCode::unavailable, tried, "/usr/bin/gpg is missing or does not run", "install the package gpg; in the initial RAM disk: run update-initramfs -u"});
+    if (error != 0) return fail({ExitCode::no_input, tried, gpgme_text(error), "check the file with gpg --show-keys"});
+    if (result == nullptr || result->secret_read == 0)
+        return fail(
+            {ExitCode::no_input, tried, "there is no secret key in it", "export it with gpg --export-secret-keys"});
+    if (result->secret_imported + result->secret_unchanged == 0)
+        return fail({ExitCode::no_input, tried, "gpg cannot use the key", "check the file with gpg --show-keys"});
+    log_.info(3, "openpgp: the secret key is ready");
+    state_ = State::ready;
+    work();
+}
+
+void GpgDecryptor::fail(Error error) {
+    state_ = State::failed;
+    failure_ = error;
+    if (!jobs_.empty()) work_->arm(base::Duration::zero());
+    // Last, and from a copy: it may destroy this object.
+    if (const auto tell = std::exchange(on_failure_, nullptr)) tell(std::move(error));
+}
+
+void GpgDecryptor::work() {
+    if (jobs_.empty() || state_ == State::preparing || context_->busy()) return;
+    Job job = std::move(jobs_.front());
+    jobs_.pop_front();
+    work_->arm(base::Duration::zero());  // for the next one
+    if (state_ == State::failed) return job.done(*failure_);
+    if (auto good = check_answer_shape(job.message); !good) return job.done(std::move(good).error());
+    if (auto alive = revive_agent(); !alive) return job.done(std::move(alive).error());
+    start(std::move(job));
+}
+
+// The agent may have been killed by something else than us (out of memory). The key is in the home, so a new one has
+// it.
+base::Result<void> GpgDecryptor::revive_agent() {
+    if (agent_.running()) return {};
+    log_.warning("openpgp: gpg-agent has ended unexpectedly; starting it again");
+    auto agent = GpgAgent::start(loop_, home_);
+    if (!agent) return std::move(agent).error();
+    agent_ = std::move(*agent);
+    return {};
+}
+
+void GpgDecryptor::start(Job job) {
+    auto plaintext = Secret::with_capacity(longest_answer);
+    if (!plaintext) return job.done(std::move(plaintext).error());
+    current_ = std::move(job);
+    output_.emplace(std::move(*plaintext));
+    input_data_ = input_from(current_.message, false);
+    output_data_ = output_->data();
+    context_->run(
+        [this](gpgme_ctx_t context) { return gpgme_op_decrypt_start(context, input_data_.get(), output_data_.get()); },
+        time_limit, [this](gpgme_error_t error) { decrypted(error); });
+}
+
+void GpgDecryptor::decrypted(gpgme_error_t error) {
+    base::Result<Secret> result = answer(error);
+    input_data_.reset();
+    output_data_.reset();
+    output_.reset();
+    const Done done = std::exchange(current_, Job{}).done;
+    work_->arm(base::Duration::zero());
+    done(std::move(result));  // last: it may destroy this object
+}
+
+base::Result<Secret> GpgDecryptor::answer(gpgme_error_t error) {
+    if (output_->overflowed()) return bad_answer("the password in it is longer than 64 KiB");
+    if (error != 0) return decryption_error(error);
+    if (auto why = objection(gpgme_op_decrypt_result(context_->handle()))) return std::move(*why);
+    Secret password = output_->take();
+    if (password.empty()) return bad_answer("the password in it is empty");
+    return password;
+}
+
+}  // namespace
+
+base::Result<std::unique_ptr<Decryptor>> Decryptor::create(base::Loop& loop, const base::Log& log,
+                                                           const std::string& seckey_path, const std::string& home,
+                                                           std::function<void(Error)> on_failure) {
+    auto key = base::read_secret_file(seckey_path, longest_key_file);
+    if (!key) return std::move(key).error();
+    {
+        const auto packets = without_armour(key->bytes(), seckey_path);
+        if (!packets) return packets.error();
+        if (auto usable = check_unattended_decryption(packets->bytes(), seckey_path); !usable)
+            return std::move(usable).error();
+    }
+    if (auto written = write_decryption_settings(home); !written) return std::move(written).error();
+    // First the agent, which comes up while GPGME looks at gpg.
+    auto agent = GpgAgent::start(loop, home);
+    if (!agent) return std::move(agent).error();
+    auto context = GpgContext::create(loop, home);
+    if (!context) return std::move(context).error();
+    return std::unique_ptr<Decryptor>(new GpgDecryptor(loop, log, seckey_path, home, std::move(*key), std::move(*agent),
+                                                       std::move(*context), std::move(on_failure)));
+}
+
+}  // namespace bootkey::openpgp

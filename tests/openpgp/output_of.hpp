@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// What other programs say, for comparison with what ours do.
+#pragma once
+
+#include <catch2/catch.hpp>
+#include <cstdio>
+#include <string>
+
+namespace bootkey::openpgp::testing {
+
+struct Output {
+    int status;  ///< of the shell, as wait(2) gives it
+    std::string text;
+};
+
+/// The standard output of the shell command `command`.
+inline Output output_of(const std::string& command) {
+    FILE* stream = popen(command.c_str(), "re");
+    REQUIRE(stream != nullptr);
+    Output output{0, {}};
+    char buffer[4096];
+    for (std::size_t count; (count = std::fread(buffer, 1, sizeof buffer, stream)) > 0;)
+        output.text.append(buffer, count);
+    output.status = pclose(stream);
+    return output;
+}
+
+}  // namespace bootkey::openpgp::testing
