@@ -10,6 +10,8 @@ target_compile_options(bootkey_settings INTERFACE
     -Wall -Wextra -Wpedantic -Wconversion -Wshadow $<$<BOOL:${BOOTKEY_WERROR}>:-Werror>)
 if(BOOTKEY_SANITIZE)
     target_compile_options(bootkey_settings INTERFACE -fsanitize=${BOOTKEY_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+    # Under its sanitizers g++ sees uninitialised memory in its own <regex>, which Catch2 includes.
+    target_compile_options(bootkey_settings INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
     target_link_options(bootkey_settings INTERFACE -fsanitize=${BOOTKEY_SANITIZE})
 endif()
 if(BOOTKEY_STATIC_LIBSTDCXX)
@@ -28,12 +30,12 @@ function(bootkey_room name)
 endfunction()
 
 # bootkey_test(ROOM SOURCES file… [ROOMS room…] [LIBRARIES target…])
-# Makes the Catch2 program test_ROOM; each test case is a CTest test named ROOM.CASE.
+# Makes the Catch2 program test_ROOM; each test case is a CTest test named ROOM.CASE. One that prints "SKIPPED: why" counts as skipped.
 function(bootkey_test room)
     cmake_parse_arguments(TEST "" "" "SOURCES;ROOMS;LIBRARIES" ${ARGN})
     add_executable(test_${room} ${TEST_SOURCES})
     list(TRANSFORM TEST_ROOMS PREPEND bootkey_)
     target_link_libraries(test_${room} PRIVATE bootkey_${room} ${TEST_ROOMS} ${TEST_LIBRARIES} bootkey_catch_main Catch2::Catch2)
     target_include_directories(test_${room} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
-    catch_discover_tests(test_${room} TEST_PREFIX "${room}." PROPERTIES TIMEOUT 60)
+    catch_discover_tests(test_${room} TEST_PREFIX "${room}." PROPERTIES TIMEOUT 120 SKIP_REGULAR_EXPRESSION "SKIPPED: ")
 endfunction()

@@ -437,7 +437,7 @@ TEST_CASE("destroying a running child kills and reaps it, and its group") {
 
 TEST_CASE("destroying a child that has left its group ends it all the same") {
     if (access("/usr/bin/perl", X_OK) != 0) {
-        WARN("skipped: needs perl");
+        WARN("SKIPPED: needs perl");
         return;
     }
     FakeLoop loop;
@@ -484,7 +484,7 @@ TEST_CASE("starting children leaks no descriptor") {
     CHECK(report_of(shell("exit 0")).success());
     CHECK_FALSE(run_and_wait(Command{.program = "/nonexistent"}, 1s));
     {
-        const auto child = ChildProcess::start(loop, shell("sleep 100"), [](ExitReport) {});
+        const auto child = ChildProcess::start(loop, shell("exec sleep 100"), [](ExitReport) {});
     }
     CHECK(UniqueFd(open("/dev/null", O_RDONLY | O_CLOEXEC)).get() == before);
 }

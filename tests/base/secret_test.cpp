@@ -167,7 +167,7 @@ TEST_CASE("a secret's pages are locked and neither dumped nor forked") {
 
 TEST_CASE("a lock that is refused makes a secret that says so") {
     if (!mlock_is_real) {
-        WARN("skipped: the address sanitizer makes mlock(2) do nothing");
+        WARN("SKIPPED: the address sanitizer makes mlock(2) do nothing");
         return;
     }
     const int seen = forked([] {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// The signals that would end the program, held back while something that must be undone is under way. Whoever destroys the
-// object gets those that came meanwhile: declare it first, so that everything else is undone by then. It owns the signal
-// mask of the thread while it lives.
+// The signals that would end the program, held back while something that must be undone is under way. Whoever destroys
+// the object gets those that came meanwhile: declare it first, so that everything else is undone by then. It owns the
+// signal mask of the thread while it lives.
 #pragma once
 
 #include <poll.h>
@@ -32,8 +32,8 @@ public:
     HeldSignals(const HeldSignals&) = delete;
     HeldSignals& operator=(const HeldSignals&) = delete;
 
-    /// Readable once one has come. For polling only: reading it would take the signal away. -1 if the kernel has no descriptor
-    /// left: then they are held, but not seen.
+    /// Readable once one has come. For polling only: reading it would take the signal away. -1 if the kernel has no
+    /// descriptor left: then they are held, but not seen.
     [[nodiscard]] int fd() const noexcept { return fd_.get(); }
     /// Whether one has come.
     [[nodiscard]] bool pending() const noexcept {

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// --enroll: prints what a Mandos server needs to know of this machine.
+#pragma once
+
+#include "bootkey/base/log.hpp"
+#include "bootkey/base/result.hpp"
+#include "bootkey/options/options.hpp"
+
+namespace bootkey::modes {
+
+/// Writes a section for the server's clients.conf, or a shell script that adds it, to standard output. The password
+/// comes from a file or, typed twice, from the terminal. Errors: usage (a name, host or password that cannot be),
+/// no_input (keys or the password file), unavailable (no terminal, no gpg), io_error (standard output).
+[[nodiscard]] base::Result<void> enroll(const options::Options& options, const base::Log& log);
+
+}  // namespace bootkey::modes

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// The way from interfaces that are down to the password: the top state machine, which carries news between rooms that
+// do not know each other. Interfaces come up -> servers are found -> all are tried -> the first answer that decrypts is
+// the password. It asks for privileged things through network::Administration and owns everything else: destroying it
+// cancels whatever is under way, and nothing calls back afterwards.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "bootkey/base/log.hpp"
+#include "bootkey/base/loop.hpp"
+#include "bootkey/base/result.hpp"
+#include "bootkey/base/secret.hpp"
+#include "bootkey/discovery/discovery.hpp"
+#include "bootkey/network/administration.hpp"
+#include "bootkey/openpgp/decryptor.hpp"
+#include "bootkey/options/options.hpp"
+#include "bootkey/servers/servers.hpp"
+#include "bootkey/unlock/interfaces.hpp"
+
+namespace bootkey::unlock {
+
+/// What unlocking needs that was checked before anything was touched.
+struct Materials {
+    const servers::TlsCredentials& credentials;
+    std::string seckey;  ///< path of the OpenPGP secret key
+    std::string home;    ///< empty directory for the OpenPGP home
+};
+
+/// Who gets the result. Told from the loop.
+struct Listener {
+    /// The password, once. The unlocker does nothing more after it.
+    std::function<void(base::Secret password, const std::string& server)> password;
+    /// Unlocking cannot succeed any more, once: the key is unusable, gpg is missing, a needed action is not permitted.
+    std::function<void(base::Error)> failed;
+};
+
+class Unlocker {
+public:
+    /// Starts at once. All references must outlive the unlocker. Errors: those of its rooms' starts.
+    [[nodiscard]] static base::Result<std::unique_ptr<Unlocker>> start(base::Loop& loop, const base::Log& log,
+                                                                       const options::Options& options,
+                                                                       network::Administration& administration,
+                                                                       const Materials& materials, Listener listener);
+    ~Unlocker();
+    Unlocker(const Unlocker&) = delete;
+    Unlocker& operator=(const Unlocker&) = delete;
+
+    /// Asks for servers and tries all of them again, now.
+    void try_now();
+    /// Says in the log, whatever its level, what is known of interfaces and servers.
+    void log_status() const;
+
+private:
+    Unlocker(base::Loop& loop, const base::Log& log, const options::Options& options, network::Administration& administration,
+             Listener listener);
+    [[nodiscard]] base::Result<void> open_rooms(const Materials& materials);
+
+    void on_address_usable(const network::InterfaceAddress& address);
+    void on_interface_gone(std::uint32_t interface, bool removed);
+    void on_found(const discovery::Service& service);
+    void add_routes_to(const std::vector<base::Endpoint>& endpoints, std::function<void()> then);
+    void update_service(const discovery::Service& service);
+    void update_configured_servers();
+    void update_configured(const options::ServerAddress& server);
+    [[nodiscard]] bool may_be_on_link(const base::Endpoint& endpoint) const;
+    void remove_routes_to_configured(const network::InterfaceAddress& address);
+    void on_answer(servers::AttemptId attempt, const std::string& server, std::vector<std::byte> answer);
+    void on_decrypted(servers::AttemptId attempt, const std::string& server, base::Result<base::Secret> password);
+    void fail(base::Error error);
+
+    base::Loop& loop_;
+    const base::Log& log_;
+    const options::Options& options_;
+    network::Administration& administration_;
+    Listener listener_;
+    network::InterfaceChoice choice_;
+    std::vector<options::ServerAddress> configured_;  // --connect or --server
+    bool over_ = false;                               // the password or a failure was told
+
+    std::unique_ptr<openpgp::Decryptor> decryptor_;
+    std::unique_ptr<servers::Servers> servers_;
+    std::unique_ptr<discovery::Discovery> discovery_;  // none with --connect
+    std::unique_ptr<Interfaces> interfaces_;
+    std::set<std::pair<base::IpAddress, std::uint32_t>> routed_;  // host routes asked for
+    // Administration may call back after this object is gone; its callbacks look here first.
+    std::shared_ptr<Unlocker*> self_ = std::make_shared<Unlocker*>(this);
+};
+
+}  // namespace bootkey::unlock

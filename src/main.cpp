@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// The program: reads the options, hands over to what they ask for, and is the last stop for exceptions.
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+
+#include "bootkey/base/file.hpp"
+#include "bootkey/base/log.hpp"
+#include "bootkey/console/password_sink.hpp"
+#include "bootkey/modes/enroll.hpp"
+#include "bootkey/modes/generate_keys.hpp"
+#include "bootkey/modes/restore.hpp"
+#include "bootkey/monitor/monitor.hpp"
+#include "bootkey/options/command_line.hpp"
+
+namespace {
+
+using namespace bootkey;
+
+monitor::Outcome unlock(const options::Options& options, const base::Log& log, bool output_open) {
+    if (output_open) return monitor::Monitor(options, log, base::UniqueFd(STDOUT_FILENO)).run();
+    log.fatal("cannot hand over a password: standard output is closed; connect it to what takes the password");
+    return {base::ExitCode::io_error};
+}
+
+monitor::Outcome finish(const base::Result<void>& result, const base::Log& log) {
+    if (result) return {};
+    log.fatal(result.error().message());
+    return {result.error().code};
+}
+
+monitor::Outcome run(int argc, char** argv) {
+    base::Log log;
+    log.add_sink(base::descriptor_sink(STDERR_FILENO, base::Clock::now(), log));
+    clearenv();                     // no variable has a meaning here, and libraries shall not find one in theirs
+    std::signal(SIGCHLD, SIG_DFL);  // had our caller ignored it, nobody could tell how children end (wait(2))
+    std::signal(SIGPIPE, SIG_IGN);  // a write to a closed pipe or connection is an error value
+    const auto output_open = console::assure_standard_descriptors();
+    if (!output_open) return finish(output_open.error(), log);
+    auto parsed = options::parse(argc, argv, getuid() != geteuid());
+    if (!parsed) return finish(parsed.error(), log);
+    if (const auto* information = std::get_if<options::Information>(&*parsed)) {
+        const int failure = base::write_all(STDOUT_FILENO, base::bytes_of(information->text));
+        return failure == 0 ? monitor::Outcome{} : monitor::Outcome{base::ExitCode::io_error};
+    }
+    const auto& options = std::get<options::Options>(*parsed);
+    log.set_level(options.verb);
+    switch (options.mode) {
+        case options::Mode::generate_keys: return finish(modes::generate_keys(options, log), log);
+        case options::Mode::enroll: return finish(modes::enroll(options, log), log);
+        case options::Mode::restore: return finish(modes::restore(log), log);
+        case options::Mode::unlock: break;
+    }
+    return unlock(options, log, *output_open);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    monitor::Outcome outcome{base::ExitCode::os_error};
+    try {
+        outcome = run(argc, argv);
+    } catch (const std::exception& exception) {
+        std::fprintf(stderr, "bootkey: stopped by an internal error: %s; run bootkey --restore\n", exception.what());
+    }
+    if (outcome.signal != 0) {
+        std::signal(outcome.signal, SIG_DFL);
+        std::raise(outcome.signal);
+    }
+    return static_cast<int>(outcome.code);
+}

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "bootkey/modes/restore.hpp"
+
+#include "bootkey/base/text.hpp"
+#include "bootkey/network/local_administration.hpp"
+
+namespace bootkey::modes {
+
+base::Result<void> restore(const base::Log& log) {
+    const auto undone = network::restore(log);
+    if (!undone) return undone.error();
+    log.info(1, *undone == 0 ? "nothing to restore" : base::format("restored %d changes", *undone));
+    return {};
+}
+
+}  // namespace bootkey::modes

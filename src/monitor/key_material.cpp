@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "bootkey/monitor/key_material.hpp"
+
+#include <utility>
+#include <vector>
+
+#include "bootkey/base/file.hpp"
+#include "bootkey/openpgp/key_files.hpp"
+#include "bootkey/openpgp/tls_key.hpp"
+
+namespace bootkey::monitor {
+namespace {
+
+constexpr std::size_t longest_key_file = 256 * 1024;  // bytes; an RSA-16384 key with subkeys and signatures fits well
+
+base::Result<servers::TlsIdentity> identity_from_pem(const openpgp::KeyFiles& files) {
+    auto private_key = base::read_secret_file(files.tls_privkey, longest_key_file);
+    if (!private_key) return std::move(private_key).error();
+    auto public_key = base::read_file(files.tls_pubkey, longest_key_file, base::ExitCode::no_input);
+    if (!public_key) return std::move(public_key).error();
+    return servers::TlsIdentity{std::move(*private_key), std::move(*public_key), files.tls_privkey, files.tls_pubkey};
+}
+
+base::Result<servers::TlsIdentity> identity_from_openpgp(const openpgp::KeyFiles& files) {
+    auto seckey = base::read_secret_file(files.seckey, longest_key_file);
+    if (!seckey) return std::move(seckey).error();
+    auto key = openpgp::tls_key_from_openpgp(*seckey, files.seckey);
+    if (!key) return std::move(key).error();
+    return servers::TlsIdentity{std::move(key->private_key), std::move(key->public_key), files.seckey, {}};
+}
+
+// gpg reads the secret key later; whether it can be read at all is known now.
+base::Result<void> check_readable(const std::string& path) {
+    const auto content = base::read_secret_file(path, longest_key_file);
+    if (!content) return content.error();
+    return {};
+}
+
+}  // namespace
+
+base::Result<KeyMaterial> load_keys(const options::Options& options, const base::Log& log) {
+    const std::string priority = options.priority.empty() ? options::default_priority : options.priority;
+    if (auto checked = servers::check_priority(priority); !checked) return std::move(checked).error();
+    const std::vector<std::string> directories(std::begin(openpgp::key_directories), std::end(openpgp::key_directories));
+    const auto files = openpgp::find_key_files({options.pubkey, options.seckey, options.tls_pubkey, options.tls_privkey}, directories);
+    if (!files) return files.error();
+    for (const std::string& path : {files->pubkey, files->seckey})
+        if (auto readable = check_readable(path); !readable) return std::move(readable).error();
+    auto identity = files->tls_privkey.empty() ? identity_from_openpgp(*files) : identity_from_pem(*files);
+    if (!identity) return std::move(identity).error();
+    auto credentials = servers::TlsCredentials::load(
+        std::move(*identity), {.priority = priority, .dh_bits = options.dh_bits, .dh_params = options.dh_params}, log);
+    if (!credentials) return std::move(credentials).error();
+    return KeyMaterial{std::move(*credentials), files->seckey};
+}
+
+}  // namespace bootkey::monitor

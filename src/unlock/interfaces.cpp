@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "bootkey/unlock/interfaces.hpp"
+
+#include <net/if.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "bootkey/base/text.hpp"
+
+namespace bootkey::unlock {
+namespace {
+
+using base::escaped;
+using base::format;
+
+bool is_running(const network::Link& link) {
+    return (link.flags & IFF_UP) != 0 && (link.flags & IFF_RUNNING) != 0;
+}
+
+}  // namespace
+
+base::Result<std::unique_ptr<Interfaces>> Interfaces::start(base::Loop& loop, const base::Log& log, network::InterfaceChoice choice,
+                                                            base::Duration delay, network::Administration& administration,
+                                                            Listener listener) {
+    std::unique_ptr<Interfaces> interfaces(
+        new Interfaces(loop, log, std::move(choice), delay, administration, std::move(listener)));
+    Interfaces* self = interfaces.get();
+    auto links = network::RtnetlinkMonitor::open(
+        loop, log, [self](const network::Event& event) { self->on_event(event); },
+        [self] {
+            self->links_known_ = true;
+            self->begin_when_ready();
+        });
+    if (!links) return std::move(links).error();
+    self->links_ = std::move(*links);
+    self->delay_timer_->arm(delay);
+    administration.start_hooks([weak = std::weak_ptr(self->self_)] {
+        const auto alive = weak.lock();
+        if (!alive) return;
+        (*alive)->hooks_over_ = true;
+        (*alive)->begin_when_ready();
+    });
+    return interfaces;
+}
+
+Interfaces::Interfaces(base::Loop& loop, const base::Log& log, network::InterfaceChoice choice, base::Duration delay,
+                       network::Administration& administration, Listener listener)
+    : log_(log),
+      choice_(std::move(choice)),
+      delay_(delay),
+      administration_(administration),
+      listener_(std::move(listener)),
+      delay_timer_(loop.timer([this] { on_delay_passed(); })) {}
+
+Interfaces::~Interfaces() = default;
+
+std::set<std::uint32_t> Interfaces::in_use() const {
+    std::set<std::uint32_t> indices;
+    for (const auto& [index, state] : states_)
+        if (state.in_use) indices.insert(index);
+    return indices;
+}
+
+std::vector<std::string> Interfaces::status() const {
+    std::vector<std::string> lines;
+    for (const auto& [index, link] : table().links()) {
+        const auto state = states_.find(index);
+        if (state == states_.end()) continue;
+        std::string line = format("interface %s: %s", escaped(link.name).c_str(), state->second.in_use ? "in use" : "waiting");
+        for (const network::InterfaceAddress& address : table().addresses())
+            if (address.interface == index) line += " " + address.address.text();
+        lines.push_back(std::move(line));
+    }
+    return lines;
+}
+
+// Interfaces are chosen when the hooks are through (or slow) and the kernel has told all it knows.
+void Interfaces::begin_when_ready() {
+    if (!hooks_over_ || !links_known_) return;
+    log_.info(3, "network hooks are through; choosing interfaces");
+    report_missing_names();
+    const auto links = table().links();  // a copy: what is asked for may change the table
+    for (const auto& [index, link] : links) consider(link);
+}
+
+void Interfaces::on_event(const network::Event& event) {
+    if (const auto* changed = std::get_if<network::LinkChanged>(&event)) {
+        if (hooks_over_ && links_known_) consider(changed->link);
+    } else if (const auto* removed = std::get_if<network::LinkRemoved>(&event)) {
+        on_removed(removed->link);
+    } else if (const auto* usable = std::get_if<network::AddressUsable>(&event)) {
+        const auto state = states_.find(usable->address.interface);
+        if (state != states_.end() && state->second.in_use) listener_.usable(usable->address);
+    }
+    listener_.changed();
+}
+
+void Interfaces::on_removed(const network::Link& link) {
+    if (states_.erase(link.index) == 0) return;
+    log_.info(2, format("interface %s is gone", escaped(link.name).c_str()));
+    listener_.gone(link.index, true);
+}
+
+// Decides anew about one interface: it appeared, was renamed, or changed its flags.
+void Interfaces::consider(const network::Link& link) {
+    const network::Use use = choice_.use(link);
+    const auto known = states_.find(link.index);
+    if (use == network::Use::ignore) {
+        if (known == states_.end()) return;
+        set_in_use(link, false);
+        states_.erase(link.index);
+        return;
+    }
+    // One that is up is asked for as well: it does not change, but no other instance takes it down under us.
+    const bool wanted = use == network::Use::bring_up || (link.flags & IFF_UP) != 0;
+    if (wanted && !states_[link.index].asked_up) bring_up(link);
+    set_in_use(link, is_running(link));
+}
+
+void Interfaces::bring_up(const network::Link& link) {
+    states_[link.index].asked_up = true;
+    ++bring_ups_pending_;
+    if ((link.flags & IFF_UP) != 0) {
+        log_.info(3, format("interface %s: it is up already", escaped(link.name).c_str()));
+    } else {
+        log_.info(3, format("interface %s: bringing it up", escaped(link.name).c_str()));
+        if (!console_lowered_) administration_.lower_console_level();
+        console_lowered_ = true;
+    }
+    administration_.bring_up(link.index, [weak = std::weak_ptr(self_)](const base::Result<void>& result) {
+        if (const auto alive = weak.lock()) (*alive)->on_brought_up(result);
+    });
+}
+
+void Interfaces::on_brought_up(const base::Result<void>& result) {
+    --bring_ups_pending_;
+    if (result) return;
+    log_.error(result.error().message());
+    const auto is_up = [&](const auto& entry) {
+        const network::Link* link = table().find(entry.first);
+        return link != nullptr && (link->flags & IFF_UP) != 0;
+    };
+    const bool refused = result.error().code == base::ExitCode::no_permission;
+    if (refused && bring_ups_pending_ == 0 && std::none_of(states_.begin(), states_.end(), is_up)) listener_.refused(result.error());
+}
+
+void Interfaces::set_in_use(const network::Link& link, bool in_use) {
+    State& state = states_[link.index];
+    if (state.in_use == in_use) return;
+    state.in_use = in_use;
+    log_.info(3, format("interface %s: %s", escaped(link.name).c_str(), in_use ? "running" : "not running any more"));
+    if (!in_use) return listener_.gone(link.index, false);
+    const auto is_in_use = [](const auto& entry) { return entry.second.in_use; };
+    if (std::all_of(states_.begin(), states_.end(), is_in_use)) restore_console_level();
+    for (const network::InterfaceAddress& address : std::set(table().addresses()))
+        if (address.interface == link.index) listener_.usable(address);
+}
+
+void Interfaces::report_missing_names() const {
+    for (const std::string& name : choice_.plain_names()) {
+        if (table().find(name) != nullptr) continue;
+        log_.warning(format("cannot use interface %s: there is none of this name; it will be used when it appears",
+                            escaped(name).c_str()));
+    }
+}
+
+void Interfaces::on_delay_passed() {
+    restore_console_level();
+    if (!in_use().empty()) return;
+    log_.error(format("no network interface is usable after %.1f seconds: none has a carrier and is up; still waiting; "
+                      "check cables, drivers and --interface",
+                      base::to_seconds(delay_)));
+}
+
+void Interfaces::restore_console_level() {
+    if (console_lowered_) administration_.restore_console_level();
+    console_lowered_ = false;
+}
+
+}  // namespace bootkey::unlock

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// With keys that --generate-keys makes; gpg decrypts what came out.
+#include "bootkey/modes/enroll.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+#include <fstream>
+#include <iterator>
+#include <optional>
+
+#include "base/forked.hpp"
+#include "base/temporary_directory.hpp"
+#include "bootkey/modes/generate_keys.hpp"
+#include "bootkey/modes/host_name.hpp"
+#include "modes/person.hpp"
+#include "openpgp/output_of.hpp"
+
+using namespace bootkey;
+
+namespace {
+
+class Machine {
+public:
+    explicit Machine(bool tls_key = false) {
+        options_.key_directory = root_ / "keys";
+        options_.tls_key = tls_key;
+        const base::Log log(0);
+        REQUIRE(modes::generate_keys(options_, log));
+        options_.pubkey = root_ / "keys/pubkey.txt";
+        options_.seckey = root_ / "keys/seckey.txt";
+        options_.name = "laptop";
+    }
+
+    options::Options& options() { return options_; }
+    [[nodiscard]] std::string path(const std::string& name) const { return root_ / name; }
+    void password(const std::string& bytes) {
+        options_.password_file = root_ / "password";
+        std::ofstream(options_.password_file, std::ios::binary) << bytes;
+    }
+    // Enrols with standard output at `output`; the exit status.
+    [[nodiscard]] int enroll(const std::string& output) const {
+        const base::UniqueFd file(open(output.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+        if (!file || dup2(file.get(), STDOUT_FILENO) < 0) return 1;
+        const base::Log log(0);
+        const auto done = modes::enroll(options_, log);
+        return done ? 0 : static_cast<int>(done.error().code);
+    }
+    // The same in a child; its standard output is then in the file "printed".
+    [[nodiscard]] int enroll() const {
+        return base::testing::forked([&] { return enroll(path("printed")); });
+    }
+    [[nodiscard]] std::string printed() const {
+        std::ifstream file(path("printed"), std::ios::binary);
+        return {std::istreambuf_iterator<char>(file), {}};
+    }
+    // What the secret in the printed section decrypts to.
+    [[nodiscard]] std::string decrypted() const {
+        const std::string gpg = "gpg --homedir '" + path("gnupg") + "' --batch --quiet ";
+        const auto result = openpgp::testing::output_of(
+            "mkdir -p -m 700 '" + path("gnupg") + "' && " + gpg + "--import '" + options_.seckey +
+            "' && sed '1,/^secret/d' '" + path("printed") + "' | tr -d ' ' | base64 -d | " + gpg +
+            "--decrypt 2>/dev/null; gpgconf --homedir '" + path("gnupg") + "' --kill all");
+        return result.text;
+    }
+
+private:
+    base::testing::TemporaryDirectory root_;
+    options::Options options_;
+};
+
+}  // namespace
+
+TEST_CASE("the option --enroll prints a section whose secret decrypts to the password in the file, byte for byte") {
+    Machine machine(GENERATE(false, true));
+    const std::string password("pass\0word\n\n", 11);
+    machine.password(password);
+    machine.options().host = "192.0.2.1";
+    REQUIRE(machine.enroll() == 0);
+    CHECK_THAT(machine.printed(), Catch::StartsWith("[laptop]\nhost = 192.0.2.1\nkey_id = ") &&
+                                      Catch::Contains("\nfingerprint = ") && Catch::Contains("\nsecret =\n    "));
+    CHECK(machine.decrypted() == password);
+}
+
+TEST_CASE("the key ID in the section is that of the TLS pair, if there is one") {
+    Machine machine(true);
+    machine.password("word");
+    REQUIRE(machine.enroll() == 0);
+    const std::string digest =
+        openpgp::testing::output_of("openssl pkey -pubin -in '" + machine.path("keys/tls-pubkey.pem") +
+                                    "' -outform DER | sha256sum")
+            .text.substr(0, 64);
+    CHECK_THAT(machine.printed(), Catch::Contains("\nkey_id = " + digest + "\n"));
+}
+
+TEST_CASE("without a name the section has the host's") {
+    Machine machine;
+    machine.password("word");
+    machine.options().name.clear();
+    const std::string name = modes::host_name();
+    if (machine.enroll() != 0) {
+        WARN("skipped: the name of this host, " << name << ", cannot be a section");
+        return;
+    }
+    CHECK_THAT(machine.printed(), Catch::StartsWith("[" + name + "]\nhost = " + name + "\n"));
+}
+
+TEST_CASE("the option --enroll=script prints a script") {
+    Machine machine;
+    machine.password("word");
+    machine.options().enroll_script = true;
+    REQUIRE(machine.enroll() == 0);
+    CHECK_THAT(machine.printed(), Catch::StartsWith("#!/bin/sh\n") && Catch::Contains("[laptop]"));
+}
+
+TEST_CASE("a password is typed twice if no file is named") {
+    const Machine machine;
+    const auto session = modes::testing::typing({"typed word\n", "typed word\n"},
+                                                [&] { return machine.enroll(machine.path("printed")); });
+    CHECK(session.status == 0);
+    CHECK(session.screen.find("typed") == std::string::npos);
+    CHECK(machine.decrypted() == "typed word");
+    const auto slip = modes::testing::typing({"typed word\n", "typed wort\n"},
+                                             [&] { return machine.enroll(machine.path("printed")); });
+    CHECK(slip.status == static_cast<int>(base::ExitCode::usage));
+    CHECK(machine.printed().empty());
+}
+
+TEST_CASE("what cannot be enrolled is refused with nothing printed") {
+    Machine machine;
+    std::optional<Machine> other;
+    int expected = static_cast<int>(base::ExitCode::usage);
+    SECTION("an empty password") {
+        machine.password("");
+    }
+    SECTION("a name that cannot be a section") {
+        machine.password("word");
+        machine.options().name = "a]\n[b";
+    }
+    SECTION("a password that no client takes") {
+        machine.password(std::string(64 * 1024 + 1, 'x'));
+        expected = static_cast<int>(base::ExitCode::no_input);
+    }
+    SECTION("no password file") {
+        machine.options().password_file = machine.path("missing");
+        expected = static_cast<int>(base::ExitCode::no_input);
+    }
+    SECTION("no keys") {
+        machine.password("word");
+        machine.options().seckey = machine.path("missing");
+        expected = static_cast<int>(base::ExitCode::no_input);
+    }
+    SECTION("keys that do not belong together") {
+        machine.password("word");
+        machine.options().seckey = other.emplace().path("keys/seckey.txt");
+        expected = static_cast<int>(base::ExitCode::no_input);
+    }
+    CHECK(machine.enroll() == expected);
+    CHECK(machine.printed().empty());
+}
+
+TEST_CASE("a full disk behind standard output is an error") {
+    Machine machine;
+    machine.password("word");
+    CHECK(base::testing::forked([&] { return machine.enroll("/dev/full"); }) ==
+          static_cast<int>(base::ExitCode::io_error));
+}
