@@ -76,8 +76,11 @@ install_packages() (
     fi
     rm -f "$log"
     for name in $fresh_daemons; do
-        if is_installed "$name" && command -v systemctl >/dev/null; then
-            systemctl --quiet disable "$name" >/dev/null 2>&1 || :
+        if is_installed "$name"; then
+            update-rc.d "$name" disable >/dev/null 2>&1 || :
+            if command -v systemctl >/dev/null; then
+                systemctl --quiet disable "$name" >/dev/null 2>&1 || :
+            fi
         fi
     done
 )
@@ -100,3 +103,18 @@ allow_daemons() {
         mv "$policy_before" "$policy"
     fi
 }
+
+# fetch_mandos_client DIRECTORY : Debian's mandos-client, unpacked into the directory and not installed; it is what bootkey
+# is compared with. The program is then $1/usr/lib/*/mandos/plugins.d/mandos-client.
+fetch_mandos_client() (
+    set -- "$1" "$1.new"
+    [ ! -d "$1" ] || exit 0
+    rm -rf "$2"
+    mkdir -p "$2"
+    cd "$2" || exit 73
+    if ! apt-get -o APT::Sandbox::User=root download mandos-client >apt.log 2>&1; then
+        apt-get update >apt.log 2>&1
+        apt-get -o APT::Sandbox::User=root download mandos-client >apt.log 2>&1 || { cat apt.log >&2; exit 69; }
+    fi
+    dpkg -x mandos-client_*.deb . && rm -f apt.log mandos-client_*.deb && mv "$2" "$1"
+)

@@ -21,6 +21,7 @@ changes or compares it runs in a `with console_level(N)` and while no other test
 """
 
 import contextlib
+import fcntl
 import json
 import os
 import re
@@ -62,6 +63,7 @@ class Lab:
             undo.callback(signal.signal, signal.SIGTERM, self._signal_before)
             self._hosts_closer = undo.enter_context(contextlib.ExitStack())
             self.switch = self._namespaces()
+            self.switch.call(_write_files, [["/proc/sys/net/ipv6/conf/default/disable_ipv6", "1"]])
             self.switch.ip("link add lan type bridge mcast_snooping 0", "link set lan up")
             self._closers = undo.pop_all()
         return self
@@ -96,6 +98,10 @@ class Lab:
         os.chmod(path, mode)
         return path
 
+    def exists(self, name):
+        """Whether there is a file of this name in the lab's directory."""
+        return os.path.exists(os.path.join(self.directory, name))
+
     def keys(self, openpgp="cv25519", tls="ed25519", number=1):
         """A client's key set. Kinds: cv25519, rsa4096. Different numbers are different keys."""
         return keysets.cached(self._cache or self.path("keys"), openpgp, tls, number)
@@ -108,7 +114,8 @@ class Lab:
             nic = host.plug_in()
             if up:
                 host.up(nic)
-        host.add_addresses(*addresses)
+        if addresses:
+            host.add_addresses(*addresses)
         return host
 
     def client(self, nics=1, **options):
@@ -146,6 +153,7 @@ class Host:
         self._nics = 0
         # Programs that we start here may look for a system bus: theirs is the host's own, not the machine's.
         self.environment = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "HOME": "/root"}
+        self.environment.update((name, value) for name, value in os.environ.items() if name.endswith("SAN_OPTIONS"))
 
     # -- interfaces
 
@@ -158,9 +166,8 @@ class Host:
         nic = f"eth{self._nics}"
         self._nics += 1
         port = self._port(nic)
-        switch = self.lab.switch
-        switch.ip(f"link add {port} type veth peer name {nic} netns {self.space.pid}", f"link set {port} master lan")
-        switch.call(_write_files, [[f"/proc/sys/net/ipv6/conf/{port}/disable_ipv6", "1"]])
+        self.lab.switch.ip(f"link add {port} type veth peer name {nic} netns {self.space.pid}",
+                           f"link set {port} master lan")
         if carrier:
             self.carrier(True, nic)
         return nic
@@ -186,7 +193,13 @@ class Host:
 
     def add_addresses(self, *addresses, nic="eth0"):
         """Give an interface addresses, such as 192.0.2.1/24 or 2001:db8::1/64."""
-        self.space.ip(*(f"address add {address} dev {nic} {'nodad' if ':' in address else ''}" for address in addresses))
+        # Without "nodad", which lets the kernel list an address a moment before it answers neighbours that ask for it; up() turned
+        # duplicate address detection off.
+        self.space.ip(*(f"address add {address} dev {nic}" for address in addresses))
+        if self.is_up(nic):  # then the kernel adds routes to them a moment later
+            plain = [address.split("/")[0] for address in addresses]
+            wait_until(lambda: all(address in self.check(["ip", "-4" if "." in address else "-6", "route", "show", "table", "local"])
+                                   for address in plain), f"routes to {plain}")
 
     def is_up(self, nic="eth0"):
         return "UP" in json.loads(self.space.check(["ip", "-json", "link", "show", nic]))[0]["flags"]
@@ -194,7 +207,8 @@ class Host:
     def link_local(self, nic="eth0"):
         """The usable link-local IPv6 address of an interface, or None."""
         listing = json.loads(self.space.check(["ip", "-json", "-6", "address", "show", "dev", nic, "scope", "link"]))
-        usable = [info["local"] for entry in listing for info in entry.get("addr_info", ()) if not info.get("tentative")]
+        usable = [info["local"] for entry in listing for info in entry.get("addr_info", ())
+                  if "local" in info and not info.get("tentative")]
         return usable[0] if usable else None
 
     # -- programs
@@ -210,6 +224,10 @@ class Host:
     def check(self, command, **options):
         """Run a program that must succeed; what it printed, as text."""
         return self.space.check(command, **{"environment": self.environment, **options})
+
+    def private_etc(self):
+        """From now on this host has an /etc of its own, a copy that can be changed."""
+        self.check(["sh", "-c", "mount -t tmpfs etc /mnt && cp -a /etc/. /mnt/ && mount --move /mnt /etc"])
 
     # -- state
 
@@ -261,7 +279,7 @@ class MandosServer:
         lab = self.host.lab
         lab.file(f"{self.host.name}/mandos/mandos.conf", "\n".join(["[DEFAULT]", *self._lines, ""]))
         lab.file(f"{self.host.name}/mandos/clients.conf", "\n".join(sections))
-        lab.file(f"{self.host.name}/dbus.conf", _DBUS_CONFIGURATION)
+        lab.file(f"{self.host.name}/dbus.conf", DBUS_CONFIGURATION)
         lab.file(f"{self.host.name}/avahi.conf", _AVAHI_CONFIGURATION.format(name=self.host.name))
         state = lab.path(self.host.name, "state", "")
         shutil.chown(state, "_mandos", "_mandos")
@@ -313,9 +331,14 @@ class MandosServer:
     def stop(self):
         """Stop the Mandos server, not its bus and avahi-daemon."""
         self.process.terminate()
+        # A connection is served by a child, which has the listening socket, too.
+        wait_until(lambda: not self.host.space.call(_listening_port), "the Mandos server's port being free", timeout=20)
 
     def kill(self):
         """Let the Mandos server crash; its announcement goes with its connection to the bus."""
+        for pid in _descendants(self.process.pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         self.process.kill()
 
     def log(self):
@@ -337,7 +360,7 @@ with open(sys.argv[1], "ab", buffering=0) as file:
         file.write(log.recv(65536).rstrip(b"\\0") + b"\\n")
 """
 
-_DBUS_CONFIGURATION = """<busconfig>
+DBUS_CONFIGURATION = """<busconfig>
   <type>system</type>
   <listen>unix:path=/run/dbus/system_bus_socket</listen>
   <auth>EXTERNAL</auth>
@@ -362,6 +385,13 @@ publish-workstation=no
 """
 
 
+def _descendants(pid):
+    """All processes below this one, the deepest first."""
+    with open(f"/proc/{pid}/task/{pid}/children") as file:
+        children = [int(word) for word in file.read().split()]
+    return [entry for child in children for entry in (*_descendants(child), child)]
+
+
 def wait_until(condition, what, timeout=10, check=lambda: None):
     """Wait until condition() is true; its value. `check` may raise when waiting has become pointless."""
     deadline = time.monotonic() + timeout
@@ -377,17 +407,19 @@ def wait_until(condition, what, timeout=10, check=lambda: None):
 
 @contextlib.contextmanager
 def console_level(level):
-    """Set the kernel's console log level, and in the end what it was. Gives a function that reads it."""
+    """Set the kernel's console log level, and in the end what it was. Gives a function that reads it. One at a time."""
     def current():
         with open("/proc/sys/kernel/printk") as file:
             return int(file.read().split()[0])
 
-    before = current()
-    _write_files([["/proc/sys/kernel/printk", str(level)]])
-    try:
-        yield current
-    finally:
-        _write_files([["/proc/sys/kernel/printk", str(before)]])
+    with open(__file__) as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        before = current()
+        _write_files([["/proc/sys/kernel/printk", str(level)]])
+        try:
+            yield current
+        finally:
+            _write_files([["/proc/sys/kernel/printk", str(before)]])
 
 
 # -- functions that run inside a host
@@ -400,12 +432,24 @@ def _write_files(pairs):
 
 def _listening_port():
     """The TCP port that this host listens on, if any: hosts of the lab run no other TCP server."""
+    ports = [port for port, state in _tcp_sockets() if state == "LISTEN"]
+    return ports[0] if ports else None
+
+
+def tcp_states():
+    """The states of all TCP sockets of this host."""
+    return [state for _, state in _tcp_sockets()]
+
+
+def _tcp_sockets():
+    """(local port, state) of every TCP socket of this host."""
+    names = {1: "ESTABLISHED", 2: "SYN_SENT", 10: "LISTEN"}  # linux/include/net/tcp_states.h
+    sockets = []
     for table in ("/proc/net/tcp6", "/proc/net/tcp"):
         with open(table) as lines:
             for fields in (line.split() for line in list(lines)[1:]):
-                if fields[3] == "0A":  # TCP_LISTEN
-                    return int(fields[1].rsplit(":", 1)[1], 16)
-    return None
+                sockets.append((int(fields[1].rsplit(":", 1)[1], 16), names.get(int(fields[3], 16), "other")))
+    return sockets
 
 
 def dns_name(*labels):
@@ -415,9 +459,11 @@ def dns_name(*labels):
 
 
 def _is_announced(service_name):
-    """Whether this host's own responder answers a question for Mandos services with this one (RFC 6762, section 6.7)."""
-    question = struct.pack("!6H", 1, 0, 1, 0, 0, 0) + dns_name(*SERVICE.split(".")) + struct.pack("!2H", 12, 1)
-    wanted = service_name.encode()
+    """Whether this host's own responder tells where the service is (RFC 6762, section 6.7). It tells that the service is
+    there (PTR) earlier, while it still probes whether the name is free.
+    """
+    name = dns_name(service_name, *SERVICE.split("."))
+    question = struct.pack("!6H", 1, 0, 1, 0, 0, 0) + name + struct.pack("!2H", 33, 1)  # SRV, IN
     for family, group in ((socket.AF_INET6, "ff02::fb"), (socket.AF_INET, "224.0.0.251")):
         for index, name in socket.if_nameindex():
             if name == "lo":
@@ -431,7 +477,7 @@ def _is_announced(service_name):
                     else:
                         probe.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, struct.pack("=4s4si", b"", b"", index))
                         probe.sendto(question, (group, 5353))
-                    if wanted in probe.recv(9000):
+                    if probe.recv(9000)[6:8] != b"\0\0":  # the number of answers
                         return True
                 except OSError:
                     continue

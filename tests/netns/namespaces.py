@@ -8,6 +8,7 @@ kills everything inside, and with the last process the interfaces and mounts go 
 A Process is a program running inside; its `pid` is the real one, seen from outside, so signals go to the program itself.
 """
 
+import contextlib
 import ctypes
 import json
 import os
@@ -100,6 +101,7 @@ class Namespaces:
     def __init__(self, scratch, kept_paths=()):
         kept_paths = [path for path in kept_paths if path.startswith(("/tmp/", "/run/"))]
         self._descriptors = {}
+        self._processes = []
         self._holder = Process(
             ["/bin/sh", "-c", _PROCESS_ONE, "sh", *kept_paths], _unshare_all, stdin=subprocess.PIPE,
             environment={"PATH": os.environ["PATH"], "SCRATCH": scratch})
@@ -113,13 +115,17 @@ class Namespaces:
     def close(self):
         """Kill everything inside and let the kernel remove the rest."""
         self._holder.kill()
+        for process in self._processes:
+            process.kill()
         for descriptor in self._descriptors.values():
             os.close(descriptor)
         self._descriptors = {}
 
     def start(self, command, **options):
         """Start a program inside. Options as of Process."""
-        return Process(command, self._enter, **options)
+        process = Process(command, self._enter, **options)
+        self._processes.append(process)
+        return process
 
     def run(self, command, timeout=20, **options):
         """Run a program inside to its end; its Result. Options as of Process."""
@@ -128,6 +134,7 @@ class Namespaces:
             return process.finish(timeout)
         finally:
             process.kill()
+            self._processes.remove(process)
 
     def check(self, command, **options):
         """Run a program inside; what it printed, as text. An exit status other than 0 is an exception."""
@@ -269,8 +276,14 @@ class Process:
 
     def errors(self):
         """What the program has written to standard error so far, as text."""
+        return self.error_bytes().decode(errors="backslashreplace")
+
+    def error_bytes(self):
+        """The same as bytes."""
+        if self._errors.closed:
+            return self._final_errors
         size = self._errors.seek(0, os.SEEK_END) - self._errors_start
-        return os.pread(self._errors.fileno(), size, self._errors_start).decode(errors="backslashreplace")
+        return os.pread(self._errors.fileno(), size, self._errors_start)
 
     def wait_for_error(self, pattern, timeout=10):
         """Wait until standard error has a match of the regular expression; the match."""
@@ -319,8 +332,13 @@ class Process:
 
     def signal(self, number):
         """Send a signal to the program."""
-        if self.running():
-            os.kill(self.pid, number)
+        with contextlib.suppress(ProcessLookupError):  # it may end at any moment
+            if self.running():
+                os.kill(self.pid, number)
+
+    def wait(self, timeout):
+        """Wait for the end; subprocess.TimeoutExpired if it does not come in time."""
+        return self._popen.wait(timeout)
 
     def finish(self, timeout=20):
         """Wait for the end; the Result. A program that does not end in time is killed, and that is an exception."""
@@ -347,9 +365,10 @@ class Process:
         self.kill()
 
     def kill(self):
-        """SIGKILL if it still runs, and wait for the end."""
+        """SIGKILL if it still runs, wait for the end and let go of everything but what was said on standard error."""
         self.signal(signal.SIGKILL)
         self._popen.wait()
-        for stream in (self._popen.stdin, self._popen.stdout):
+        self._final_errors = self.error_bytes()
+        for stream in (self._popen.stdin, self._popen.stdout, self._errors):
             if stream:
                 stream.close()

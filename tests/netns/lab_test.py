@@ -1,0 +1,114 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The lab itself, tried with Debian's mandos-client, so that a failure elsewhere is bootkey's and not the lab's."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import lab
+import netns_case
+from netns_case import PASSWORD
+
+
+class LabTest(netns_case.NetnsCase):
+    def peer(self, host, keys, *options):
+        program = netns_case.mandos_client()
+        if not program:
+            self.skipTest("Debian's mandos-client is not unpacked in build/peers: run tools/test once")
+        with lab.console_level(4):  # mandos-client leaves another level behind
+            return host.run([program, *keys.options, "--network-hook-dir=/nonexistent", *options])
+
+    def test_mandos_client_warm(self):
+        for kind in ("cv25519", "rsa4096"):
+            with self.subTest(kind):
+                keys = self.lab.keys(kind)
+                self.lab.mandos([keys.section(PASSWORD)])
+                client = self.lab.host()
+                before = client.state()
+                self.assert_password(self.peer(client, keys))
+                client.check_unchanged(before)
+
+    def test_mandos_client_from_an_interface_that_is_down(self):
+        keys = self.lab.keys()
+        self.lab.mandos([keys.section(PASSWORD)])
+        client = self.lab.client()
+        before = client.state()
+        self.assert_password(self.peer(client, keys))
+        client.check_unchanged(before)
+
+    def test_connect_over_ipv4(self):
+        keys = self.lab.keys()
+        self.lab.mandos([keys.section(PASSWORD)], addresses=["192.0.2.1/24"], port=4711, zeroconf=False, ipv6=False)
+        client = self.lab.host(addresses=["192.0.2.2/24"])
+        self.assert_password(self.peer(client, keys, "--connect=192.0.2.1:4711"))
+
+    def test_server_stops_and_starts_again(self):
+        keys = self.lab.keys()
+        server = self.lab.mandos([keys.section(PASSWORD)])
+        server.stop()
+        self.assertIsNone(server.host.space.call(lab._listening_port))
+        server.start()
+        self.assertIn("Now listening", server.log())
+
+    def test_differences_are_seen(self):
+        client = self.lab.client()
+        before = client.state()
+        client.space.ip("link set eth0 up", "address add 192.0.2.7/24 dev eth0", "route add 198.51.100.0/24 dev eth0")
+        client.check(["sh", "-c", "echo 0 >/proc/sys/net/ipv6/conf/eth0/accept_dad; : >/tmp/left; mkdir /run/bootkey"])
+        left = client.start(["sleep", "60"])
+        with self.assertRaises(AssertionError) as raised:
+            client.check_unchanged(before, timeout=0)
+        text = str(raised.exception)
+        for part in ("link eth0: flags was", "address is new: eth0 192.0.2.7/24", "route is new: unicast 198.51.100.0/24",
+                     "setting net/ipv6/conf/eth0/accept_dad: was 1, is 0", "file is new: /tmp/left",
+                     "file is new: /run/bootkey", "sleep 60"):
+            self.assertIn(part, text)
+        left.kill()
+
+    def test_cable_and_interface_come_and_go(self):
+        host = self.lab.host()
+        host.carrier(False)
+        self.assertIn("NO-CARRIER", host.check(["ip", "link", "show", "eth0"]))
+        host.carrier(True)
+        lab.wait_until(lambda: "LOWER_UP" in host.check(["ip", "link", "show", "eth0"]), "carrier")
+        host.pull_out()
+        self.assertNotIn("eth0", host.check(["ip", "link"]))
+        self.assertEqual(host.plug_in(), "eth1")
+
+    def test_signals_reach_the_program_itself(self):
+        host = self.lab.client()
+        process = host.start(["sleep", "60"])
+        process.signal(signal.SIGTERM)
+        self.assertEqual(process.finish().status, -signal.SIGTERM)
+        self.assertEqual(host.run(["sh", "-c", "printf out; printf err >&2; exit 7"]).status, 7)
+
+    def test_nothing_is_left_when_the_lab_ends_by_a_signal(self):
+        program = ("import lab, time\nwith lab.Lab() as l:\n h = l.host()\n p = h.start(['sleep', '3600'])\n"
+                   " print(l.directory, h.space.pid, p.pid, flush=True)\n time.sleep(60)\n")
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            with self.subTest(number=number):
+                run = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                                       text=True, cwd=os.path.dirname(os.path.abspath(__file__)))
+                directory, *pids = run.stdout.readline().split()
+                run.send_signal(number)
+                run.wait(10)
+                run.stdout.close()
+                lab.wait_until(lambda: not any(_alive(pid) for pid in pids), "the lab's processes to be gone")
+                if number == signal.SIGTERM:
+                    self.assertFalse(os.path.exists(directory))
+                elif os.path.exists(directory):  # a killed program cannot remove its files
+                    subprocess.run(["rm", "-rf", directory], check=True)
+
+
+def _alive(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+if __name__ == "__main__":
+    netns_case.main()

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the test cases of this directory have in common: a lab of their own, the programs under test, and main().
+
+A file is run as `BOOTKEY=build/dev/src/bootkey tests/netns/zeroconf_test.py [-k NAME]`, or case by case by ctest. Where
+namespaces cannot be made it says why and ends with 77, which ctest lists as skipped.
+"""
+
+import glob
+import os
+import signal
+import subprocess
+import sys
+import unittest
+
+import lab
+
+SKIPPED = 77
+# Seconds that a loaded machine or a sanitizer may add to a time that is asserted.
+SLACK = 2.0
+PASSWORD = b"correct horse battery staple"
+REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+# One case must be over well before this; ctest's own limit, which leaves no time to tidy up, is longer.
+CASE_SECONDS = 100
+
+
+def mandos_client():
+    """Debian's mandos-client, if tools/packages.sh has unpacked it; else None."""
+    found = glob.glob(os.path.join(REPOSITORY, "build/peers/mandos-client/usr/lib/*/mandos/plugins.d/mandos-client"))
+    return found[0] if found else None
+
+
+class NetnsCase(unittest.TestCase):
+    """A case with a lab, which is gone when the case ends, however it ends."""
+
+    def setUp(self):
+        signal.signal(signal.SIGALRM, self._time_is_up)
+        signal.alarm(CASE_SECONDS)
+        self.addCleanup(signal.alarm, 0)
+        self.lab = lab.Lab()
+        self.lab.__enter__()
+        self.addCleanup(self._close_lab)
+
+    def _close_lab(self):
+        result = self._outcome.result
+        if any(self in (case, getattr(case, "test_case", None)) for case, _ in result.failures + result.errors):
+            self.lab.print_logs()
+        self.lab.__exit__(None, None, None)
+
+    @staticmethod
+    def _time_is_up(_number, _frame):
+        raise TimeoutError(f"this case took longer than {CASE_SECONDS} s")
+
+    @property
+    def bootkey(self):
+        """The program under test."""
+        program = os.environ.get("BOOTKEY")
+        if not program:
+            self.fail("name the program in the environment: BOOTKEY=build/dev/src/bootkey")
+        return os.path.abspath(program)
+
+    def start(self, host, *options, **process_options):
+        """Start bootkey on a host, saying what it does; a namespaces.Process."""
+        process = host.start([self.bootkey, "--verb=4", *options], **process_options)
+        self.addCleanup(process.kill)
+        return process
+
+    def run_bootkey(self, host, *options, timeout=30, **process_options):
+        """Run bootkey on a host to its end; a namespaces.Result."""
+        return self.start(host, *options, **process_options).finish(timeout)
+
+    def wrap_program(self, host, program, script):
+        """On this host alone, put a shell script in a program's place; $REAL is the program itself."""
+        name = os.path.basename(program)
+        wrapper = self.lab.file(f"wrapped-{name}", f"#!/bin/sh\nREAL=/run/real-{name}\n{script}\n", 0o755)
+        host.check(["sh", "-c", f": >/run/real-{name} && mount --bind {program} /run/real-{name} && "
+                                f"mount --bind {wrapper} {program}"])
+
+    def alive(self, process, seconds=0.0):
+        """The program is still running, and goes on doing so for a time."""
+        with self.assertRaises(subprocess.TimeoutExpired, msg=f"it ended, having said:\n{process.errors()}"):
+            process.wait(seconds)
+
+    def assert_password(self, result, password=PASSWORD):
+        """The run was a success and printed exactly the password."""
+        self.assertEqual((result.status, result.output), (0, password), result)
+
+    def enroll(self, host, keys, *options, password=PASSWORD):
+        """Run --enroll on a host; the clients.conf section that it printed."""
+        file = self.lab.file("password-to-enroll", password)
+        result = self.run_bootkey(host, "--enroll", f"--password-file={file}", *keys.options, *options)
+        self.assertEqual(result.status, 0, result)
+        return result.output.decode()
+
+    def fetch(self, host, *options, password=PASSWORD, **process_options):
+        """Run bootkey on a host, which must print the password and leave no trace; its Result."""
+        before = host.state()
+        result = self.run_bootkey(host, *options, **process_options)
+        self.assert_password(result, password)
+        host.check_unchanged(before)
+        return result
+
+
+def main():
+    reason = lab.why_unavailable()
+    if reason:
+        print(f"skipped: {reason}")
+        sys.exit(SKIPPED)
+    program = unittest.main(exit=False, verbosity=2)
+    result = program.result
+    if result.wasSuccessful() and result.testsRun == len(result.skipped):
+        sys.exit(SKIPPED)
+    sys.exit(0 if result.wasSuccessful() else 1)
