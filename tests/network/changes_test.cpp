@@ -10,6 +10,8 @@
 #include <sys/un.h>
 
 #include <catch2/catch.hpp>
+#include <chrono>
+#include <thread>
 
 #include "bootkey/base/text.hpp"
 #include "sandbox_fixture.hpp"
@@ -62,6 +64,16 @@ void expect_ok(const base::Result<void>& result) {
     if (!result) throw std::runtime_error(result.error().message());
 }
 
+// Whether `condition` comes true within five seconds.
+template <typename Condition>
+bool soon(Condition condition) {
+    for (int i = 0; i < 500; ++i) {
+        if (condition()) return true;
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    return false;
+}
+
 }  // namespace
 
 TEST_CASE("an interface is brought up without duplicate address detection, and taken down again") {
@@ -73,8 +85,7 @@ TEST_CASE("an interface is brought up without duplicate address detection, and t
               EXPECT(is_up("one") && accept_dad("one") == "0");
               EXPECT(!is_up("two"));
               run("ip link set two up");  // gives "one" a carrier, and the kernel makes addresses and routes
-              const auto addresses = expect(expect(NetlinkRequests::open()).addresses(index_of("one")));
-              EXPECT(addresses.size() == 1);
+              EXPECT(soon([] { return expect(expect(NetlinkRequests::open()).addresses(index_of("one"))).size() == 1; }));
               expect_ok(changes.undo_ours());
               EXPECT(!is_up("one") && accept_dad("one") == "1");
               EXPECT(is_up("two") && accept_dad("two") == "1");
