@@ -21,12 +21,6 @@ namespace {
 
 using namespace bootkey;
 
-monitor::Outcome unlock(const options::Options& options, const base::Log& log, bool output_open) {
-    if (output_open) return monitor::Monitor(options, log, base::UniqueFd(STDOUT_FILENO)).run();
-    log.fatal("cannot hand over a password: standard output is closed; connect it to what takes the password");
-    return {base::ExitCode::io_error};
-}
-
 monitor::Outcome finish(const base::Result<void>& result, const base::Log& log) {
     if (result) return {};
     log.fatal(result.error().message());
@@ -49,13 +43,16 @@ monitor::Outcome run(int argc, char** argv) {
     }
     const auto& options = std::get<options::Options>(*parsed);
     log.set_level(options.verb);
+    const base::Error closed{base::ExitCode::io_error, "cannot begin", "standard output is closed",
+                             "connect it to what takes the password or the text"};
     switch (options.mode) {
         case options::Mode::generate_keys: return finish(modes::generate_keys(options, log), log);
-        case options::Mode::enroll: return finish(modes::enroll(options, log), log);
         case options::Mode::restore: return finish(modes::restore(log), log);
+        case options::Mode::enroll: return finish(*output_open ? modes::enroll(options, log) : closed, log);
         case options::Mode::unlock: break;
     }
-    return unlock(options, log, *output_open);
+    if (!*output_open) return finish(closed, log);
+    return monitor::Monitor(options, log, base::UniqueFd(STDOUT_FILENO)).run();
 }
 
 }  // namespace

@@ -3,43 +3,19 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <sys/signalfd.h>
 #include <termios.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <csignal>
 
 #include "bootkey/base/file.hpp"
+#include "bootkey/base/held_signals.hpp"
 #include "bootkey/base/unique_fd.hpp"
 
 namespace bootkey::console {
 namespace {
 
 constexpr std::size_t longest_line = 4096;  // what the kernel's line editing takes (termios(3), canonical mode)
-
-// Signals that would end the program, held back while it lives. Whoever destroys it gets those that came.
-class HeldSignals {
-public:
-    HeldSignals() {
-        sigemptyset(&signals_);
-        for (const int number : {SIGINT, SIGQUIT, SIGTERM, SIGHUP}) sigaddset(&signals_, number);
-        sigprocmask(SIG_BLOCK, &signals_, &before_);
-        fd_.reset(signalfd(-1, &signals_, SFD_CLOEXEC | SFD_NONBLOCK));
-    }
-    // Those still pending are delivered by this, and end the program unless it handles or ignores them.
-    ~HeldSignals() { sigprocmask(SIG_SETMASK, &before_, nullptr); }
-    HeldSignals(const HeldSignals&) = delete;
-    HeldSignals& operator=(const HeldSignals&) = delete;
-
-    // Becomes readable when one has come. It is only ever polled: reading it would take the signal away.
-    [[nodiscard]] int fd() const { return fd_.get(); }
-
-private:
-    sigset_t signals_{};
-    sigset_t before_{};
-    base::UniqueFd fd_;
-};
 
 // The terminal without echo, until destroyed.
 class WithoutEcho {
@@ -98,7 +74,7 @@ base::Result<base::Secret> read_password(const std::string& prompt) {
     if (!line) return line;
     const base::UniqueFd terminal(open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY));
     if (!terminal) return terminal_error("this process has none");
-    const HeldSignals held;  // declared first: the settings are back before the signals are let through
+    const base::HeldSignals held;  // declared first: the settings are back before the signals are let through
     const WithoutEcho silence(terminal.get());
     if (!silence.valid()) return terminal_error("its echo cannot be turned off");
     if (base::write_all(terminal.get(), base::bytes_of(prompt)) != 0) return terminal_error("it cannot be written to");

@@ -33,7 +33,7 @@ base::Result<KeyStore> KeyStore::open(const std::string& path) {
     store.directory_.reset(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!store.directory_) return base::system_error(tried, errno, "name another one", base::ExitCode::cannot_create);
     if (flock(store.directory_.get(), LOCK_EX | LOCK_NB) != 0)
-        return base::Error{base::ExitCode::temporary, tried, "another program has locked it",
+        return base::Error{base::ExitCode::unavailable, tried, "another program has locked it",
                            "wait until that has ended"};
     return store;
 }

@@ -133,7 +133,7 @@ TEST_CASE("a key store is one program's at a time") {
         const KeyStore store = opened(root / "keys");
         const auto second = KeyStore::open(root / "keys");
         REQUIRE_FALSE(second);
-        CHECK(second.error().code == base::ExitCode::temporary);
+        CHECK(second.error().code == base::ExitCode::unavailable);
         CHECK(std::filesystem::exists(root / "keys"));
     }
     CHECK(root.names().empty());

@@ -33,7 +33,7 @@ struct MadeKeys {
 /// Makes the keys and blocks until then: well under a second, for RSA several. All files are there afterwards, or, on
 /// an error, the directory is as it was. A signal that ends the program does so when all that was begun is undone.
 /// Errors: cannot_create (files exist and `replace` is not set, one half of a TLS pair is there, the directory cannot
-/// be written), temporary (somebody else is making keys there), unavailable (GnuPG; no file system in RAM).
+/// be written), unavailable (somebody else is making keys there; GnuPG; no file system in RAM).
 [[nodiscard]] base::Result<MadeKeys> generate_keys(const KeyRequest& request);
 
 }  // namespace bootkey::openpgp

@@ -20,7 +20,7 @@ namespace bootkey::openpgp {
 class KeyStore {
 public:
     /// Opens `path`, or makes it with mode 0700 (missing parents with 0755), and locks it. Errors: cannot_create;
-    /// temporary (another bootkey is at work in it).
+    /// unavailable (another bootkey is at work in it).
     [[nodiscard]] static base::Result<KeyStore> open(const std::string& path);
     /// Removes what was not committed.
     ~KeyStore();
