@@ -19,7 +19,7 @@ run_suite() {
         return 1
     fi
     status=0
-    ctest --preset "$preset" --parallel "$(nproc)" --no-tests=error --output-junit "$report" "$@" || status=1
+    ctest --preset "$preset" --parallel "$(($(nproc) + 1))" --no-tests=error --output-junit "$report" "$@" || status=1
     if [ -f "$report" ]; then
         count failed failures
         count skipped skipped

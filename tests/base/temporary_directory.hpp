@@ -4,10 +4,12 @@
 #pragma once
 
 #include <algorithm>
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <vector>
 
 namespace bootkey::base::testing {
@@ -20,8 +22,13 @@ public:
         path_ = pattern;
     }
     ~TemporaryDirectory() {
-        std::error_code ignored;
-        std::filesystem::remove_all(path_, ignored);
+        // Repeated, since a program that is just ending (gpg-agent) may take a file of its own away under us, which is an error.
+        std::error_code error;
+        for (int i = 0; i < 100; ++i) {
+            std::filesystem::remove_all(path_, error);
+            if (!std::filesystem::exists(path_)) return;
+            std::this_thread::sleep_for(std::chrono::milliseconds(10));
+        }
     }
     TemporaryDirectory(const TemporaryDirectory&) = delete;
     TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;

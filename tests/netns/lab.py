@@ -331,14 +331,12 @@ class MandosServer:
     def stop(self):
         """Stop the Mandos server, not its bus and avahi-daemon."""
         self.process.terminate()
-        # A connection is served by a child, which has the listening socket, too.
-        wait_until(lambda: not self.host.space.call(_listening_port), "the Mandos server's port being free", timeout=20)
+        # A connection is served by a child, which has the listening socket, too, and may stay in the middle of it.
+        self.host.space.call(_kill_program, "/usr/sbin/mandos")
 
     def kill(self):
         """Let the Mandos server crash; its announcement goes with its connection to the bus."""
-        for pid in _descendants(self.process.pid):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        self.host.space.call(_kill_program, "/usr/sbin/mandos")
         self.process.kill()
 
     def log(self):
@@ -385,13 +383,6 @@ publish-workstation=no
 """
 
 
-def _descendants(pid):
-    """All processes below this one, the deepest first."""
-    with open(f"/proc/{pid}/task/{pid}/children") as file:
-        children = [int(word) for word in file.read().split()]
-    return [entry for child in children for entry in (*_descendants(child), child)]
-
-
 def wait_until(condition, what, timeout=10, check=lambda: None):
     """Wait until condition() is true; its value. `check` may raise when waiting has become pointless."""
     deadline = time.monotonic() + timeout
@@ -428,6 +419,18 @@ def _write_files(pairs):
     for path, content in pairs:
         with open(path, "w") as file:
             file.write(content)
+
+
+def _kill_program(path):
+    """SIGKILL to every process of this host that has the path among its arguments, until there is none."""
+    killed = True
+    while killed:
+        killed = False
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            with contextlib.suppress(OSError), open(f"/proc/{pid}/cmdline", "rb") as file:
+                if path.encode() in file.read().split(b"\0"):
+                    os.kill(int(pid), signal.SIGKILL)
+                    killed = True
 
 
 def _listening_port():
