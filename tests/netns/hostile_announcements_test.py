@@ -12,9 +12,10 @@ PORT = 4711
 
 class HostileAnnouncementsTest(netns_case.NetnsCase):
     def assert_clean(self, said):
-        """No control characters but line ends, and nothing that is not UTF-8."""
+        """No control characters but line ends, nothing that is not UTF-8, and nothing that turns text around."""
         text = said.decode()
-        bad = [character for character in text.replace("\n", "") if ord(character) < 0x20 or 0x7f <= ord(character) < 0xa0]
+        bad = [character for character in text.replace("\n", "")
+               if ord(character) < 0x20 or 0x7f <= ord(character) < 0xa0 or "\u2028" <= character <= "\u202e"]
         self.assertEqual(bad, [])
 
     def test_text(self):
