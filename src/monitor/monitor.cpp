@@ -106,7 +106,7 @@ void Monitor::on_password(base::Secret password, const std::string& server) {
     writing_ = true;
     sink_->write(std::move(password), [this, server](const base::Result<void>& written) {
         if (!written) return on_failed(written.error());
-        log_.info(2, format("the password that %s has was written to standard output", escaped(server).c_str()));
+        log_.info(2, format("the password from %s was written to standard output", escaped(server).c_str()));
         end({base::ExitCode::ok});
     });
 }

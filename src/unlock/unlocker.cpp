@@ -98,7 +98,9 @@ void Unlocker::log_status() const {
 
 void Unlocker::on_address_usable(const network::InterfaceAddress& address) {
     if (over_) return;
-    log_.info(3, format("address %s is usable", base::Endpoint{address.address, 0, address.interface}.text().c_str()));
+    const network::Link* link = interfaces_->table().find(address.interface);
+    log_.info(3, format("interface %s: address %s is usable", link != nullptr ? escaped(link->name).c_str() : "?",
+                        address.address.text().c_str()));
     if (discovery_) discovery_->address_usable(address.interface, address.address);
     if (!address.address.is_link_local()) remove_routes_to_configured(address);
     update_configured_servers();
