@@ -31,8 +31,8 @@ monitor::Outcome run(int argc, char** argv) {
     base::Log log;
     log.add_sink(base::descriptor_sink(STDERR_FILENO, base::Clock::now(), log));
     clearenv();                     // no variable has a meaning here, and libraries shall not find one in theirs
-    std::signal(SIGCHLD, SIG_DFL);  // had our caller ignored it, nobody could tell how children end (wait(2))
-    std::signal(SIGPIPE, SIG_IGN);  // a write to a closed pipe or connection is an error value
+    (void)std::signal(SIGCHLD, SIG_DFL);  // had our caller ignored it, nobody could tell how children end (wait(2))
+    (void)std::signal(SIGPIPE, SIG_IGN);  // a write to a closed pipe or connection is an error value
     const auto output_open = console::assure_standard_descriptors();
     if (!output_open) return finish(output_open.error(), log);
     auto parsed = options::parse(argc, argv, getuid() != geteuid());
@@ -62,11 +62,11 @@ int main(int argc, char** argv) {
     try {
         outcome = run(argc, argv);
     } catch (const std::exception& exception) {
-        std::fprintf(stderr, "bootkey: stopped by an internal error: %s; run bootkey --restore\n", exception.what());
+        (void)std::fprintf(stderr, "bootkey: stopped by an internal error: %s; run bootkey --restore\n", exception.what());
     }
     if (outcome.signal != 0) {
-        std::signal(outcome.signal, SIG_DFL);
-        std::raise(outcome.signal);
+        (void)std::signal(outcome.signal, SIG_DFL);
+        (void)std::raise(outcome.signal);
     }
     return static_cast<int>(outcome.code);
 }
