@@ -20,6 +20,10 @@ test_packages="
     mandoc              checks the manual page
     python3             the test network
     openssl             makes TLS key files in PEM
+    strace              lets system calls fail
+    nftables            loses packets
+    qemu-system-x86     a machine with a wall clock of its own
+    busybox             its programs
 "
 
 network_packages="
@@ -117,4 +121,20 @@ fetch_mandos_client() (
         apt-get -o APT::Sandbox::User=root download mandos-client >apt.log 2>&1 || { cat apt.log >&2; exit 69; }
     fi
     dpkg -x mandos-client_*.deb . && rm -f apt.log mandos-client_*.deb && mv "$2" "$1"
+)
+
+# fetch_kernel DIRECTORY : Debian's kernel and its modules, unpacked into the directory and not installed; for emulated machines.
+fetch_kernel() (
+    set -- "$1" "$1.new"
+    [ ! -d "$1" ] || exit 0
+    rm -rf "$2"
+    mkdir -p "$2"
+    cd "$2" || exit 73
+    image=$(apt-cache depends linux-image-amd64 2>/dev/null | awk '$1 == "Depends:" { print $2; exit }')
+    if [ -z "$image" ] || ! apt-get -o APT::Sandbox::User=root download "$image" >apt.log 2>&1; then
+        apt-get update >apt.log 2>&1
+        image=$(apt-cache depends linux-image-amd64 | awk '$1 == "Depends:" { print $2; exit }')
+        apt-get -o APT::Sandbox::User=root download "$image" >apt.log 2>&1 || { cat apt.log >&2; exit 69; }
+    fi
+    dpkg -x linux-image-*.deb . && rm -f apt.log linux-image-*.deb && mv "$2" "$1"
 )

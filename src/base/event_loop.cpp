@@ -4,6 +4,7 @@
 #include <event2/event.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
 #include <ctime>
 #include <new>
@@ -49,18 +50,25 @@ public:
         event_.reset();
         kinds_ = kinds;
         if (kinds == 0) return;
-        event_ = make_event(base_, fd_, kinds | EV_PERSIST, &EventWatch::dispatch, this);
-        if (event_add(event_.get(), nullptr) == 0) return;
-        // epoll refuses what never blocks, such as regular files and /dev/null (EPERM in epoll_ctl(2)); to poll(2) that
-        // is always ready. So is here whatever it refuses: reading or writing then tells the owner what is wrong.
-        event_ = make_event(base_, -1, 0, &EventWatch::dispatch, this);
-        dispatch_next_turn();
+        add();
     }
 
 private:
-    void dispatch_next_turn() {
+    void add() {
+        event_ = make_event(base_, fd_, kinds_ | EV_PERSIST, &EventWatch::dispatch, this);
+        errno = 0;
+        if (event_add(event_.get(), nullptr) == 0) return;
+        // epoll refuses what never blocks, such as regular files and /dev/null (EPERM in epoll_ctl(2)); to poll(2) that
+        // is always ready, and so it is here. Any other reason, such as want of memory, may be gone a little later.
+        never_blocks_ = errno == EPERM;
+        event_ = make_event(base_, -1, 0, &EventWatch::dispatch, this);
+        wait();
+    }
+
+    void wait() {
         constexpr timeval at_once{0, 0};
-        event_add(event_.get(), &at_once);
+        constexpr timeval a_little_later{0, 50'000};
+        event_add(event_.get(), never_blocks_ ? &at_once : &a_little_later);
     }
 
     static void dispatch(evutil_socket_t, short what, void* self) noexcept {
@@ -68,7 +76,8 @@ private:
         const Callback<Readiness> callback = watch->callback_;
         int kinds = what;
         if ((what & EV_TIMEOUT) != 0) {
-            watch->dispatch_next_turn();
+            if (!watch->never_blocks_) return watch->add();
+            watch->wait();
             kinds = watch->kinds_;
         }
         (*callback)({(kinds & EV_READ) != 0, (kinds & EV_WRITE) != 0});
@@ -77,6 +86,7 @@ private:
     event_base* base_;
     int fd_;
     int kinds_ = 0;
+    bool never_blocks_ = false;
     Callback<Readiness> callback_;
     EventHandle event_;
 };

@@ -9,9 +9,15 @@
 #include <avahi-core/core.h>
 #include <avahi-core/log.h>
 #include <avahi-core/lookup.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <netinet/in.h>
 #include <sys/random.h>
+#include <sys/socket.h>
 
 #include <algorithm>
+#include <array>
+#include <cerrno>
 #include <cstdlib>
 #include <map>
 #include <optional>
@@ -20,13 +26,16 @@
 #include <vector>
 
 #include "bootkey/base/text.hpp"
+#include "bootkey/base/unique_fd.hpp"
 #include "bootkey/discovery/avahi_poll.hpp"
 #include "bootkey/discovery/dns_message.hpp"
 
 namespace bootkey::discovery {
 namespace {
 
-constexpr unsigned most_cached = 1024;      // records per interface and protocol
+// Records per interface and protocol. When they are full Avahi ignores what comes, so a flood of a thousand services must fit; each
+// is far below 1 KiB.
+constexpr unsigned most_cached = 8192;
 constexpr std::size_t most_addresses = 16;  // per service
 constexpr std::size_t most_locations = 4;   // SRV records of one instance; one is usual, two while a port changes
 
@@ -71,6 +80,18 @@ RecordBrowser browse(AvahiServer* server, std::uint32_t interface, AvahiProtocol
     if (!key) return {};
     return RecordBrowser(avahi_s_record_browser_new(server, static_cast<AvahiIfIndex>(interface), protocol, key.get(),
                                                     AVAHI_LOOKUP_USE_MULTICAST, on_record<callback>, userdata));
+}
+
+// avahi-core 0.8 needs a socket for each protocol and one for netlink, and if it cannot have the last one it fails an assertion, which
+// would end this program (avahi_interface_monitor_sync in iface-linux.c). So we see first whether they can be had. Returns 0 or errno.
+int missing_for_avahi() {
+    const auto make = [](int family, int protocol) { return base::UniqueFd(::socket(family, SOCK_DGRAM | SOCK_CLOEXEC, protocol)); };
+    const std::array<base::UniqueFd, 3> sockets{make(AF_INET, 0), make(AF_INET6, 0), make(AF_NETLINK, NETLINK_ROUTE)};
+    if (!sockets.back()) return errno;
+    sockaddr_nl address{};
+    address.nl_family = AF_NETLINK;
+    address.nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR;
+    return ::bind(sockets.back().get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 ? 0 : errno;
 }
 
 }  // namespace
@@ -322,10 +343,13 @@ void AvahiBrowser::Stack::tell() {
 
 base::Result<std::unique_ptr<AvahiBrowser>> AvahiBrowser::create(base::Loop& loop, const base::Log& log,
                                                                  Events events) {
+    const char* tried = "cannot start browsing for servers (multicast DNS)";
+    const char* instead = "servers are still asked for by single questions";
+    if (const int reason = missing_for_avahi(); reason != 0)
+        return base::system_error(tried, reason, instead, base::ExitCode::unavailable);
     auto stack = std::make_unique<Stack>(loop, log, std::move(events));
     if (const int error = stack->start(); error != AVAHI_OK)
-        return base::Error{base::ExitCode::unavailable, "cannot start browsing for servers (multicast DNS)",
-                           avahi_strerror(error), "servers are still asked for by single questions"};
+        return base::Error{base::ExitCode::unavailable, tried, avahi_strerror(error), instead};
     return std::unique_ptr<AvahiBrowser>(new AvahiBrowser(std::move(stack)));
 }
 

@@ -23,6 +23,7 @@ using namespace std::chrono_literals;
 constexpr auto browser_start_pause = 5ms;
 constexpr auto tending_pause = 60s;
 constexpr auto tending_pause_without_browser = 10s;
+constexpr auto tending_pause_in_a_flood = 3s;  // the browser's cache may be full: a new server is found by asking alone
 
 class MulticastDiscovery final : public Discovery {
 public:
@@ -37,11 +38,13 @@ public:
           browser_timer_(loop.timer([this] { start_browser(); })),
           tending_timer_(loop.timer([this] { tend(); })) {}
 
-    [[nodiscard]] base::Result<void> watch_clock() {
+    // Without it a jump of the wall clock may silence the browser, and servers are still asked for by questions.
+    void watch_clock() {
         auto clock = ClockWatch::create(loop_, [this] { restart_browser(); });
-        if (!clock) return clock.error();
-        clock_ = std::move(*clock);
-        return {};
+        if (clock)
+            clock_ = std::move(*clock);
+        else
+            log_.warning(clock.error().message());
     }
 
     void address_usable(std::uint32_t interface, const base::IpAddress& local) override {
@@ -109,13 +112,15 @@ private:
         start_browser();
         const auto unconfirmed = table_.unconfirmed();
         for (const auto& [place, local] : usable_)
-            if (!browser_ || unconfirmed.contains(place.first)) question_.ask(place.first, local);
+            if (!browser_ || flooded_ || unconfirmed.contains(place.first)) question_.ask(place.first, local);
         tell(table_.expire(loop_.now()));
     }
 
     void tend_later() {
         tending_ = true;
-        if (browser_ || browsing_ == Browsing::on)
+        if (flooded_)
+            tending_timer_->arm(tending_pause_in_a_flood);
+        else if (browser_ || browsing_ == Browsing::on)
             tending_timer_->arm(tending_pause);
         else
             tending_timer_->arm(tending_pause_without_browser);
@@ -125,6 +130,9 @@ private:
         if (!news.refusal.empty()) log_.info(2, news.refusal);
         for (const ServiceId& id : news.lost) listener_.lost(id);
         for (const Service& service : news.found) listener_.found(service);
+        if (flooded_ == table_.is_full()) return;
+        flooded_ = !flooded_;
+        tend_later();
     }
 
     base::Loop& loop_;
@@ -138,6 +146,7 @@ private:
     std::unique_ptr<base::Timer> browser_timer_;
     std::unique_ptr<base::Timer> tending_timer_;
     bool tending_ = false;
+    bool flooded_ = false;  // the table was full when last seen
     std::map<std::pair<std::uint32_t, int>, base::IpAddress> usable_;  // interface and family: its latest address
 };
 
@@ -147,7 +156,7 @@ base::Result<std::unique_ptr<Discovery>> Discovery::create(base::Loop& loop, con
                                                            std::function<bool(const base::IpAddress&)> is_own,
                                                            Browsing browsing) {
     auto discovery = std::make_unique<MulticastDiscovery>(loop, log, std::move(listener), std::move(is_own), browsing);
-    if (auto watched = discovery->watch_clock(); !watched) return watched.error();
+    discovery->watch_clock();
     return std::unique_ptr<Discovery>(std::move(discovery));
 }
 

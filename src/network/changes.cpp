@@ -103,25 +103,26 @@ Result<void> Changes::bring_up(std::uint32_t interface) {
     return raise(*made, *link);
 }
 
-Result<void> Changes::record_raise(LockedJournal& locked, const Link& link) {
+Result<void> Changes::record_raise(LockedJournal& locked, const Link& link, unsigned dad) {
     auto addresses = requests_.addresses(link.index);
     if (!addresses) return std::move(addresses).error();
     LinkUp change{link.index, link.name, link.controller};
     for (const AddressDetail& detail : *addresses) change.addresses.push_back(detail.address.address);
     // Undone newest first: the setting goes back when the interface is down again.
-    const auto dad = read_ipv6_setting(dad_path(link.name));
-    if (dad.value_or(0) != 0 || locked.journal.find(DadOff{link.index}, namespace_) != nullptr)
-        locked.journal.use(DadOff{link.index, dad.value_or(0)}, namespace_, self_);
+    if (dad != 0 || locked.journal.find(DadOff{link.index}, namespace_) != nullptr)
+        locked.journal.use(DadOff{link.index, dad}, namespace_, self_);
     locked.journal.use(std::move(change), namespace_, self_);
     return locked.store();
 }
 
 Result<void> Changes::raise(LockedJournal& locked, const Link& link) {
-    if (auto recorded = record_raise(locked, link); !recorded)
+    // Read once: what is not recorded must not be changed.
+    const std::string path = dad_path(link.name);
+    const unsigned dad = read_ipv6_setting(path).value_or(0);
+    if (auto recorded = record_raise(locked, link, dad); !recorded)
         return because("cannot bring up " + shown(link), recorded.error());
     // Without it an IPv6 address is usable only after 1-2 s (RFC 4862, 5.4). IPv6 may be off, or /proc/sys read-only.
-    const std::string path = dad_path(link.name);
-    if (read_ipv6_setting(path).value_or(0) != 0)
+    if (dad != 0)
         if (const int reason = write_ipv6_setting(path, 0); reason != 0)
             log_->info(2, base::system_error("cannot turn off duplicate address detection on " + shown(link), reason,
                                              "its IPv6 address will be usable some 2 seconds later")
@@ -225,6 +226,7 @@ Result<std::string> Changes::make_home() {
         if (!locked) unrecorded_homes_.push_back(*path);
         return std::move(*path);
     }
+    if (locked) locked->remove_empty_directory();
     std::string parents;
     for (const std::string& parent : paths_.home_parents) parents += (parents.empty() ? "" : ", ") + parent;
     return Error{ExitCode::cannot_create, "cannot make a directory for keys below any of " + parents,

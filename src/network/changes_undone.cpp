@@ -58,9 +58,12 @@ Result<int> Changes::undo_left_over() {
 
 Result<void> Changes::undo_ours() {
     Result<void> first;
-    for (const std::string& home : unrecorded_homes_)
-        if (auto undone = undo_directory({home}); !undone && first) first = std::move(undone);
-    unrecorded_homes_.clear();
+    std::erase_if(unrecorded_homes_, [&](const std::string& home) {
+        auto undone = undo_directory({home});
+        if (undone) return true;
+        if (first) first = std::move(undone);
+        return false;
+    });
     auto locked = file_.open(*log_);
     if (!locked) {
         // Someone who may not use the journal has recorded nothing in it.
@@ -145,11 +148,14 @@ Result<void> Changes::undo_dad(const DadOff& change) {
     if (!link) return link.error();
     if (!*link) return {};
     const std::string path = dad_path((*link)->name);  // it may have been renamed
-    if (read_ipv6_setting(path) != 0u) return {};
+    const std::string tried = "cannot put back " + base::escaped(path);
+    const std::string advice = base::format("write %u into it", change.old_value);
+    const auto now = read_ipv6_setting(path);
+    if (!now && access(path.c_str(), F_OK) == 0) return Error{ExitCode::os_error, tried, "it cannot be read", advice};
+    if (now != 0u) return {};
     const int reason = write_ipv6_setting(path, change.old_value);
     if (reason == 0) return {};
-    return base::system_error("cannot put back " + base::escaped(path), reason,
-                              base::format("write %u into it", change.old_value));
+    return base::system_error(tried, reason, advice);
 }
 
 Result<void> Changes::undo_route(const HostRoute& change) {

@@ -222,6 +222,11 @@ void Journal::remove(const Entry& entry) {
     std::erase(entries_, Entry(entry));
 }
 
+bool Journal::made_directory() const {
+    return std::any_of(entries_.begin(), entries_.end(),
+                       [](const Entry& entry) { return std::holds_alternative<JournalDirectoryMade>(entry.change); });
+}
+
 bool Journal::empty() const {
     return std::all_of(entries_.begin(), entries_.end(),
                        [](const Entry& entry) { return std::holds_alternative<JournalDirectoryMade>(entry.change); });

@@ -66,23 +66,27 @@ bool was_removed(int fd) {
     return fstat(fd, &status) == 0 && status.st_nlink == 0;
 }
 
-// The file's text; empty without one, or if it is not a file that one of us can have written.
-std::string read_journal(int directory, const std::string& path, const base::Log& log) {
+// The file's text; empty without one, or if it is not a file that one of us can have written. One that cannot be read just now
+// is an error: what it records must not be forgotten.
+Result<std::string> read_journal(int directory, const std::string& path, const base::Log& log) {
     const UniqueFd fd(openat(directory, file_name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
     struct stat status {};
-    if (!fd && errno == ENOENT) return {};
+    if (!fd && errno == ENOENT) return std::string();
+    const bool nobodys = !fd && (errno == ELOOP || errno == ENXIO || errno == EACCES);  // a link, a socket, another user's
+    if (!fd && !nobodys) return journal_error(path, errno);
     const bool ours = fd && fstat(fd.get(), &status) == 0 && S_ISREG(status.st_mode) && status.st_uid == geteuid() &&
                       (status.st_mode & (S_IWGRP | S_IWOTH)) == 0 && status.st_size <= most_bytes;
     if (!ours) {
         log.warning("the journal of changes in " + path + " was not written by bootkey: nothing in it will be undone");
-        return {};
+        return std::string();
     }
     std::string text(static_cast<std::size_t>(status.st_size), '\0');
     std::size_t size = 0;
     while (size < text.size()) {
         const ssize_t count = read(fd.get(), text.data() + size, text.size() - size);
         if (count < 0 && errno == EINTR) continue;
-        if (count <= 0) break;
+        if (count < 0) return journal_error(path, errno);
+        if (count == 0) break;
         size += static_cast<std::size_t>(count);
     }
     text.resize(size);
@@ -115,6 +119,10 @@ Result<void> LockedJournal::store() {
     return {};
 }
 
+void LockedJournal::remove_empty_directory() {
+    if (journal.made_directory()) rmdir(path_.c_str());
+}
+
 Result<std::optional<LockedJournal>> JournalFile::open(const base::Log& log) const {
     for (;;) {
         LockedJournal locked(path_, open_directory(path_));
@@ -126,7 +134,9 @@ Result<std::optional<LockedJournal>> JournalFile::open(const base::Log& log) con
                          "another bootkey has kept it for a second", "see what that one waits for"};
         if (reason != 0) return journal_error(path_, reason);
         if (was_removed(locked.directory_.get())) continue;
-        locked.journal = Journal::parse(read_journal(locked.directory_.get(), path_, log));
+        const auto text = read_journal(locked.directory_.get(), path_, log);
+        if (!text) return text.error();
+        locked.journal = Journal::parse(*text);
         return std::optional<LockedJournal>(std::move(locked));
     }
 }
@@ -135,7 +145,10 @@ Result<LockedJournal> JournalFile::open_or_make(const base::Log& log) const {
     bool made = false;
     for (;;) {
         auto locked = open(log);
-        if (!locked) return std::move(locked).error();
+        if (!locked) {
+            if (made) rmdir(path_.c_str());
+            return std::move(locked).error();
+        }
         if (*locked) {
             if (made) (*locked)->journal.note_directory_made();
             return std::move(**locked);

@@ -77,11 +77,19 @@ public:
         if (std::exchange(ending_, true)) return later([done = std::move(done)] { done({}); });
         hooks_.stop(stop_hooks_budget, [this, done = std::move(done)] {
             put_back_ = true;
-            done(changes_.undo_ours());
+            done(undo());
         });
     }
 
 private:
+    // What could not be undone is tried once more: it may have been for a moment's want of memory or file descriptors.
+    Result<void> undo() {
+        auto undone = changes_.undo_ours();
+        if (undone || undone.error().code == base::ExitCode::unavailable) return undone;
+        log_.info(2, undone.error().message());
+        return changes_.undo_ours();
+    }
+
     static Result<void> refusal(std::string tried) {
         return Error{base::ExitCode::unavailable, std::move(tried), "bootkey is putting everything back", ""};
     }

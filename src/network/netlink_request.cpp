@@ -23,6 +23,8 @@ using base::IpAddress;
 using base::Result;
 
 constexpr int most_dumps = 5;  // of a table that keeps changing under the dump
+constexpr int most_left_over = 10'000;  // datagrams of an answer that is given up
+constexpr int most_tries = 3;  // while the kernel has no memory for a question or its answer
 
 Error request_error(std::string tried, const Acknowledgement& answer) {
     const bool refused = answer.errno_value == EPERM || answer.errno_value == EACCES;
@@ -34,14 +36,18 @@ Error request_error(std::string tried, const Acknowledgement& answer) {
 
 // Sends the request and gives every message of the answer to `each`, up to the acknowledgement, which it returns.
 // EINTR: a dump was interrupted by a change.
-Acknowledgement exchange(NetlinkSocket& socket, RequestBuffer& request,
-                         const std::function<void(const Message&)>& each) {
+Acknowledgement exchange_once(NetlinkSocket& socket, RequestBuffer& request,
+                              const std::function<void(const Message&)>& each) {
     if (const int reason = socket.send(request); reason != 0) return {reason, {}};
     bool interrupted = false;
     for (;;) {
         const auto received = socket.receive();
-        if (const int* reason = std::get_if<int>(&received))
+        if (const int* reason = std::get_if<int>(&received)) {
+            // The rest of a dump: until it is read the kernel begins no other (EBUSY).
+            for (int i = 0; i < most_left_over && std::holds_alternative<Bytes>(socket.receive()); ++i) {
+            }
             return {*reason == EAGAIN ? EPROTO : *reason, *reason == EAGAIN ? "no answer" : ""};
+        }
         Bytes rest = std::get<Bytes>(received);
         while (const auto message = take_message(rest)) {
             if (!socket.is_answer(*message)) continue;  // left over from an exchange that failed
@@ -58,8 +64,19 @@ Acknowledgement exchange(NetlinkSocket& socket, RequestBuffer& request,
     }
 }
 
-Acknowledgement exchange(NetlinkSocket& socket, RequestBuffer& request) {
-    return exchange(socket, request, [](const Message&) {});
+bool is_passing(const Acknowledgement& answer) {
+    return answer.errno_value == ENOBUFS || answer.errno_value == ENOMEM;
+}
+
+// All requests made here may be made twice: the second time nothing is left to be done, or the same to be told.
+Acknowledgement exchange(NetlinkSocket& socket, RequestBuffer& request,
+                         const std::function<void(const Message&)>& each = [](const Message&) {}) {
+    Acknowledgement answer;
+    for (int i = 0; i < most_tries; ++i) {
+        answer = exchange_once(socket, request, each);
+        if (!is_passing(answer)) break;
+    }
+    return answer;
 }
 
 std::uint16_t type_of_reply(std::uint16_t request) {
@@ -75,12 +92,12 @@ Result<std::vector<Item>> dump(NetlinkSocket& socket, std::uint16_t type, const 
         RequestBuffer request(type, NLM_F_DUMP);
         request.put_structure<Structure>();  // AF_UNSPEC: both families
         std::vector<Item> items;
-        answer = exchange(socket, request, [&](const Message& message) {
+        answer = exchange_once(socket, request, [&](const Message& message) {
             if (message.type != type_of_reply(type)) return;
             if (auto item = keep(message)) items.push_back(std::move(*item));
         });
         if (answer.errno_value == 0) return items;
-        if (answer.errno_value != EINTR) break;
+        if (answer.errno_value != EINTR && !is_passing(answer)) break;
     }
     return request_error(tried, answer);
 }

@@ -133,6 +133,8 @@ void GpgDecryptor::imported(gpgme_error_t error) {
     // GPGME's words for a program that it cannot start or whose version it cannot tell.
     if (gpgme_err_code(error) == GPG_ERR_UNSUPPORTED_PROTOCOL || gpgme_err_code(error) == GPG_ERR_INV_ENGINE)
         return fail({ExitCode::unavailable, tried, "/usr/bin/gpg is missing or does not run", "install the package gpg; in the initial RAM disk: run update-initramfs -u"});
+    if (gpgme_err_code_to_errno(gpgme_err_code(error)) != 0)  // the system's fault (memory, file descriptors), not the key's
+        return fail({ExitCode::os_error, tried, gpgme_text(error), ""});
     if (error != 0) return fail({ExitCode::no_input, tried, gpgme_text(error), "check the file with gpg --show-keys"});
     if (result == nullptr || result->secret_read == 0)
         return fail(

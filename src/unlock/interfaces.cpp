@@ -14,6 +14,11 @@ namespace {
 using base::escaped;
 using base::format;
 
+// What keeps an interface down (memory, file descriptors, a full file system, firmware that is still being loaded) may pass at any
+// time; the pause is doubled from try to try.
+constexpr base::Duration first_bring_up_pause = std::chrono::milliseconds(500);
+constexpr base::Duration longest_bring_up_pause = std::chrono::seconds(30);
+
 bool is_running(const network::Link& link) {
     return (link.flags & IFF_UP) != 0 && (link.flags & IFF_RUNNING) != 0;
 }
@@ -51,7 +56,9 @@ Interfaces::Interfaces(base::Loop& loop, const base::Log& log, network::Interfac
       delay_(delay),
       administration_(administration),
       listener_(std::move(listener)),
-      delay_timer_(loop.timer([this] { on_delay_passed(); })) {}
+      bring_up_pause_(first_bring_up_pause),
+      delay_timer_(loop.timer([this] { on_delay_passed(); })),
+      bring_up_timer_(loop.timer([this] { bring_up_again(); })) {}
 
 Interfaces::~Interfaces() = default;
 
@@ -128,21 +135,40 @@ void Interfaces::bring_up(const network::Link& link) {
         if (!console_lowered_) administration_.lower_console_level();
         console_lowered_ = true;
     }
-    administration_.bring_up(link.index, [weak = std::weak_ptr(self_)](const base::Result<void>& result) {
-        if (const auto alive = weak.lock()) (*alive)->on_brought_up(result);
+    administration_.bring_up(link.index, [weak = std::weak_ptr(self_), interface = link.index](const base::Result<void>& result) {
+        if (const auto alive = weak.lock()) (*alive)->on_brought_up(interface, result);
     });
 }
 
-void Interfaces::on_brought_up(const base::Result<void>& result) {
+void Interfaces::on_brought_up(std::uint32_t interface, const base::Result<void>& result) {
     --bring_ups_pending_;
     if (result) return;
-    log_.error(result.error().message());
+    // Said once as an error; the console belongs to whoever types there.
+    if (bring_up_pause_ == first_bring_up_pause)
+        log_.error(result.error().message());
+    else
+        log_.info(2, result.error().message());
     const auto is_up = [&](const auto& entry) {
         const network::Link* link = table().find(entry.first);
         return link != nullptr && (link->flags & IFF_UP) != 0;
     };
     const bool refused = result.error().code == base::ExitCode::no_permission;
-    if (refused && bring_ups_pending_ == 0 && std::none_of(states_.begin(), states_.end(), is_up)) listener_.refused(result.error());
+    if (refused && bring_ups_pending_ == 0 && std::none_of(states_.begin(), states_.end(), is_up)) return listener_.refused(result.error());
+    const auto state = states_.find(interface);
+    if (refused || state == states_.end()) return;
+    state->second.failed = true;
+    bring_up_timer_->arm(bring_up_pause_);
+}
+
+void Interfaces::bring_up_again() {
+    bring_up_pause_ = std::min(2 * bring_up_pause_, longest_bring_up_pause);
+    const auto links = table().links();  // a copy: what is asked for may change the table
+    for (const auto& [index, link] : links) {
+        const auto state = states_.find(index);
+        if (state == states_.end() || !std::exchange(state->second.failed, false)) continue;
+        state->second.asked_up = false;
+        consider(link);
+    }
 }
 
 void Interfaces::set_in_use(const network::Link& link, bool in_use) {

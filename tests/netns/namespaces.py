@@ -143,11 +143,15 @@ class Namespaces:
             raise RuntimeError(f"{' '.join(command)}: status {result.status}\n{result.errors}")
         return result.output.decode()
 
+    def join_network(self):
+        """Move the calling process into the network namespace alone; for a preexec_fn."""
+        _set_namespace(self._descriptors["net"], CLONE_NEWNET)
+
     def ip(self, *commands):
         """Run commands of ip(8), all by one program."""
         text = "".join(command + "\n" for command in commands)
         result = subprocess.run(["ip", "-batch", "-"], input=text, text=True, capture_output=True,
-                                preexec_fn=lambda: _set_namespace(self._descriptors["net"], CLONE_NEWNET))
+                                preexec_fn=self.join_network)
         if result.returncode != 0:
             raise RuntimeError(f"ip {commands}: {result.stderr.strip()}")
 

@@ -68,7 +68,7 @@ private:
     base::Result<bool> join(LockedJournal& locked, const std::vector<Change>& objects);
     /// Records what is needed to bring the interface up and does it.
     base::Result<void> raise(LockedJournal& locked, const Link& link);
-    base::Result<void> record_raise(LockedJournal& locked, const Link& link);
+    base::Result<void> record_raise(LockedJournal& locked, const Link& link, unsigned dad);
     /// Takes this instance off the entries for these objects, undoes what then has no users, and stores the journal.
     base::Result<void> release(LockedJournal& locked, const std::vector<Change>& objects);
     /// Makes a home below `parent` and records it if there is a journal. Nothing if that is not possible there.

@@ -83,6 +83,8 @@ public:
     [[nodiscard]] std::vector<Entry> unused(std::uint64_t network_namespace) const;
     void remove(const Entry& entry);
     void note_directory_made() { entries_.push_back({JournalDirectoryMade{}, 0, {}}); }
+    /// Whether the journal's directory was made for it.
+    [[nodiscard]] bool made_directory() const;
 
     [[nodiscard]] const std::vector<Entry>& entries() const { return entries_; }
     /// Whether there is nothing in it that could have to be undone.

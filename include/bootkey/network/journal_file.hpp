@@ -22,6 +22,8 @@ public:
     /// Writes `journal` to the file in one step; where it is empty, the file goes, and the directory if bootkey made it
     /// and nothing else is in it. Fails with no_permission or cannot_create; then the file is as it was.
     [[nodiscard]] base::Result<void> store();
+    /// Where nothing could be stored: removes the directory if bootkey made it and nothing is in it.
+    void remove_empty_directory();
 
 private:
     friend class JournalFile;

@@ -54,6 +54,7 @@ public:
 private:
     struct State {
         bool asked_up = false;  ///< bring_up() was asked for
+        bool failed = false;    ///< in vain, and it is to be tried again
         bool in_use = false;
     };
 
@@ -64,7 +65,8 @@ private:
     void on_removed(const network::Link& link);
     void consider(const network::Link& link);
     void bring_up(const network::Link& link);
-    void on_brought_up(const base::Result<void>& result);
+    void on_brought_up(std::uint32_t interface, const base::Result<void>& result);
+    void bring_up_again();
     void set_in_use(const network::Link& link, bool in_use);
     void report_missing_names() const;
     void on_delay_passed();
@@ -80,7 +82,9 @@ private:
     bool hooks_over_ = false;   // or slower than --delay
     bool links_known_ = false;  // the first dump is complete
     bool console_lowered_ = false;
+    base::Duration bring_up_pause_;  // before the next try of what could not be brought up
     std::unique_ptr<base::Timer> delay_timer_;
+    std::unique_ptr<base::Timer> bring_up_timer_;
     std::unique_ptr<network::RtnetlinkMonitor> links_;
     // Administration may call back after this object is gone; its callbacks look here first.
     std::shared_ptr<Interfaces*> self_ = std::make_shared<Interfaces*>(this);
