@@ -30,7 +30,8 @@ std::vector<Sighting> InstanceCollector::add(const DnsAnswer& answer) {
     for (const auto& pointer : answer.pointers) {
         auto label = pointer.target.label_below(type_);
         if (!(pointer.owner == type_) || !label) continue;
-        if (instances_.size() >= most_instances && !instances_.contains(pointer.target)) continue;
+        // In a flood any other makes room: what is answered as a whole has been told by then.
+        if (instances_.size() >= most_instances && !instances_.contains(pointer.target)) instances_.erase(instances_.begin());
         instances_.try_emplace(pointer.target, Instance{std::move(*label), {}, {}});
         touched.insert(pointer.target);
     }

@@ -89,9 +89,14 @@ News ServiceTable::seen(Source source, const Sighting& sighting, base::Time now)
             return news;
         }
         make_room(news);
+        entries_[sighting.id].first_seen = now;
     }
     Entry& entry = entries_[sighting.id];
     entry.seen = now;
+    // A server that answered a question, stopped before the browser could know it and is announced again now was started anew.
+    const bool reappeared =
+        source == Source::browser && !entry.ever_browsed && now - entry.first_seen >= confirmation;
+    entry.ever_browsed = entry.ever_browsed || source == Source::browser;
     std::optional<Sighting>& view = source == Source::question ? entry.answered : entry.browsed;
     if (!view || !same_place(*view, sighting)) entry.last_changed = source;
     if (source == Source::browser && view && entry.answered)
@@ -101,7 +106,7 @@ News ServiceTable::seen(Source source, const Sighting& sighting, base::Time now)
     view = sighting;
 
     auto service = merged(sighting.id, entry);
-    if (service && !(entry.told && same_contents(*service, *entry.told))) {
+    if (service && (reappeared || !entry.told || !same_contents(*service, *entry.told))) {
         entry.told = service;
         news.found.push_back(std::move(*service));
     } else if (!service && entry.told) {
@@ -152,7 +157,7 @@ News ServiceTable::expire(base::Time now) {
 }
 
 void ServiceTable::make_room(News& news) {
-    if (entries_.size() < most_services) return;
+    if (!is_full()) return;
     const auto oldest = std::min_element(entries_.begin(), entries_.end(), [](const auto& a, const auto& b) {
         const bool a_vouched = a.second.browsed.has_value();
         const bool b_vouched = b.second.browsed.has_value();

@@ -22,6 +22,11 @@ auto find_in(Candidates& candidates, const base::Endpoint& endpoint) {
 
 }  // namespace
 
+bool same_place(const base::Endpoint& a, const base::Endpoint& b) {
+    if (a.address != b.address || a.port != b.port) return false;
+    return a.interface == b.interface || !a.address.is_link_local();
+}
+
 void Candidate::retry() {
     tried = false;
     not_before = {};
@@ -34,7 +39,7 @@ void Candidate::retry_after(base::Duration spacing) {
 
 bool KnownServer::worth_less_than(const KnownServer& other) const {
     const auto worth = [](const KnownServer& server) {
-        return std::tuple(server.configured(), !server.sources.empty(), server.proved, server.seen);
+        return std::tuple(server.configured(), server.in_flight() > 0, !server.sources.empty(), server.proved, server.seen);
     };
     return worth(*this) < worth(other);
 }
@@ -56,6 +61,11 @@ std::size_t KnownServer::in_flight() const {
 
 bool KnownServer::is_tried_at(const base::Endpoint& endpoint) const {
     return std::any_of(tries.begin(), tries.end(), [&](const Try& one) { return one.endpoint == endpoint; });
+}
+
+bool KnownServer::is_listed_at(const base::Endpoint& place) const {
+    return std::any_of(candidates.begin(), candidates.end(),
+                       [&](const Candidate& one) { return one.listed && same_place(one.endpoint, place); });
 }
 
 bool KnownServer::waits_where_listed() const {

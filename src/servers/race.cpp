@@ -124,8 +124,13 @@ void Race::reached(AttemptId attempt, Phase phase, base::Time now) {
     } else if (phase == Phase::waiting) {
         server.proved = true;
         server.next_round.reset();
-        server.prefer(one.endpoint, limits_.patience);
-        cancel_others(server, attempt, "another connection to it took its place", [](const Try&) { return true; });
+        const base::Endpoint place = one.endpoint;
+        server.prefer(place, limits_.patience);
+        const auto all = [](const Try&) { return true; };
+        cancel_others(server, attempt, "another connection to it took its place", all);
+        for_twins(server, [&](KnownServer& twin) {
+            if (twin.is_listed_at(place)) cancel_others(twin, attempt, "another connection to it took its place", all);
+        });
         limit_waiting(attempt, now);
     }
 }
@@ -193,12 +198,7 @@ void Race::rejected(AttemptId attempt, const std::string& why, base::Time now) {
 
 std::vector<Action> Race::decide(base::Time now) {
     deadline_.reset();
-    std::vector<KnownServer*> order;
-    order.reserve(servers_.size());
-    for (auto& [key, server] : servers_) order.push_back(&server);
-    // Whoever has waited longest for a turn comes first, servers that were never tried before all others.
-    std::stable_sort(order.begin(), order.end(),
-                     [](const KnownServer* a, const KnownServer* b) { return a->last_start < b->last_start; });
+    const std::vector<KnownServer*> order = order_of_turns();
     // Room made for one may leave room for another that was passed over, so again until nobody moves.
     for (bool again = true; again;) {
         again = false;
@@ -209,13 +209,62 @@ std::vector<Action> Race::decide(base::Time now) {
     return std::exchange(actions_, {});
 }
 
+// Whoever has waited longest for a turn comes first, servers that were never tried before all others; of these, each host's
+// first before any host's second, so that one host's many do not keep another's waiting.
+std::vector<KnownServer*> Race::order_of_turns() {
+    std::map<std::string, std::size_t> turns;
+    for (const auto& [key, server] : servers_) turns[server.host] += server.tries.size();
+    std::vector<std::tuple<base::Time, std::size_t, KnownServer*>> ranked;
+    for (auto& [key, server] : servers_) {
+        const bool never_tried = server.last_start == base::Time{};
+        const std::size_t turn = never_tried && !server.configured() ? turns[server.host]++ : 0;
+        ranked.emplace_back(server.last_start, turn, &server);
+    }
+    std::stable_sort(ranked.begin(), ranked.end(), [](const auto& a, const auto& b) {
+        return std::tie(std::get<0>(a), std::get<1>(a)) < std::tie(std::get<0>(b), std::get<1>(b));
+    });
+    std::vector<KnownServer*> order;
+    order.reserve(ranked.size());
+    for (const auto& one : ranked) order.push_back(std::get<KnownServer*>(one));
+    return order;
+}
+
 void Race::wake_at(base::Time time) {
     if (!deadline_ || time < *deadline_) deadline_ = time;
 }
 
+// A configured server may be announced as well, and then has two records. These are the ones of the other kind; whether
+// they mean the same server shows where they are tried.
+template <typename Visit>
+void Race::for_twins(const KnownServer& server, Visit visit) {
+    const auto first_configured = servers_.lower_bound(Key(true, {}));
+    auto next = server.configured() ? servers_.begin() : first_configured;
+    const auto end = server.configured() ? first_configured : servers_.end();
+    for (; next != end; ++next) visit(next->second);
+}
+
+bool Race::twin_waits_for(const KnownServer& server) {
+    bool waits = false;
+    for_twins(server, [&](const KnownServer& twin) {
+        waits = waits || std::any_of(twin.tries.begin(), twin.tries.end(), [&](const Try& one) {
+                    return !one.in_flight() && server.is_listed_at(one.endpoint);
+                });
+    });
+    return waits;
+}
+
+bool Race::twin_is_tried_at(const KnownServer& server, const base::Endpoint& place) {
+    bool tried = false;
+    for_twins(server, [&](const KnownServer& twin) {
+        tried = tried || std::any_of(twin.tries.begin(), twin.tries.end(),
+                                     [&](const Try& one) { return same_place(one.endpoint, place); });
+    });
+    return tried;
+}
+
 // Starts one more attempt with the server if there is anything to try and room for it.
 bool Race::start_one(KnownServer& server, base::Time now) {
-    if (server.answer || server.waits_where_listed()) return false;
+    if (server.answer || server.waits_where_listed() || twin_waits_for(server)) return false;
     begin_round(server, now);
     Candidate* next = next_candidate(server, now);
     if (next == nullptr || !make_room_for(server, now)) return false;
@@ -244,6 +293,7 @@ Candidate* Race::next_candidate(KnownServer& server, base::Time now) {
     Candidate* first = nullptr;
     for (auto& one : server.candidates) {
         if (one.tried || !one.listed || server.is_tried_at(one.endpoint)) continue;
+        if (twin_is_tried_at(server, one.endpoint)) continue;
         if (one.not_before > now)
             wake_at(one.not_before);
         else if (first == nullptr)
@@ -260,7 +310,7 @@ bool Race::make_room_for(const KnownServer& server, base::Time now) {
     const Room with_host = here.taken_from ? here : room_for_host(server, now);
     if (!with_host.possible) return false;
     // Whoever gives up a place in flight gives it up under the general bound too.
-    const Room overall = with_host.was_in_flight ? Room{.possible = true} : room_in_flight(now);
+    const Room overall = with_host.was_in_flight ? Room{.possible = true} : room_in_flight(server, now);
     if (!overall.possible) return false;
     for (const auto& victim : {with_host.taken_from, overall.taken_from}) {
         if (victim) yield(*victim, now);
@@ -296,11 +346,31 @@ Race::Room Race::room_for_host(const KnownServer& server, base::Time now) {
     return room_of([&](const KnownServer& other, const Try&) { return other.host == server.host; }, now);
 }
 
-Race::Room Race::room_in_flight(base::Time now) {
+Race::Room Race::room_in_flight(const KnownServer& server, base::Time now) {
     std::size_t count = 0;
-    for (const auto& [key, server] : servers_) count += server.in_flight();
+    for (const auto& [key, other] : servers_) count += other.in_flight();
     if (count < limits_.in_flight) return {.possible = true};
-    return room_of([](const KnownServer&, const Try& one) { return one.in_flight(); }, now);
+    const Room room = room_of([](const KnownServer&, const Try& one) { return one.in_flight(); }, now);
+    return room.possible ? room : room_of_the_greediest(server);
+}
+
+// A host (or a configured server) that has nothing in flight need not wait: it gets the oldest place of the host that has
+// most of them, if that keeps another one.
+Race::Room Race::room_of_the_greediest(const KnownServer& server) const {
+    std::map<std::string, std::size_t> places;
+    for (const auto& [key, other] : servers_)
+        if (!other.configured()) places[other.host] += other.in_flight();
+    const auto greediest =
+        std::max_element(places.begin(), places.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
+    const bool has_any = server.configured() ? server.in_flight() > 0 : places[server.host] > 0;
+    if (has_any || greediest == places.end() || greediest->second < 2) return {};
+    const Try* oldest = nullptr;
+    for (const auto& [key, other] : servers_) {
+        if (other.configured() || other.host != greediest->first) continue;
+        for (const Try& one : other.tries)
+            if (one.in_flight() && (oldest == nullptr || one.since < oldest->since)) oldest = &one;
+    }
+    return {.possible = true, .taken_from = oldest->id, .was_in_flight = true};
 }
 
 // Of those that compete for the same place, the one whose patience ended first may be asked to yield; those in flight

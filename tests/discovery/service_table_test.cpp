@@ -55,7 +55,8 @@ TEST_CASE("a service is told once, however often and by whomever it is seen") {
     CHECK(endpoints(news) == Texts{"fe80::2 4711"});
     CHECK(news.found[0].host == "server.local");
     CHECK(news.found[0].txt == Texts{"version=1"});
-    CHECK(nothing(services.answered(sighting(), start + 1s)));
+    CHECK(nothing(services.answered(sighting(), start + 100ms)));
+    CHECK(nothing(services.browsed(sighting(), start + 500ms)));
     CHECK(nothing(services.browsed(sighting(), start + 2s)));
     CHECK(nothing(services.answered(sighting(), start + 3s)));
     CHECK(services.size() == 1);
@@ -105,6 +106,13 @@ TEST_CASE("the browser's goodbye counts for both") {
     CHECK(services.withdrawn(sighting().id).lost == std::vector<ServiceId>{sighting().id});
     CHECK(nothing(services.withdrawn(sighting().id)));
     CHECK(endpoints(services.answered(sighting(), start)) == Texts{"fe80::2 4711"});
+}
+
+TEST_CASE("a server that stops before the browser knows it and comes back at the same place is told again") {
+    auto services = table();
+    CHECK_FALSE(nothing(services.answered(sighting(), start)));
+    CHECK(endpoints(services.browsed(sighting(), start + 2s)) == Texts{"fe80::2 4711"});
+    CHECK(nothing(services.browsed(sighting(), start + 4s)));
 }
 
 TEST_CASE("services differ by name, interface and protocol") {

@@ -113,7 +113,11 @@ class TlsClient:
         self._check(self._library.gnutls_priority_set_direct(self._session, self._PRIORITY, None))
         self._check(self._library.gnutls_credentials_set(self._session, self._CERTIFICATE, self._credentials))
         self._library.gnutls_transport_set_int2(self._session, connection.fileno(), connection.fileno())
+        self.prepare(connection)
         self._check(self._library.gnutls_handshake(self._session))
+
+    def prepare(self, connection):
+        """Called before the handshake; for those that behave in another way."""
 
     def send(self, data):
         """Send it all, or as much as the other side takes; how much that was."""
@@ -259,13 +263,16 @@ def mdns_sockets():
 
 def serve_mdns(answers):
     """Answer questions for Mandos services; answers(question or None) gives the packets."""
+    def send(channel, packet, destination):
+        try:
+            channel.sendto(packet, destination)
+        except OSError as error:  # no address of this family
+            sys.stderr.write(f"nothing sent: {error}\n")
+
     sockets = mdns_sockets()
     for channel, to_group in sockets.items():
         for packet in answers(None):
-            try:
-                channel.sendto(packet, to_group)
-            except OSError as error:  # no address of this family
-                sys.stderr.write(f"no announcement: {error}\n")
+            send(channel, packet, to_group)
     say("ready")
     while True:
         for channel in select.select(list(sockets), [], [])[0]:
@@ -275,7 +282,7 @@ def serve_mdns(answers):
                 continue
             legacy = source[1] != MDNS_PORT
             for packet in answers(question if legacy else None):
-                channel.sendto(packet, source if legacy else sockets[channel])
+                send(channel, packet, source if legacy else sockets[channel])
             if legacy:
                 say("asked", source[0])
 

@@ -409,6 +409,29 @@ TEST_CASE("many tarpits cannot keep a good server waiting long") {
     CHECK(world.count(true) <= 32);
 }
 
+TEST_CASE("one host's many servers do not keep another's waiting") {
+    World world;
+    for (unsigned i = 0; i < 100; ++i) world.see("a" + std::to_string(i), {at(i)}, "1/4", "h" + std::to_string(i % 4));
+    CHECK(world.act().size() == 32);
+    world.see("good", {at(200)});
+    CHECK(world.act() == Endpoints{at(200)});
+    CHECK(world.running.size() == 32);
+    world.see("second of the same host", {at(201)}, "1/4", "good.local");
+    CHECK(world.act().empty());
+    world.race.update("10.0.0.202:4711", "", "command line", {at(202)}, world.now);
+    CHECK(world.act() == Endpoints{at(202)});
+}
+
+TEST_CASE("of servers that nobody has tried each host's first comes before any host's second") {
+    RaceLimits limits;
+    limits.in_flight = 3;
+    World world(limits);
+    for (unsigned i = 0; i < 5; ++i) world.see("a" + std::to_string(i), {at(i)}, "1/4", "many.local");
+    world.see("b", {at(100)});
+    world.see("c", {at(101)});
+    CHECK(world.act() == Endpoints{at(0), at(100), at(101)});
+}
+
 TEST_CASE("an endpoint that had to make room may take longer the next time") {
     RaceLimits limits;
     limits.in_flight = 1;
@@ -464,6 +487,36 @@ TEST_CASE("an announcement under the name of a configured server does not touch 
     CHECK(world.running.empty());
 }
 
+TEST_CASE("a configured server that is announced as well has one connection") {
+    World world;
+    world.race.update("10.0.0.1:4711", "", "command line", {at(1, 0)}, world.now);
+    CHECK(world.act() == Endpoints{at(1, 0)});
+    world.see("one", {at(1), at(2)});
+    CHECK(world.act() == Endpoints{at(2)});  // the same server, perhaps faster at another address
+    SECTION("the configured address answers the handshake first") {
+        world.reach(world.id_of(at(1, 0)), Phase::handshake);
+        world.reach(world.id_of(at(1, 0)), Phase::waiting);
+        CHECK(world.act(1min).empty());
+        CHECK(world.running.size() == 1);
+        world.fail(world.id_of(at(1, 0)), Blame::server);
+        CHECK(world.act() == Endpoints{at(1)});
+    }
+    SECTION("another address does; whether that is the same server nobody knows") {
+        world.reach(world.id_of(at(2)), Phase::handshake);
+        world.reach(world.id_of(at(2)), Phase::waiting);
+        CHECK(world.act().empty());
+        CHECK(world.running.size() == 2);
+    }
+    SECTION("the announcement is of an address that never answers, and goes") {
+        world.fail(world.id_of(at(1, 0)));
+        CHECK(world.act() == Endpoints{});
+        CHECK(world.act_in_time() == Endpoints{at(1)});
+        world.race.lost("one", "1/4");
+        CHECK(world.act().empty());
+        CHECK(world.act(11s) == Endpoints{at(1, 0)});
+    }
+}
+
 TEST_CASE("when too many wait, the one silent for longest yields") {
     RaceLimits limits;
     limits.waiting = 3;
@@ -515,12 +568,15 @@ TEST_CASE("256 servers are remembered, and what is worth least is forgotten firs
     world.reach(proved, Phase::handshake);
     world.reach(proved, Phase::waiting);
     world.now += 1s;
-    world.see("lost", {at(3)});
-    world.act();
+    const auto see_and_fail = [&](const std::string& name, const base::Endpoint& endpoint) {
+        world.see(name, {endpoint});
+        world.act();
+        world.fail(world.id_of(endpoint));
+    };
+    see_and_fail("lost", at(3));
     world.race.lost("lost", "1/4");
     world.now += 1s;
-    world.see("seen", {at(4)});
-    world.act();
+    see_and_fail("seen", at(4));
     CHECK(world.race.status(world.now).size() == 4);
     const auto known = [&](const std::string& name) {
         const auto lines = world.race.status(world.now);
@@ -534,14 +590,28 @@ TEST_CASE("256 servers are remembered, and what is worth least is forgotten firs
     for (const auto& step : {Step{"first", "lost"}, Step{"second", "seen"}, Step{"third", "first"}}) {
         CAPTURE(step.comes);
         world.now += 1s;
-        world.see(step.comes, {at(++number)});
-        world.act();
+        see_and_fail(step.comes, at(++number));
         CHECK(known(step.comes));
         CHECK_FALSE(known(step.goes));
         CHECK(known("configured"));
         CHECK(known("proved"));
     }
     CHECK(world.running.contains(proved));
+}
+
+TEST_CASE("a server that is just being tried is not forgotten for others") {
+    RaceLimits limits;
+    limits.servers = 4;
+    limits.in_flight = 2;
+    World world(limits);
+    world.see("good", {at(1)});
+    CHECK(world.act() == Endpoints{at(1)});
+    for (unsigned i = 10; i < 30; ++i) {
+        world.see("flood" + std::to_string(i), {at(i)});
+        world.act(1ms);
+    }
+    CHECK(world.running.contains(1));
+    CHECK(world.race.status(world.now).size() == 4);
 }
 
 TEST_CASE("the status says what each server is at") {

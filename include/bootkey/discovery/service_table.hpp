@@ -53,11 +53,15 @@ public:
     [[nodiscard]] News expire(base::Time now);
 
     [[nodiscard]] std::size_t size() const { return entries_.size(); }
+    [[nodiscard]] bool is_full() const { return entries_.size() >= most_services; }
     [[nodiscard]] bool knows(const ServiceId& id) const { return entries_.contains(id); }
 
     static constexpr std::size_t most_services = 256;
     static constexpr std::size_t most_endpoints = 16;  ///< per service
     static constexpr std::size_t most_txt = 32;        ///< strings per service
+    /// What the browser sees for the first time later than this has not been there all the time. (Responders do not repeat
+    /// themselves within a second, RFC 6762 section 6, and the browser's own pauses add a third.)
+    static constexpr base::Duration confirmation = std::chrono::milliseconds(1500);
     static constexpr base::Duration unconfirmed_life =
         std::chrono::seconds(150);  ///< two questions a minute apart unanswered
 
@@ -67,7 +71,9 @@ private:
         std::optional<Sighting> answered;
         std::optional<Sighting> browsed;
         Source last_changed = Source::question;  // whose host and port count
+        base::Time first_seen;
         base::Time seen;
+        bool ever_browsed = false;
         std::optional<Service> told;  // as the listener knows it
     };
     [[nodiscard]] News seen(Source source, const Sighting& sighting, base::Time now);

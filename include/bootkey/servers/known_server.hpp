@@ -17,6 +17,9 @@
 
 namespace bootkey::servers {
 
+/// Whether two endpoints lead to the same server: only a link-local address needs the interface to say where it is.
+[[nodiscard]] bool same_place(const base::Endpoint& a, const base::Endpoint& b);
+
 /// One of a server's endpoints.
 struct Candidate {
     base::Endpoint endpoint;
@@ -58,13 +61,16 @@ struct KnownServer {
     std::string last_error;
 
     [[nodiscard]] bool configured() const { return host.empty(); }
-    /// Whether this record is worth less than `other`, if one has to be forgotten: those go first that nobody
-    /// configured, that no source sees any more, that never got as far as a handshake, that were announced longest ago.
+    /// Whether this record is worth less than `other`, if one has to be forgotten: those go first that nobody configured,
+    /// that are not in flight (else a flood would push the good one out while it shakes hands), that no source sees any
+    /// more, that never got as far as a handshake, that were announced longest ago.
     [[nodiscard]] bool worth_less_than(const KnownServer& other) const;
     [[nodiscard]] Candidate* candidate(const base::Endpoint& endpoint);
     [[nodiscard]] const Candidate* candidate(const base::Endpoint& endpoint) const;
     [[nodiscard]] std::size_t in_flight() const;
     [[nodiscard]] bool is_tried_at(const base::Endpoint& endpoint) const;
+    /// Whether some source sees the server at this place.
+    [[nodiscard]] bool is_listed_at(const base::Endpoint& place) const;
     /// Whether an answer is awaited from an endpoint where the server still is. If the server has moved meanwhile (it
     /// crashed and came back on another port, say), the old connection may be dead without knowing it.
     [[nodiscard]] bool waits_where_listed() const;

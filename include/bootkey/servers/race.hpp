@@ -116,13 +116,20 @@ private:
     void limit_waiting(AttemptId newest, base::Time now);
     void yield(AttemptId attempt, base::Time now);
 
+    [[nodiscard]] std::vector<KnownServer*> order_of_turns();
+    template <typename Visit>
+    void for_twins(const KnownServer& server, Visit visit);
+    [[nodiscard]] bool twin_waits_for(const KnownServer& server);
+    [[nodiscard]] bool twin_is_tried_at(const KnownServer& server, const base::Endpoint& place);
+
     [[nodiscard]] bool start_one(KnownServer& server, base::Time now);
     void begin_round(KnownServer& server, base::Time now);
     [[nodiscard]] Candidate* next_candidate(KnownServer& server, base::Time now);
     [[nodiscard]] bool make_room_for(const KnownServer& server, base::Time now);
     [[nodiscard]] Room room_in_server(const KnownServer& server, base::Time now);
     [[nodiscard]] Room room_for_host(const KnownServer& server, base::Time now);
-    [[nodiscard]] Room room_in_flight(base::Time now);
+    [[nodiscard]] Room room_in_flight(const KnownServer& server, base::Time now);
+    [[nodiscard]] Room room_of_the_greediest(const KnownServer& server) const;
     template <typename Competes>
     [[nodiscard]] Room room_of(Competes competes, base::Time now);
     void wake_at(base::Time time);
