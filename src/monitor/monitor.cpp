@@ -38,7 +38,10 @@ network::HookSettings hook_settings(const options::Options& options) {
 Monitor::Monitor(const options::Options& options, const base::Log& log, base::UniqueFd output)
     : options_(options), log_(log), output_(std::move(output)) {}
 
-Monitor::~Monitor() = default;
+// GnuTLS may still have something to say when the library is unloaded, after the log is gone.
+Monitor::~Monitor() {
+    if (options_.debug) servers::set_tls_debug(0, {});
+}
 
 Outcome Monitor::run() {
     const auto started = start_run();

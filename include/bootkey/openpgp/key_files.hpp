@@ -23,9 +23,9 @@ struct KeyFiles {
 inline constexpr const char* key_directories[] = {"/conf/conf.d/mandos", "/etc/keys/bootkey", "/etc/keys/mandos"};
 
 /// Finds the key files. `named`: what the person named. `directories`: the first one that holds pubkey.txt and
-/// seckey.txt counts, with the tls-pubkey.pem and tls-privkey.pem in it. Named files are taken as they are (whoever
-/// reads them reports what is wrong). Errors (no_input): no directory holds a pair; one half of a TLS pair without the
-/// other.
+/// seckey.txt counts for what is not named. A TLS pair that is not named is tls-pubkey.pem and tls-privkey.pem beside
+/// the secret key, wherever that is. Named files are taken as they are (whoever reads them reports what is wrong).
+/// Errors (no_input): no directory holds a pair; one half of a TLS pair without the other.
 [[nodiscard]] base::Result<KeyFiles> find_key_files(const KeyFiles& named, std::span<const std::string> directories);
 
 }  // namespace bootkey::openpgp
