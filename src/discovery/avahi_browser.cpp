@@ -28,6 +28,7 @@
 #include "bootkey/base/text.hpp"
 #include "bootkey/base/unique_fd.hpp"
 #include "bootkey/discovery/avahi_poll.hpp"
+#include "bootkey/discovery/datagram.hpp"
 #include "bootkey/discovery/dns_message.hpp"
 
 namespace bootkey::discovery {
@@ -102,7 +103,7 @@ public:
         : events_(std::move(events)),
           log_(log),
           type_(*DnsName::from_text(std::string(mandos_service_type))),
-          poll_(loop, is_plain_answer),
+          poll_(loop, [this](auto datagram, const Arrival& arrival) { return admit(datagram, arrival); }),
           news_timer_(loop.timer([this] { tell(); })) {
         avahi_log_target = &log;
         avahi_set_log_function(log_line);
@@ -155,6 +156,7 @@ private:
         RecordBrowser browser;
     };
 
+    [[nodiscard]] bool admit(std::span<const std::byte> datagram, const Arrival& arrival);
     static void server_state(AvahiServer* server, AvahiServerState state, void* userdata) noexcept;
     static void pointer(bool added, AvahiProtocol protocol, const AvahiRecord& record, void* userdata);
     static void location(bool added, AvahiProtocol protocol, const AvahiRecord& record, void* userdata);
@@ -204,6 +206,22 @@ void AvahiBrowser::Stack::server_state(AvahiServer*, AvahiServerState state, voi
     auto& stack = *static_cast<Stack*>(userdata);
     stack.failed_ = true;
     stack.tell_soon();
+}
+
+// Announcements are told as they are heard: mostly one says all about a service, and Avahi's view takes longer. That view is
+// kept small, for Avahi looks through all records of a name again and again, and a flood would keep it busy for seconds.
+bool AvahiBrowser::Stack::admit(std::span<const std::byte> datagram, const Arrival& arrival) {
+    if (!is_plain_answer(datagram)) return false;
+    if (arrival.source_port != mdns_port || !arrival.to_group || !pointers_.contains(arrival.interface)) return true;
+    const auto announcement = parse_answer(datagram);
+    if (!announcement) return true;
+    const int family = arrival.source->family();
+    events_.heard(arrival.interface, family, *announcement);
+    if (services_.size() < most_services) return true;
+    return std::none_of(announcement->pointers.begin(), announcement->pointers.end(), [&](const auto& pointer) {
+        const auto label = pointer.target.label_below(type_);
+        return label && !services_.contains({*label, arrival.interface, family});
+    });
 }
 
 void AvahiBrowser::Stack::join(std::uint32_t interface) {

@@ -53,11 +53,12 @@ bool is_network_socket(int fd) {
 
 /// Takes the first datagram off the socket if it is not admitted. Returns whether Avahi may go on.
 bool admit_next(const AvahiWatch& watch) {
-    std::array<std::byte, 9000> datagram;  // RFC 6762 section 17: none is longer
-    const ssize_t size = ::recv(watch.fd, datagram.data(), datagram.size(), MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT);
+    std::array<std::byte, largest_mdns_message> datagram;
+    Arrival arrival;
+    const ssize_t size = receive_datagram(watch.fd, datagram, MSG_PEEK | MSG_DONTWAIT, arrival);
     if (size < 0) return true;  // an error on the socket is Avahi's to take
-    const auto length = static_cast<std::size_t>(size);
-    if (length <= datagram.size() && watch.adapter->admission()({datagram.data(), length})) return true;
+    if (!arrival.truncated && watch.adapter->admission()({datagram.data(), static_cast<std::size_t>(size)}, arrival))
+        return true;
     static_cast<void>(::recv(watch.fd, datagram.data(), 0, MSG_DONTWAIT));
     return false;
 }

@@ -10,6 +10,7 @@
 
 #include "bootkey/discovery/avahi_browser.hpp"
 #include "bootkey/discovery/clock_watch.hpp"
+#include "bootkey/discovery/dns_message.hpp"
 #include "bootkey/discovery/one_shot_query.hpp"
 #include "bootkey/discovery/service_table.hpp"
 
@@ -74,6 +75,8 @@ private:
         auto browser = AvahiBrowser::create(
             loop_, log_,
             {.appeared = [this](const ServiceId& id) { appeared(id); },
+             .heard = [this](std::uint32_t interface, int family,
+                             const DnsAnswer& announcement) { heard(interface, family, announcement); },
              .changed = [this](const Sighting& sighting) { tell(table_.browsed(sighting, loop_.now())); },
              .withdrawn = [this](const ServiceId& id) { tell(table_.withdrawn(id)); },
              .failed = [this] { browser_failed(); }});
@@ -98,6 +101,11 @@ private:
             "browsing for servers (multicast DNS) failed; servers are asked for by single questions meanwhile");
         browser_.reset();
         table_.browser_restarted(loop_.now());
+    }
+
+    void heard(std::uint32_t interface, int family, const DnsAnswer& announcement) {
+        const auto place = usable_.find({interface, family});
+        if (place != usable_.end()) question_.take(interface, place->second, announcement);
     }
 
     /// The browser knows a name but not yet where that is; an answer to a question says both at once.

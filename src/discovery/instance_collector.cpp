@@ -17,28 +17,42 @@ DnsQuestion InstanceCollector::first_question() const {
     return {type_, ns_t_ptr};
 }
 
-bool InstanceCollector::is_host(const DnsName& name) const {
-    return std::any_of(instances_.begin(), instances_.end(), [&](const auto& entry) {
-        return entry.second.location && entry.second.location->target == name;
-    });
+// In a flood the one that was named first makes room: if it was answered as a whole, it has been told.
+void InstanceCollector::make_room() {
+    if (instances_.size() < most_instances) return;
+    instances_.erase(std::min_element(instances_.begin(), instances_.end(), [](const auto& a, const auto& b) {
+        return a.second.number < b.second.number;
+    }));
+}
+
+/// Whether that is the name of an instance; if so it is among the known ones then.
+bool InstanceCollector::know(const DnsName& name) {
+    if (instances_.contains(name)) return true;
+    auto label = name.label_below(type_);
+    if (!label) return false;
+    make_room();
+    instances_.emplace(name, Instance{std::move(*label), next_number_++, {}, {}});
+    return true;
+}
+
+/// All hosts that instances are on.
+std::set<DnsName> InstanceCollector::targets() const {
+    std::set<DnsName> names;
+    for (const auto& [name, instance] : instances_)
+        if (instance.location) names.insert(instance.location->target);
+    return names;
 }
 
 std::vector<Sighting> InstanceCollector::add(const DnsAnswer& answer) {
     // Records may come in any order: what others refer to is taken first.
     std::set<DnsName> touched_hosts;
     std::set<DnsName> touched;
-    for (const auto& pointer : answer.pointers) {
-        auto label = pointer.target.label_below(type_);
-        if (!(pointer.owner == type_) || !label) continue;
-        // In a flood any other makes room: what is answered as a whole has been told by then.
-        if (instances_.size() >= most_instances && !instances_.contains(pointer.target)) instances_.erase(instances_.begin());
-        instances_.try_emplace(pointer.target, Instance{std::move(*label), {}, {}});
-        touched.insert(pointer.target);
-    }
+    for (const auto& pointer : answer.pointers)
+        if (pointer.owner == type_ && know(pointer.target)) touched.insert(pointer.target);
+    // A server that comes announces its PTR record a second before the others: in a flood it may be forgotten by then.
     for (const auto& location : answer.locations) {
-        const auto instance = instances_.find(location.owner);
-        if (instance == instances_.end()) continue;
-        instance->second.location = location;
+        if (!know(location.owner)) continue;
+        instances_.at(location.owner).location = location;
         touched.insert(location.owner);
     }
     for (const auto& text : answer.texts) {
@@ -47,9 +61,10 @@ std::vector<Sighting> InstanceCollector::add(const DnsAnswer& answer) {
         instance->second.txt = text.strings;
         touched.insert(text.owner);
     }
-    std::erase_if(hosts_, [&](const auto& host) { return !is_host(host.first); });
+    const std::set<DnsName> hosts = targets();
+    std::erase_if(hosts_, [&](const auto& host) { return !hosts.contains(host.first); });
     for (const auto& address : answer.addresses) {
-        if (!hosts_.contains(address.owner) && !is_host(address.owner)) continue;
+        if (!hosts.contains(address.owner)) continue;
         auto& known = hosts_[address.owner];
         if (known.size() < most_addresses && std::find(known.begin(), known.end(), address.address) == known.end())
             known.push_back(address.address);

@@ -15,12 +15,10 @@
 #include <optional>
 
 #include "bootkey/base/text.hpp"
+#include "bootkey/discovery/datagram.hpp"
 
 namespace bootkey::discovery {
 namespace {
-
-constexpr std::uint16_t mdns_port = 5353;
-constexpr std::size_t largest_message = 9000;  // bytes with headers, RFC 6762 section 17
 
 struct Setting {
     int level;
@@ -69,31 +67,6 @@ bool same_network(const base::IpAddress& a, const base::IpAddress& b, const base
     return true;
 }
 
-/// The interface that a datagram came in by, from its control messages; 0 if they do not say.
-std::uint32_t arrival_interface(msghdr& header) {
-    for (cmsghdr* control = CMSG_FIRSTHDR(&header); control != nullptr; control = CMSG_NXTHDR(&header, control)) {
-        if (control->cmsg_level == IPPROTO_IPV6 && control->cmsg_type == IPV6_PKTINFO) {
-            in6_pktinfo info{};
-            std::memcpy(&info, CMSG_DATA(control), sizeof info);
-            return info.ipi6_ifindex;
-        }
-        if (control->cmsg_level == IPPROTO_IP && control->cmsg_type == IP_PKTINFO) {
-            in_pktinfo info{};
-            std::memcpy(&info, CMSG_DATA(control), sizeof info);
-            return static_cast<std::uint32_t>(info.ipi_ifindex);
-        }
-    }
-    return 0;
-}
-
-std::uint16_t port_in(const sockaddr_storage& address) {
-    // The port has the same place in both families' addresses.
-    static_assert(offsetof(sockaddr_in, sin_port) == offsetof(sockaddr_in6, sin6_port));
-    sockaddr_in v4{};
-    std::memcpy(&v4, &address, sizeof v4);
-    return ntohs(v4.sin_port);
-}
-
 }  // namespace
 
 base::Result<MdnsSocket> MdnsSocket::open(std::uint32_t interface, int family) {
@@ -137,26 +110,16 @@ int MdnsSocket::send(std::span<const std::byte> message, const base::IpAddress& 
 }
 
 bool MdnsSocket::receive(std::vector<std::byte>& message) {
-    message.resize(largest_message);
-    sockaddr_storage source{};
-    alignas(cmsghdr) std::array<std::byte, 256> control{};
-    iovec piece{message.data(), message.size()};
-    msghdr header{};
-    header.msg_name = &source;
-    header.msg_namelen = sizeof source;
-    header.msg_iov = &piece;
-    header.msg_iovlen = 1;
-    header.msg_control = control.data();
-    header.msg_controllen = control.size();
-    const ssize_t size = ::recvmsg(fd_.get(), &header, 0);
+    message.resize(largest_mdns_message);
+    Arrival arrival;
+    const ssize_t size = receive_datagram(fd_.get(), message, 0, arrival);
     const int failure = errno;
     message.resize(size > 0 ? static_cast<std::size_t>(size) : 0);
     // An error that an earlier question left behind ("network is down") has been taken off the socket by this call.
     if (size < 0) return failure != EAGAIN && failure != EWOULDBLOCK;
 
-    const auto address = address_in(reinterpret_cast<const sockaddr*>(&source));
-    const bool wanted = (header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) == 0 && arrival_interface(header) == interface_ &&
-                        port_in(source) == mdns_port && address && is_on_link(*address);
+    const bool wanted = !arrival.truncated && arrival.interface == interface_ && arrival.source_port == mdns_port &&
+                        arrival.source && is_on_link(*arrival.source);
     if (!wanted) message.clear();
     return true;
 }

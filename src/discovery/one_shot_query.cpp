@@ -5,6 +5,7 @@
 
 #include <sys/random.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <optional>
@@ -22,7 +23,7 @@ using namespace std::chrono_literals;
 // Pauses between the questions, which so go out after 0, 1 and 3 s; the last is the wait for late answers.
 constexpr std::array<base::Duration, 3> pauses = {1s, 2s, 3s};
 constexpr auto shortest_pause = 100ms;
-constexpr int most_follow_ups = 8;  // packets between two questions; bounds what a hostile responder can make us send
+constexpr int most_follow_ups = 8;  // packets a second; bounds what a hostile responder can make us send
 constexpr int most_answers_a_turn = 32;  // datagrams read before others get their turn
 
 std::uint16_t random_id() {
@@ -31,6 +32,14 @@ std::uint16_t random_id() {
     if (::getrandom(&id, sizeof id, GRND_NONBLOCK) != static_cast<ssize_t>(sizeof id))
         id = static_cast<std::uint16_t>(base::Clock::now().time_since_epoch().count() / 1000);
     return id;
+}
+
+bool names_instances(const DnsAnswer& answer) {
+    static const DnsName type = *DnsName::from_text(std::string(mandos_service_type));
+    return std::any_of(answer.pointers.begin(), answer.pointers.end(),
+                       [](const auto& pointer) { return pointer.owner == type; }) ||
+           std::any_of(answer.locations.begin(), answer.locations.end(),
+                       [](const auto& location) { return location.owner.label_below(type).has_value(); });
 }
 
 const char* protocol_name(int family) {
@@ -62,10 +71,15 @@ public:
     void ask(const base::IpAddress& local) {
         local_ = local;
         last_asked_ = owner_.loop_.now();
-        follow_ups_ = 0;
         collector_.new_round();
         const DnsQuestion question = collector_.first_question();
         send({&question, 1});
+    }
+
+    /// Only listens for a while.
+    void listen() {
+        asked_ = pauses.size();
+        timer_->arm(pauses.back());
     }
 
     [[nodiscard]] bool asked_just_now() const { return owner_.loop_.now() - last_asked_ < shortest_pause; }
@@ -79,17 +93,31 @@ public:
             if (!answer || answer->id != id_) continue;
             for (Sighting& sighting : collector_.add(*answer)) sightings.push_back(std::move(sighting));
         }
-        if (follow_ups_ < most_follow_ups) {
-            const auto questions = collector_.missing();
-            if (!questions.empty()) {
-                ++follow_ups_;
-                send(questions);
-            }
-        }
+        ask_for_missing();
+        return sightings;
+    }
+
+    /// Takes in an announcement; returns the whole instances in it.
+    [[nodiscard]] std::vector<Sighting> take(const base::IpAddress& local, const DnsAnswer& announcement) {
+        local_ = local;
+        auto sightings = collector_.add(announcement);
+        ask_for_missing();
         return sightings;
     }
 
 private:
+    void ask_for_missing() {
+        if (const auto now = owner_.loop_.now(); now - follow_ups_since_ >= 1s) {
+            follow_ups_since_ = now;
+            follow_ups_ = 0;
+        }
+        if (follow_ups_ >= most_follow_ups) return;
+        const auto questions = collector_.missing();
+        if (questions.empty()) return;
+        ++follow_ups_;
+        send(questions);
+    }
+
     void pause_over() {
         if (asked_ >= pauses.size()) {
             owner_.channels_.erase(key_);  // ends this object
@@ -117,6 +145,7 @@ private:
     base::IpAddress local_;
     base::Time last_asked_{};
     std::size_t asked_ = 0;
+    base::Time follow_ups_since_{};
     int follow_ups_ = 0;
     std::unique_ptr<base::Timer> timer_;
     std::unique_ptr<base::Watch> watch_;
@@ -151,13 +180,26 @@ void OneShotQuery::ask_once_more(std::uint32_t interface, const base::IpAddress&
         known->second->ask(local);
 }
 
+void OneShotQuery::take(std::uint32_t interface, const base::IpAddress& local, const DnsAnswer& announcement) {
+    const bool listening = channels_.contains({interface, local.family()});
+    if (!listening && !names_instances(announcement)) return;
+    Channel* taking = channel(interface, local);
+    if (taking == nullptr) return;
+    if (!listening) taking->listen();
+    tell(taking->take(local, announcement));
+}
+
 void OneShotQuery::forget(std::uint32_t interface) {
     std::erase_if(channels_, [&](const auto& entry) { return entry.first.first == interface; });
 }
 
 void OneShotQuery::deliver(Key key) {
-    // From here on the channel is not touched: heard_ may forget it.
-    for (const Sighting& sighting : channels_.at(key)->receive()) heard_(sighting);
+    tell(channels_.at(key)->receive());
+}
+
+void OneShotQuery::tell(const std::vector<Sighting>& sightings) {
+    // The channel is not touched any more: heard_ may forget it.
+    for (const Sighting& sighting : sightings) heard_(sighting);
 }
 
 }  // namespace bootkey::discovery

@@ -148,6 +148,8 @@ bool Attempt::receive(base::Time now) {
         case TlsSession::State::end:
         case TlsSession::State::cut_off:
             return finish(step.state);
+        case TlsSession::State::too_much:
+            return fail(Blame::server, step.why);
         default:
             return fail(
                 Blame::endpoint,

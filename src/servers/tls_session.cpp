@@ -36,11 +36,11 @@ public:
     Step handshake() override {
         const int result = repeated([this] { return gnutls_handshake(session_.get()); });
         if (result == GNUTLS_E_SUCCESS) {
-            allowance_ += after_handshake;
+            allowance_ = after_handshake;
             return {State::done};
         }
         if (result == GNUTLS_E_AGAIN) return again();
-        Step failure{State::failed, 0, reason(result)};
+        Step failure = failed(result);
         (void)gnutls_alert_send_appropriate(session_.get(), result);  // a courtesy, if there is room for it
         return failure;
     }
@@ -52,7 +52,7 @@ public:
         if (result == 0) return {State::end};
         if (result == GNUTLS_E_AGAIN) return again();
         if (result == GNUTLS_E_PREMATURE_TERMINATION) return {State::cut_off};
-        return {State::failed, 0, reason(static_cast<int>(result))};
+        return failed(static_cast<int>(result));
     }
 
     void say_goodbye() override { (void)gnutls_bye(session_.get(), GNUTLS_SHUT_WR); }
@@ -62,12 +62,16 @@ private:
         return {gnutls_record_get_direction(session_.get()) == 0 ? State::wants_read : State::wants_write};
     }
 
+    [[nodiscard]] Step failed(int result) const {
+        if (error_ == EMSGSIZE) return {State::too_much, 0, "the server sends far more than it should"};
+        return {State::failed, 0, reason(result)};
+    }
+
     [[nodiscard]] std::string reason(int result) const {
         if (result == GNUTLS_E_FATAL_ALERT_RECEIVED || result == GNUTLS_E_WARNING_ALERT_RECEIVED) {
             const char* alert = gnutls_alert_get_name(gnutls_alert_get(session_.get()));
             return std::string("the server says \"") + (alert != nullptr ? alert : "unknown alert") + "\"";
         }
-        if (error_ == EMSGSIZE) return "the server sends far more than it should";
         if ((result == GNUTLS_E_PULL_ERROR || result == GNUTLS_E_PUSH_ERROR) && error_ != 0)
             return std::strerror(error_);
         if (result == GNUTLS_E_PREMATURE_TERMINATION) return "the server closed the connection";
@@ -98,9 +102,9 @@ private:
 
     // GnuTLS collects the pieces of a handshake message of up to 16 MiB before it looks at its length, in a session
     // too. So the bytes themselves are bounded: for the handshake (a Mandos server's is well under 1 kB), and after it
-    // for the longest answer in records of any sensible size.
+    // for the longest answer in records of any sensible size (each has 22 bytes of its own).
     static constexpr std::size_t for_handshake = 32 * 1024;
-    static constexpr std::size_t after_handshake = 128 * 1024;
+    static constexpr std::size_t after_handshake = (64 + 1) * 1024;
 
     Transport& transport_;
     SessionHandle session_;

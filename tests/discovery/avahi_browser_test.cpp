@@ -23,6 +23,7 @@ struct Scene {
     std::vector<std::string> lines;
     TwoMachines machines;
     std::vector<ServiceId> appeared, withdrawn;
+    std::vector<DnsAnswer> heard;
     std::vector<Sighting> changed;
     std::unique_ptr<AvahiBrowser> browser;
     std::unique_ptr<Announcer> announcer;
@@ -35,6 +36,7 @@ struct Scene {
     void browse() {
         auto made = AvahiBrowser::create(*loop, log,
                                          {.appeared = [this](const ServiceId& id) { appeared.push_back(id); },
+                                          .heard = [this](std::uint32_t, int, const DnsAnswer& answer) { heard.push_back(answer); },
                                           .changed = [this](const Sighting& sighting) { changed.push_back(sighting); },
                                           .withdrawn = [this](const ServiceId& id) { withdrawn.push_back(id); },
                                           .failed = [] { FAIL("the browser failed"); }});
@@ -252,12 +254,43 @@ TEST_CASE("a flood of announcements is followed only so far", "[network]") {
         scene.responder->multicast(announcement(records));
         run_for(*scene.loop, 10ms);
     }
+    // All 20 are heard, but only as many reach Avahi as make it full.
+    constexpr std::size_t followed = (AvahiBrowser::most_services + 19) / 20 * 20;
     REQUIRE(run_until(
-        *scene.loop, [&] { return scene.appeared.size() == 400; }, 3s));
-    CHECK(scene.withdrawn.size() == 400 - AvahiBrowser::most_services);
-    for (unsigned i = 0; i < 20; ++i)  // the first ones made room
-        CHECK(std::count(scene.withdrawn.begin(), scene.withdrawn.end(),
-                         ServiceId{"n" + std::to_string(i), scene.machines.our_index(), AF_INET6}) == 1);
+        *scene.loop, [&] { return scene.heard.size() == 20 && scene.appeared.size() >= followed; }, 3s));
+    run_for(*scene.loop, 300ms);
+    CHECK(scene.heard.size() == 20);
+    CHECK(scene.appeared.size() == followed);
+    CHECK(scene.withdrawn.size() == followed - AvahiBrowser::most_services);
+    std::size_t first_ones = 0;
+    for (unsigned i = 0; i < 20; ++i)  // those of the first announcement made room
+        first_ones += static_cast<std::size_t>(
+            std::count(scene.withdrawn.begin(), scene.withdrawn.end(),
+                       ServiceId{"n" + std::to_string(i), scene.machines.our_index(), AF_INET6}));
+    CHECK(first_ones == scene.withdrawn.size());
+    // What is followed still may change and go.
+    scene.responder->multicast(
+        announcement({record(type_name, type_ptr, label("n100") + type_name, class_in, 0)}));
+    CHECK(run_until(
+        *scene.loop, [&] { return scene.withdrawn.back().name == "n100"; }, 3s));
+}
+
+TEST_CASE("announcements are told as they are heard, and not from an interface that was left", "[network]") {
+    NEEDS_TWO_MACHINES();
+    Scene scene;
+    scene.browse();
+    scene.respond_by_hand();
+    scene.responder->multicast(announcement(service_records()));
+    REQUIRE(run_until(
+        *scene.loop, [&] { return !scene.heard.empty(); }, 2s));
+    CHECK(scene.changed.empty());  // Avahi has not said anything yet
+    CHECK(scene.heard[0].pointers.size() == 1);
+    REQUIRE(scene.heard[0].locations.size() == 1);
+    CHECK(scene.heard[0].locations[0].port == 4711);
+    scene.browser->leave(scene.machines.our_index());
+    scene.responder->multicast(announcement(service_records(4712)));
+    run_for(*scene.loop, 100ms);
+    CHECK(scene.heard.size() == 1);
 }
 
 TEST_CASE("Avahi's own lines go to the log, as debugging") {

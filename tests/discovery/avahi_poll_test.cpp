@@ -137,7 +137,8 @@ TEST_CASE("timeouts are of the wall clock, end once, and may be freed from insid
 TEST_CASE("datagrams that are not admitted never reach Avahi") {
     auto loop = std::move(*base::EventLoop::create());
     std::vector<std::string> seen;
-    const AvahiPollAdapter adapter(*loop, [&](std::span<const std::byte> datagram) {
+    const AvahiPollAdapter adapter(*loop, [&](std::span<const std::byte> datagram, const Arrival& arrival) {
+        CHECK((arrival.source && arrival.source->is_loopback()));
         seen.emplace_back(reinterpret_cast<const char*>(datagram.data()), datagram.size());
         return !seen.back().empty() && seen.back()[0] == '+';
     });

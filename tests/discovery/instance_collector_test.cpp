@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include <catch2/catch.hpp>
+#include <set>
 
 #include "discovery/packets.hpp"
 
@@ -80,11 +81,34 @@ TEST_CASE("what an answer lacks is asked for, once a round") {
 
 TEST_CASE("records that no instance leads to are not kept") {
     InstanceCollector collector(3, AF_INET);
-    CHECK(collector.add(parsed({location, text, host_v6})).empty());
+    CHECK(collector.add(parsed({text, host_v6})).empty());
     CHECK(collector.add(parsed({record(name("_http._tcp.local"), type_ptr, name("x._http._tcp.local"))})).empty());
+    CHECK(collector.add(parsed({record(name("x._http._tcp.local"), type_srv, srv(80, name("server.local")))})).empty());
     CHECK(collector.add(parsed({record(type_name, type_ptr, name("a.b._mandos._tcp.local"))})).empty());
     CHECK(asked(collector).empty());
-    CHECK(collector.add(parsed({pointer})).empty());  // the SRV from before was dropped
+    CHECK(collector.add(parsed({pointer, location})).empty());  // the address from before was dropped
+}
+
+TEST_CASE("a location names its instance as a pointer does") {
+    InstanceCollector collector(3, AF_INET6);
+    const auto sightings = collector.add(parsed({location, text, host_v6}));
+    REQUIRE(sightings.size() == 1);
+    CHECK(sightings[0].id == ServiceId{"Mandos", 3, AF_INET6});
+}
+
+TEST_CASE("in a flood the instance that was named first makes room") {
+    InstanceCollector collector(3, AF_INET6);
+    const auto named = [](std::size_t number) { return label("n" + std::to_string(number)) + type_name; };
+    for (std::size_t i = 0; i < InstanceCollector::most_instances; ++i)
+        CHECK(collector.add(parsed({record(type_name, type_ptr, named(i))})).empty());
+    CHECK(collector.add(parsed({pointer})).empty());  // takes the place of the first one
+    collector.new_round();
+    std::set<std::string> instances;
+    for (auto questions = collector.missing(); !questions.empty(); questions = collector.missing())
+        for (const auto& question : questions) instances.insert(question.name.text());
+    CHECK(instances.size() == InstanceCollector::most_instances);
+    CHECK(instances.contains("Mandos._mandos._tcp.local"));
+    CHECK_FALSE(instances.contains("n0._mandos._tcp.local"));
 }
 
 TEST_CASE("a later answer with another port or host counts") {

@@ -202,3 +202,32 @@ TEST_CASE("an interface that is no more is an error in the log, not a failure", 
     scene.machines.run("ip link set ours up; ip address add fe80::1/64 dev ours");
     CHECK(scene.heard(1, 2s));
 }
+
+TEST_CASE("an announcement is taken in as an answer, and what it lacks is asked for", "[network]") {
+    NEEDS_TWO_MACHINES();
+    Scene scene;
+    const auto take = [&](const std::vector<Bytes>& records) {
+        scene.query.take(scene.machines.our_index(), address(TwoMachines::our_v6),
+                         parse_answer(to_bytes(answer(records, {}, 0))).value());
+    };
+    const Bytes text = record(instance_name, type_txt, label("version=1"));
+    take({record(name("printer.local"), type_aaaa, v6(9))});
+    CHECK(scene.query.open_sockets() == 0);  // no news about a server
+
+    scene.answer = [&](const auto& heard) {
+        scene.responder->reply(heard, answer({record(name("server.local"), type_aaaa, v6(2))}, {}, heard.id()));
+    };
+    take({text, record(instance_name, type_srv, srv(4711, name("server.local")))});
+    REQUIRE(run_until(
+        *scene.loop, [&] { return !scene.sightings.empty(); }, 1s));
+    CHECK(scene.sightings[0].id == ServiceId{"Mandos", scene.machines.our_index(), AF_INET6});
+    CHECK(scene.sightings[0].addresses == std::vector{address("fe80::2")});
+    REQUIRE(scene.responder->heard().size() == 1);
+    CHECK(scene.responder->heard()[0].message.substr(12) ==
+          name("server.local") + u16(type_aaaa) + u16(class_in) + name("server.local") + u16(type_a) + u16(class_in));
+
+    take({text, record(instance_name, type_srv, srv(4712, name("server.local")))});  // says all that was not known
+    CHECK(scene.sightings.back().port == 4712);
+    CHECK(run_until(
+        *scene.loop, [&] { return scene.query.open_sockets() == 0; }, 5s));  // and it does not listen for ever
+}

@@ -81,7 +81,7 @@ TEST_CASE("failures say what was wrong and whose fault it is") {
         {"reset while waiting", [](Manners& m) { m.farewell = Manners::Farewell::reset; }, Blame::endpoint,
          "Connection reset by peer"},
         {"one byte too long", [](Manners& m) { m.answer = pattern(65'537); }, Blame::server, "longer than 65536 bytes"},
-        {"without end", [](Manners& m) { m.answer = pattern(50'000'000); }, Blame::server, "longer than 65536 bytes"},
+        {"without end", [](Manners& m) { m.answer = pattern(50'000'000); }, Blame::server, "far more than it should"},
         {"an answer that does not end",
          [](Manners& m) {
              m.answer = "half";

@@ -10,6 +10,7 @@
 #include <span>
 
 #include "bootkey/base/loop.hpp"
+#include "bootkey/discovery/datagram.hpp"
 
 struct AvahiPoll;
 
@@ -18,7 +19,7 @@ namespace bootkey::discovery {
 class AvahiPollAdapter {
 public:
     /// Whether Avahi may read this datagram from the network.
-    using Admission = std::function<bool(std::span<const std::byte>)>;
+    using Admission = std::function<bool(std::span<const std::byte>, const Arrival&)>;
 
     /// Without `admission` everything is admitted.
     explicit AvahiPollAdapter(base::Loop& loop, Admission admission = {});

@@ -38,15 +38,19 @@ public:
 private:
     struct Instance {
         std::string label;
+        unsigned long number = 0;  // in the order in which they were named
         std::optional<DnsAnswer::Location> location;
         std::optional<std::vector<std::string>> txt;
     };
-    [[nodiscard]] bool is_host(const DnsName& name) const;
+    void make_room();
+    bool know(const DnsName& name);
+    [[nodiscard]] std::set<DnsName> targets() const;
 
     std::uint32_t interface_;
     int family_;
     DnsName type_;
     std::map<DnsName, Instance> instances_;
+    unsigned long next_number_ = 0;
     std::map<DnsName, std::vector<base::IpAddress>> hosts_;  // SRV targets only
     std::set<std::pair<DnsName, std::uint16_t>> asked_;
 };

@@ -10,10 +10,12 @@
 #include <map>
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include "bootkey/base/address.hpp"
 #include "bootkey/base/log.hpp"
 #include "bootkey/base/loop.hpp"
+#include "bootkey/discovery/dns_message.hpp"
 #include "bootkey/discovery/sighting.hpp"
 
 namespace bootkey::discovery {
@@ -32,6 +34,8 @@ public:
     void ask(std::uint32_t interface, const base::IpAddress& local);
     /// Asks once more, now, where the last question is more than a tenth of a second ago.
     void ask_once_more(std::uint32_t interface, const base::IpAddress& local);
+    /// Takes in what was announced there to everybody as if it had been asked for, and asks for what it lacks.
+    void take(std::uint32_t interface, const base::IpAddress& local, const DnsAnswer& announcement);
     /// Stops asking and listening there.
     void forget(std::uint32_t interface);
     /// How many sockets are open.
@@ -42,6 +46,7 @@ private:
     using Key = std::pair<std::uint32_t, int>;  // interface, family
     [[nodiscard]] Channel* channel(std::uint32_t interface, const base::IpAddress& local);
     void deliver(Key key);
+    void tell(const std::vector<Sighting>& sightings);
 
     base::Loop& loop_;
     const base::Log& log_;

@@ -42,6 +42,7 @@ public:
         data,         ///< receive: `bytes` of content are in the buffer
         end,          ///< receive: the peer ended the session in order (close_notify)
         cut_off,      ///< receive: the stream ended without close_notify
+        too_much,     ///< the peer sent more bytes than a handshake or an answer can have
         failed,       ///< for good; `why` says the reason
     };
     struct Step {
@@ -51,9 +52,10 @@ public:
     };
 
     virtual ~TlsSession() = default;
-    /// Goes on with the handshake as far as possible without waiting: done, wants_read, wants_write or failed.
+    /// Goes on with the handshake as far as possible without waiting: done, wants_read, wants_write, too_much
+    /// or failed.
     [[nodiscard]] virtual Step handshake() = 0;
-    /// Takes content that has arrived: data, end, cut_off, wants_read, wants_write or failed. After the handshake only.
+    /// Takes content that has arrived: any but `done`. After the handshake only.
     [[nodiscard]] virtual Step receive(std::span<std::byte> buffer) = 0;
     /// Tells the peer that we close (close_notify), if that is possible without waiting.
     virtual void say_goodbye() = 0;
