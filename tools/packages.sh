@@ -13,6 +13,8 @@ build_packages="
     libgpgme-dev        OpenPGP decryption
     libmnl-dev          interfaces and addresses over netlink
     libevent-dev        the event loop
+    libseccomp-dev      filters of system calls
+    libcap-ng-dev       giving up capabilities
 "
 
 test_packages="
