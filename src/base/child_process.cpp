@@ -16,7 +16,9 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdint>
+#include <cstdio>
 #include <cstring>
+#include <exception>
 
 #include "bootkey/base/text.hpp"
 
@@ -159,7 +161,7 @@ pid_t fork_with_signals_blocked() {
     sigset_t before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    const pid_t pid = fork();
+    const pid_t pid = ::fork();
     const int reason = errno;
     if (pid != 0) pthread_sigmask(SIG_SETMASK, &before, nullptr);
     errno = reason;
@@ -173,6 +175,16 @@ bool all_open(const Command& command) {
          {command.standard_input, command.standard_output, command.standard_error, command.listening_socket})
         if (fd >= 0 && !is_open(fd)) return false;
     return std::all_of(command.inherited.begin(), command.inherited.end(), is_open);
+}
+
+Result<Started> with_pidfd(const std::string& tried, pid_t pid, bool group) {
+    // Not pidfd_open() of glibc, which has it only from 2.36 on and not in older initial RAM disks.
+    UniqueFd pidfd(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
+    if (pidfd) return Started{pid, std::move(pidfd)};
+    const int reason = errno;
+    ::kill(group ? -pid : pid, SIGKILL);
+    wait_for(pid);
+    return system_error(tried, reason);
 }
 
 // Forks and returns when the program runs, or with the reason why it does not.
@@ -200,15 +212,19 @@ Result<Started> fork_and_exec(const Command& command) {
         wait_for(pid);
         return system_error(tried, failure, failure == ENOENT ? "check that it is installed" : "");
     }
-    // Not pidfd_open() of glibc, which has it only from 2.36 on and not in older initial RAM disks.
-    UniqueFd pidfd(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
-    if (!pidfd) {
-        const int reason = errno;
-        ::kill(command.own_process_group ? -pid : pid, SIGKILL);
-        wait_for(pid);
-        return system_error(tried, reason);
+    return with_pidfd(tried, pid, command.own_process_group);
+}
+
+[[noreturn]] void run_body(const std::function<int()>& body) {
+    reset_signals();
+    setsid();
+    int status = static_cast<int>(ExitCode::os_error);
+    try {
+        status = body();
+    } catch (const std::exception& exception) {
+        (void)std::fprintf(stderr, "bootkey: process %d stopped by an internal error: %s\n", getpid(), exception.what());
     }
-    return Started{pid, std::move(pidfd)};
+    _exit(status);
 }
 
 // The end of the child if it has ended, and reaps it.
@@ -236,6 +252,23 @@ Result<std::unique_ptr<ChildProcess>> ChildProcess::start(Loop& loop, const Comm
     if (!started) return std::move(started).error();
     std::unique_ptr<ChildProcess> child(
         new ChildProcess(started->pid, command.own_process_group, std::move(started->pidfd)));
+    return watched(loop, std::move(child), std::move(on_exit));
+}
+
+Result<std::unique_ptr<ChildProcess>> ChildProcess::fork(Loop& loop, const std::function<int()>& body,
+                                                         std::function<void(ExitReport)> on_exit) {
+    const char* tried = "cannot start another process";
+    keep_ended_children();
+    const pid_t pid = fork_with_signals_blocked();
+    if (pid < 0) return system_error(tried, errno);
+    if (pid == 0) run_body(body);
+    Result<Started> started = with_pidfd(tried, pid, false);
+    if (!started) return std::move(started).error();
+    return watched(loop, std::unique_ptr<ChildProcess>(new ChildProcess(pid, false, std::move(started->pidfd))), std::move(on_exit));
+}
+
+std::unique_ptr<ChildProcess> ChildProcess::watched(Loop& loop, std::unique_ptr<ChildProcess> child,
+                                                    std::function<void(ExitReport)> on_exit) {
     child->on_exit_ = std::move(on_exit);
     child->watch_ =
         loop.watch(child->pidfd_.get(), {.readable = true}, [self = child.get()](Readiness) { self->reap(); });

@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "bootkey/monitor/monitor.hpp"
 
+#include <unistd.h>
+
+#include <cerrno>
 #include <csignal>
 #include <cstring>
 #include <utility>
 
 #include "bootkey/base/text.hpp"
+#include "bootkey/monitor/keys.hpp"
+#include "bootkey/monitor/worker.hpp"
 #include "bootkey/network/interface_choice.hpp"
+#include "bootkey/sandbox/confinement.hpp"
 
 namespace bootkey::monitor {
 namespace {
@@ -15,7 +21,8 @@ using base::escaped;
 using base::format;
 
 constexpr base::Duration put_back_limit = std::chrono::seconds(5);
-constexpr int tls_debug_level = 5;  // handshakes and records, no contents (gnutls_global_set_log_level(3) takes 0-9)
+constexpr base::Duration decryptor_limit = std::chrono::milliseconds(500);  // on ending its agent and itself
+constexpr std::size_t most_answers = 256;  // waiting to be decrypted: as many as may wait at servers
 
 // A signal that was ignored when the program started stays ignored (nohup(1), plugin-runner).
 bool is_ignored(int signal_number) {
@@ -38,10 +45,7 @@ network::HookSettings hook_settings(const options::Options& options) {
 Monitor::Monitor(const options::Options& options, const base::Log& log, base::UniqueFd output)
     : options_(options), log_(log), output_(std::move(output)) {}
 
-// GnuTLS may still have something to say when the library is unloaded, after the log is gone.
-Monitor::~Monitor() {
-    if (options_.debug) servers::set_tls_debug(0, {});
-}
+Monitor::~Monitor() = default;
 
 Outcome Monitor::run() {
     const auto started = start_run();
@@ -59,7 +63,8 @@ base::Result<void> Monitor::start_run() {
     if (!loop) return std::move(loop).error();
     loop_ = std::move(*loop);
     watch_signals();
-    if (options_.debug) servers::set_tls_debug(tls_debug_level, [this](const std::string& line) { log_.debug(line); });
+    for (const std::string& remark : sandbox::protect_memory()) log_.info(2, remark);
+    if (options_.no_sandbox) log_.warning("--no-sandbox: whoever breaks into the processes that read from the network is not confined; for debugging only");
     sink_ = std::make_unique<console::PasswordSink>(*loop_, std::move(output_), [this] {
         on_failed({base::ExitCode::temporary, "cannot hand over a password", "the reader of standard output went away",
                    "start bootkey from what reads the password"});
@@ -67,23 +72,59 @@ base::Result<void> Monitor::start_run() {
     return start_unlocking();
 }
 
+// The worker first: it reads the keys, which may take a while, while the rest is prepared here.
 base::Result<void> Monitor::start_unlocking() {
-    auto keys = load_keys(options_, log_);
+    auto keys = find_keys(options_);
     if (!keys) return std::move(keys).error();
-    keys_.emplace(std::move(*keys));
+    keys_ = std::move(*keys);
+    if (auto started = start_worker(); !started) return started;
     auto administration = network::LocalAdministration::create(*loop_, log_, hook_settings(options_));
     if (!administration) return std::move(administration).error();
     administration_ = std::move(*administration);
+    auto links = network::NetlinkRequests::open();
+    if (!links) return std::move(links).error();
+    links_.emplace(std::move(*links));
+    guard_.emplace(*administration_, network::InterfaceChoice(options_.interfaces, options_.connect || !options_.servers.empty()),
+                   [this](std::uint32_t interface) { return links_->link(interface); }, log_);
+    return start_decryptor();
+}
+
+base::Result<void> Monitor::start_worker() {
+    worker_ = std::make_unique<SupervisedProcess>(
+        *loop_, log_,
+        SupervisedProcess::Role{
+            .name = "worker",
+            .body = [this, monitor = getpid()](
+                        base::UniqueFd channel) { return run_worker(std::move(channel), options_, keys_, browsing_, monitor); },
+            .started = {},
+            .received = [this](const base::Secret& bytes) { return on_worker_message(bytes); },
+            .lost = [this] { return on_worker_lost(); }});
+    return worker_->start();
+}
+
+base::Result<void> Monitor::start_decryptor() {
+    if (auto made = make_home(); !made) return made;
+    decryptor_ = std::make_unique<SupervisedProcess>(
+        *loop_, log_,
+        SupervisedProcess::Role{
+            .name = "decryptor",
+            .body = [this, monitor = getpid()](
+                        base::UniqueFd channel) { return run_decryptor(std::move(channel), options_, keys_, home_, monitor); },
+            .started = [this] { decrypt_next(); },
+            .received = [this](const base::Secret& bytes) { return on_decryptor_message(bytes); },
+            .lost = [this] { return on_decryptor_lost(); }});
+    return decryptor_->start();
+}
+
+// The directory is the decryptor's, so that gpg and its agent can work there without being root.
+base::Result<void> Monitor::make_home() {
     auto home = administration_->make_home();
     if (!home) return std::move(home).error();
-    const unlock::Materials materials{keys_->credentials, keys_->seckey, *home};
-    auto unlocker = unlock::Unlocker::start(
-        *loop_, log_, options_, *administration_, materials,
-        {.password = [this](base::Secret password, const std::string& server) { on_password(std::move(password), server); },
-         .failed = [this](const base::Error& error) { on_failed(error); }});
-    if (!unlocker) return std::move(unlocker).error();
-    unlocker_ = std::move(*unlocker);
-    return {};
+    home_ = std::move(*home);
+    if (geteuid() != 0) return {};
+    const auto owner = sandbox::identity_of(sandbox::Role::decryptor);
+    if (lchown(home_.c_str(), owner.user, owner.group) == 0) return {};
+    return base::system_error("cannot give the directory " + home_ + " to the decryptor", errno);
 }
 
 void Monitor::watch_signals() {
@@ -97,16 +138,97 @@ void Monitor::watch_signals() {
         });
     watch(SIGHUP, [this] { restart(); });
     watch(SIGUSR1, [this] {
-        if (unlocker_) unlocker_->try_now();
+        tell_worker(TryNow{});
     });
     watch(SIGUSR2, [this] {
-        if (unlocker_) unlocker_->log_status();
+        tell_worker(LogStatus{});
     });
 }
 
+bool Monitor::on_worker_message(const base::Secret& bytes) {
+    auto message = decode<FromWorker>(bytes.bytes());
+    if (!message) return false;
+    if (outcome_ && !std::holds_alternative<LogLine>(*message)) return true;  // too late
+    std::visit(
+        [this](auto& said) {
+            if constexpr (requires { this->on(std::move(said)); })
+                on(std::move(said));
+            else
+                guard_->request(said, [this](const ToWorker& reply) { tell_worker(reply); });
+        },
+        *message);
+    return true;
+}
+
+bool Monitor::on_decryptor_message(const base::Secret& bytes) {
+    auto message = decode<FromDecryptor>(bytes.bytes());
+    if (message) std::visit([this](auto& said) { on(std::move(said)); }, *message);
+    return message.has_value();
+}
+
+// Nobody knows whether a packet did that to it; avahi-core is what reads most of them.
+bool Monitor::on_worker_lost() {
+    browsing_ = discovery::Browsing::off;
+    for (Pending& pending : answers_) pending.worker_waits = false;
+    return !outcome_;
+}
+
+bool Monitor::on_decryptor_lost() {
+    if (outcome_) return false;
+    judge("the decryptor ended while it was at work");
+    if (auto made = make_home(); !made) {
+        on_failed(made.error());
+        return false;
+    }
+    return true;
+}
+
+void Monitor::tell_worker(const ToWorker& message) {
+    if (worker_) worker_->send(message);
+}
+
+// What the other processes write into the log may be what an attacker makes them write.
+void Monitor::on(const LogLine& line) const {
+    log_.say(line.verbosity, line.flag, base::is_printable_utf8(line.text) ? line.text : escaped(line.text, line.text.size()));
+}
+
+void Monitor::on(const Failed& failure) {
+    on_failed(failure.error);
+}
+
+void Monitor::on(Answer answer) {
+    if (answers_.size() >= most_answers)
+        return tell_worker(Rejected{answer.attempt, "too many other answers are waiting to be decrypted"});
+    answers_.push_back({std::move(answer)});
+    if (answers_.size() == 1) decrypt_next();
+}
+
+void Monitor::decrypt_next() {
+    if (!answers_.empty() && decryptor_) decryptor_->send(ToDecryptor(Decrypt{answers_.front().answer.message}));
+}
+
+void Monitor::on(Password password) {
+    if (answers_.empty()) return;
+    on_password(std::move(password.password), answers_.front().answer.server);
+}
+
+void Monitor::on(const NotDecrypted& verdict) {
+    judge(verdict.error.message());
+}
+
+// The answer that was being decrypted is not the password.
+void Monitor::judge(const std::string& why) {
+    if (answers_.empty()) return;
+    const Pending judged = std::move(answers_.front());
+    answers_.pop_front();
+    if (judged.worker_waits) tell_worker(Rejected{judged.answer.attempt, why});
+    decrypt_next();
+}
+
 void Monitor::on_password(base::Secret password, const std::string& server) {
-    if (outcome_) return;
+    if (outcome_ || writing_) return;
     writing_ = true;
+    worker_.reset();  // first answer wins: all other attempts end here
     sink_->write(std::move(password), [this, server](const base::Result<void>& written) {
         if (!written) return on_failed(written.error());
         log_.info(2, format("the password from %s was written to standard output", escaped(server).c_str()));
@@ -127,7 +249,9 @@ void Monitor::restart() {
     put_back([this] {
         step_.reset();
         if (outcome_) return loop_->stop();
+        guard_.reset();
         administration_.reset();
+        browsing_ = discovery::Browsing::on;
         if (const auto started = start_unlocking(); !started) on_failed(started.error());
     });
 }
@@ -154,14 +278,26 @@ void Monitor::put_back(std::function<void()> then) {
     });
     limit_->arm(put_back_limit);
     step_ = loop_->timer([this, finish] {
-        unlocker_.reset();
-        if (!administration_) return finish();
-        administration_->put_back([this, finish](const base::Result<void>& result) {
-            if (!result) log_.error(result.error().message());
-            finish();
+        end_processes([this, finish] {
+            if (!administration_) return finish();
+            administration_->put_back([this, finish](const base::Result<void>& result) {
+                if (!result) log_.error(result.error().message());
+                finish();
+            });
         });
     });
     step_->arm({});
+}
+
+// Nobody asks for changes any more when they are undone, and gpg's agent leaves its directory before that is removed.
+void Monitor::end_processes(std::function<void()> then) {
+    worker_.reset();
+    answers_.clear();
+    if (!decryptor_) return then();
+    decryptor_->end(decryptor_limit, [this, then = std::move(then)] {
+        decryptor_.reset();
+        then();
+    });
 }
 
 }  // namespace bootkey::monitor

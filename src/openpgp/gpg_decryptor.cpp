@@ -209,25 +209,25 @@ base::Result<Secret> GpgDecryptor::answer(gpgme_error_t error) {
 
 }  // namespace
 
-base::Result<std::unique_ptr<Decryptor>> Decryptor::create(base::Loop& loop, const base::Log& log,
-                                                           const std::string& seckey_path, const std::string& home,
-                                                           std::function<void(Error)> on_failure) {
-    auto key = base::read_secret_file(seckey_path, longest_key_file);
-    if (!key) return std::move(key).error();
-    {
-        const auto packets = without_armour(key->bytes(), seckey_path);
-        if (!packets) return packets.error();
-        if (auto usable = check_unattended_decryption(packets->bytes(), seckey_path); !usable)
-            return std::move(usable).error();
-    }
+base::Result<DecryptionKeys> read_decryption_keys(const std::string& seckey_path) {
+    auto seckey = base::read_secret_file(seckey_path, longest_key_file);
+    if (!seckey) return std::move(seckey).error();
+    const auto packets = without_armour(seckey->bytes(), seckey_path);
+    if (!packets) return packets.error();
+    if (auto usable = check_unattended_decryption(packets->bytes(), seckey_path); !usable) return std::move(usable).error();
+    return DecryptionKeys{std::move(*seckey), seckey_path};
+}
+
+base::Result<std::unique_ptr<Decryptor>> Decryptor::create(base::Loop& loop, const base::Log& log, DecryptionKeys keys,
+                                                           const std::string& home, std::function<void(Error)> on_failure) {
     if (auto written = write_decryption_settings(home); !written) return std::move(written).error();
     // First the agent, which comes up while GPGME looks at gpg.
     auto agent = GpgAgent::start(loop, home);
     if (!agent) return std::move(agent).error();
     auto context = GpgContext::create(loop, home);
     if (!context) return std::move(context).error();
-    return std::unique_ptr<Decryptor>(new GpgDecryptor(loop, log, seckey_path, home, std::move(*key), std::move(*agent),
-                                                       std::move(*context), std::move(on_failure)));
+    return std::unique_ptr<Decryptor>(new GpgDecryptor(loop, log, std::move(keys.seckey_path), home, std::move(keys.seckey),
+                                                       std::move(*agent), std::move(*context), std::move(on_failure)));
 }
 
 }  // namespace bootkey::openpgp

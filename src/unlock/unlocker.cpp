@@ -31,10 +31,11 @@ std::vector<options::ServerAddress> configured_servers(const options::Options& o
 }  // namespace
 
 base::Result<std::unique_ptr<Unlocker>> Unlocker::start(base::Loop& loop, const base::Log& log, const options::Options& options,
-                                                        network::Administration& administration, const Materials& materials,
+                                                        network::Administration& administration,
+                                                        const servers::TlsCredentials& credentials, discovery::Browsing browsing,
                                                         Listener listener) {
     std::unique_ptr<Unlocker> unlocker(new Unlocker(loop, log, options, administration, std::move(listener)));
-    if (auto opened = unlocker->open_rooms(materials); !opened) return std::move(opened).error();
+    if (auto opened = unlocker->open_rooms(credentials, browsing); !opened) return std::move(opened).error();
     return unlocker;
 }
 
@@ -50,10 +51,10 @@ Unlocker::Unlocker(base::Loop& loop, const base::Log& log, const options::Option
 
 Unlocker::~Unlocker() = default;
 
-// Interfaces first: they are what takes long. gpg is made ready while they come up.
-base::Result<void> Unlocker::open_rooms(const Materials& materials) {
+// Interfaces first: they are what takes long.
+base::Result<void> Unlocker::open_rooms(const servers::TlsCredentials& credentials, discovery::Browsing browsing) {
     servers_ = servers::Servers::create(
-        loop_, log_, materials.credentials, options_.retry,
+        loop_, log_, credentials, options_.retry,
         {.progress = {},
          .answer = [this](servers::AttemptId attempt, const std::string& server, std::vector<std::byte> answer) {
              on_answer(attempt, server, std::move(answer));
@@ -72,14 +73,10 @@ base::Result<void> Unlocker::open_rooms(const Materials& materials) {
             loop_, log_,
             {.found = [this](const discovery::Service& service) { on_found(service); },
              .lost = [this](const discovery::ServiceId& id) { servers_->lost(id.name, source_of(id)); }},
-            [this](const base::IpAddress& address) { return interfaces_->table().is_own(address); });
+            [this](const base::IpAddress& address) { return interfaces_->table().is_own(address); }, browsing);
         if (!discovery) return std::move(discovery).error();
         discovery_ = std::move(*discovery);
     }
-    auto decryptor = openpgp::Decryptor::create(loop_, log_, materials.seckey, materials.home,
-                                                [this](base::Error error) { fail(std::move(error)); });
-    if (!decryptor) return std::move(decryptor).error();
-    decryptor_ = std::move(*decryptor);
     update_configured_servers();
     return {};
 }
@@ -186,21 +183,11 @@ void Unlocker::remove_routes_to_configured(const network::InterfaceAddress& addr
 }
 
 void Unlocker::on_answer(servers::AttemptId attempt, const std::string& server, std::vector<std::byte> answer) {
-    if (over_) return;
-    log_.info(3, format("decrypting the %zu bytes that %s answered", answer.size(), escaped(server).c_str()));
-    decryptor_->decrypt(std::move(answer), [this, attempt, server](base::Result<base::Secret> password) {
-        on_decrypted(attempt, server, std::move(password));
-    });
+    if (!over_) listener_.answer(attempt, server, std::move(answer));
 }
 
-void Unlocker::on_decrypted(servers::AttemptId attempt, const std::string& server, base::Result<base::Secret> password) {
-    if (over_) return;
-    if (!password) return servers_->reject(attempt, password.error().message());
-    over_ = true;
-    servers_.reset();  // first answer wins: all other attempts end here
-    discovery_.reset();
-    log_.info(3, format("the answer of %s is decrypted", escaped(server).c_str()));
-    listener_.password(std::move(*password), server);
+void Unlocker::rejected(servers::AttemptId attempt, const std::string& why) {
+    if (!over_) servers_->reject(attempt, why);
 }
 
 void Unlocker::fail(base::Error error) {

@@ -57,7 +57,12 @@ public:
     Machine() { mkdir(home.c_str(), 0700); }
 
     [[nodiscard]] bool create(const std::string& seckey) {
-        auto made = Decryptor::create(*loop, log, seckey, home, [this](base::Error error) {
+        auto keys = openpgp::read_decryption_keys(seckey);
+        if (!keys) {
+            failure = keys.error();
+            return false;
+        }
+        auto made = Decryptor::create(*loop, log, std::move(*keys), home, [this](base::Error error) {
             failure = std::move(error);
             loop->stop();
         });
@@ -402,7 +407,9 @@ TEST_CASE("agent and gpg end with a process that is killed") {
         alarm(20);
         auto loop = std::move(base::EventLoop::create()).value();
         const base::Log log;
-        auto decryptor = Decryptor::create(*loop, log, seckey, home, [](const base::Error&) { _exit(1); });
+        auto keys = openpgp::read_decryption_keys(seckey);
+        if (!keys) _exit(2);
+        auto decryptor = Decryptor::create(*loop, log, std::move(*keys), home, [](const base::Error&) { _exit(1); });
         if (!decryptor) _exit(2);
         (*decryptor)->decrypt(bytes(message), [&](const base::Result<base::Secret>& result) {
             pipe.put(result ? "y" : "n");

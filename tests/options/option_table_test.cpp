@@ -222,6 +222,7 @@ TEST_CASE("every option's value arrives where it belongs") {
                                       "--network-hook-dir=/hooks",
                                       "--network-hook-timeout=90",
                                       "--verb=4",
+                                      "--no-sandbox",
                                       "--server=192.0.2.1:1",
                                       "--server",
                                       "[::1]:2"});
@@ -230,6 +231,7 @@ TEST_CASE("every option's value arrives where it belongs") {
     CHECK(options.interfaces == std::vector<std::string>{"eth0,!wlan*", "none,en[0-9]", "br0"});
     CHECK(options.pubkey == "/p");
     CHECK(options.seckey == "/s");
+    CHECK(options.no_sandbox);
     CHECK(options.tls_pubkey == "/tp");
     CHECK(options.tls_privkey == "/ts");
     CHECK(options.priority == "NORMAL");

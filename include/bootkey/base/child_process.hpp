@@ -51,6 +51,11 @@ public:
     /// destroyed before). Fails if the program cannot be executed: the reason is the child's own errno.
     [[nodiscard]] static Result<std::unique_ptr<ChildProcess>> start(Loop& loop, const Command& command,
                                                                      std::function<void(ExitReport)> on_exit);
+    /// Forks without executing a program: the child, with all signals at their defaults and in a session of its own, runs `body`
+    /// and ends with what that returns (71 if it throws). Nothing of what existed before is destroyed there, for it belongs to
+    /// the parent; `body` may use what it has captured, copies or memory that nobody else touches. `on_exit` as above.
+    [[nodiscard]] static Result<std::unique_ptr<ChildProcess>> fork(Loop& loop, const std::function<int()>& body,
+                                                                    std::function<void(ExitReport)> on_exit);
     ~ChildProcess();
     ChildProcess(const ChildProcess&) = delete;
     ChildProcess& operator=(const ChildProcess&) = delete;
@@ -62,6 +67,8 @@ public:
 
 private:
     ChildProcess(pid_t pid, bool group, UniqueFd pidfd) : pid_(pid), group_(group), pidfd_(std::move(pidfd)) {}
+    [[nodiscard]] static std::unique_ptr<ChildProcess> watched(Loop& loop, std::unique_ptr<ChildProcess> child,
+                                                               std::function<void(ExitReport)> on_exit);
     void reap();
 
     pid_t pid_;

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// One run of unlocking, from checked options to the exit: refuses what cannot work before anything is touched, starts the
-// unlocker, holds standard output, obeys signals, and puts the machine back on every way out.
+// The privileged process of an unlock, from checked options to the exit: refuses what cannot work before anything is touched, starts
+// the worker and the decryptor, does for the worker what only root can do, holds standard output, obeys signals, and puts the machine
+// back on every way out. It never reads a byte that the network wrote, but to hand it on.
 #pragma once
 
+#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -14,10 +16,14 @@
 #include "bootkey/base/result.hpp"
 #include "bootkey/base/unique_fd.hpp"
 #include "bootkey/console/password_sink.hpp"
-#include "bootkey/monitor/key_material.hpp"
+#include "bootkey/discovery/discovery.hpp"
+#include "bootkey/monitor/guarded_administration.hpp"
+#include "bootkey/monitor/messages.hpp"
+#include "bootkey/monitor/supervised_process.hpp"
 #include "bootkey/network/local_administration.hpp"
+#include "bootkey/network/netlink_request.hpp"
+#include "bootkey/openpgp/key_files.hpp"
 #include "bootkey/options/options.hpp"
-#include "bootkey/unlock/unlocker.hpp"
 
 namespace bootkey::monitor {
 
@@ -41,12 +47,30 @@ public:
 private:
     [[nodiscard]] base::Result<void> start_run();
     [[nodiscard]] base::Result<void> start_unlocking();
+    [[nodiscard]] base::Result<void> start_worker();
+    [[nodiscard]] base::Result<void> start_decryptor();
+    [[nodiscard]] base::Result<void> make_home();
     void watch_signals();
+
+    [[nodiscard]] bool on_worker_message(const base::Secret& bytes);
+    [[nodiscard]] bool on_worker_lost();
+    [[nodiscard]] bool on_decryptor_message(const base::Secret& bytes);
+    [[nodiscard]] bool on_decryptor_lost();
+    void tell_worker(const ToWorker& message);
+    void on(const LogLine& line) const;
+    void on(const Failed& failure);
+    void on(Answer answer);
+    void on(Password password);
+    void on(const NotDecrypted& verdict);
+    void decrypt_next();
+    void judge(const std::string& why);
+
     void on_password(base::Secret password, const std::string& server);
     void on_failed(const base::Error& error);
     void restart();
     void end(Outcome outcome);
     void put_back(std::function<void()> then);
+    void end_processes(std::function<void()> then);
 
     const options::Options& options_;
     const base::Log& log_;
@@ -55,9 +79,19 @@ private:
     std::vector<std::unique_ptr<base::SignalWatch>> signals_;
     std::unique_ptr<base::Timer> step_;   // leaves the callback that asked for the end before objects are destroyed
     std::unique_ptr<base::Timer> limit_;  // on putting back
-    std::optional<KeyMaterial> keys_;
+    openpgp::KeyFiles keys_;
     std::unique_ptr<network::LocalAdministration> administration_;
-    std::unique_ptr<unlock::Unlocker> unlocker_;
+    std::optional<network::NetlinkRequests> links_;
+    std::optional<GuardedAdministration> guard_;
+    discovery::Browsing browsing_ = discovery::Browsing::on;
+    std::string home_;  // the decryptor's
+    std::unique_ptr<SupervisedProcess> worker_;
+    std::unique_ptr<SupervisedProcess> decryptor_;
+    struct Pending {
+        Answer answer;
+        bool worker_waits = true;  // the worker that fetched it still runs
+    };
+    std::deque<Pending> answers_;  // the first one is being decrypted
     std::unique_ptr<console::PasswordSink> sink_;
     std::optional<Outcome> outcome_;  // once the end has begun
     bool writing_ = false;            // the password is on its way out

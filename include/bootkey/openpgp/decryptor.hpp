@@ -19,15 +19,25 @@
 
 namespace bootkey::openpgp {
 
+/// What decrypting needs from files that only root may read.
+struct DecryptionKeys {
+    base::Secret seckey;       ///< the machine's secret key, armoured or binary, that needs no passphrase
+    std::string seckey_path;  ///< what it is called in messages
+};
+
+/// Reads and checks them. `seckey_path`: the machine's secret key, armoured or binary. Errors (no_input): unreadable, unusable, or
+/// protected by a passphrase.
+[[nodiscard]] base::Result<DecryptionKeys> read_decryption_keys(const std::string& seckey_path);
+
 class Decryptor {
 public:
     /// Called back once from the loop with the plaintext (1 byte to 64 KiB) or why there is none.
     using Done = std::function<void(base::Result<base::Secret>)>;
 
-    /// Begins to prepare. `seckey_path`: the machine's secret key, armoured or binary. `home`: an empty directory
-    /// (mode 0700) that belongs to the caller, who removes it after this object. `on_failure` is called once from the loop if
-    /// preparing fails for good (no_input: the key is unusable; unavailable: gpg is missing).
-    [[nodiscard]] static base::Result<std::unique_ptr<Decryptor>> create(base::Loop& loop, const base::Log& log, const std::string& seckey_path,
+    /// Begins to prepare. `home`: an empty directory (mode 0700) that belongs to the caller, who removes it after this object.
+    /// `on_failure` is called once from the loop if preparing fails for good (no_input: the key is unusable; unavailable: gpg is
+    /// missing).
+    [[nodiscard]] static base::Result<std::unique_ptr<Decryptor>> create(base::Loop& loop, const base::Log& log, DecryptionKeys keys,
                                                                          const std::string& home,
                                                                          std::function<void(base::Error)> on_failure);
     /// Cancels what runs, ends the agent (its pid is gone when this returns); callbacks are dropped.

@@ -47,6 +47,7 @@ struct Options {
     base::Duration network_hook_timeout = base::from_seconds(60);
     int verb = 1;        ///< 0-15
     bool debug = false;  ///< verb ≥ 9, and the libraries' own debug output
+    bool no_sandbox = false;  ///< no seccomp, no Landlock
 
     // Generating keys
     std::string key_directory;  ///< --generate-keys=DIR; empty: /etc/keys/bootkey

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// The way from interfaces that are down to the password: the top state machine, which carries news between rooms that
-// do not know each other. Interfaces come up -> servers are found -> all are tried -> the first answer that decrypts is
-// the password. It asks for privileged things through network::Administration and owns everything else: destroying it
+// The way from interfaces that are down to servers' answers: the top state machine, which carries news between rooms that do not know
+// each other. Interfaces come up -> servers are found -> all are tried -> each answer is handed out to be decrypted, and tried for
+// again if it is rejected. It asks for privileged things through network::Administration and owns everything else: destroying it
 // cancels whatever is under way, and nothing calls back afterwards.
 #pragma once
 
@@ -18,42 +18,36 @@
 #include "bootkey/base/log.hpp"
 #include "bootkey/base/loop.hpp"
 #include "bootkey/base/result.hpp"
-#include "bootkey/base/secret.hpp"
 #include "bootkey/discovery/discovery.hpp"
 #include "bootkey/network/administration.hpp"
-#include "bootkey/openpgp/decryptor.hpp"
 #include "bootkey/options/options.hpp"
 #include "bootkey/servers/servers.hpp"
 #include "bootkey/unlock/interfaces.hpp"
 
 namespace bootkey::unlock {
 
-/// What unlocking needs that was checked before anything was touched.
-struct Materials {
-    const servers::TlsCredentials& credentials;
-    std::string seckey;  ///< path of the OpenPGP secret key
-    std::string home;    ///< empty directory for the OpenPGP home
-};
-
-/// Who gets the result. Told from the loop.
+/// Told from the loop.
 struct Listener {
-    /// The password, once. The unlocker does nothing more after it.
-    std::function<void(base::Secret password, const std::string& server)> password;
-    /// Unlocking cannot succeed any more, once: the key is unusable, gpg is missing, a needed action is not permitted.
+    /// A server's whole answer, still encrypted. That server is left alone until rejected() is called.
+    std::function<void(servers::AttemptId attempt, const std::string& server, std::vector<std::byte> message)> answer;
+    /// Unlocking cannot succeed any more, once: a needed action is not permitted.
     std::function<void(base::Error)> failed;
 };
 
 class Unlocker {
 public:
-    /// Starts at once. All references must outlive the unlocker. Errors: those of its rooms' starts.
+    /// Starts at once. All references must outlive the unlocker. `credentials`: who this machine is. Errors: those of its rooms' starts.
     [[nodiscard]] static base::Result<std::unique_ptr<Unlocker>> start(base::Loop& loop, const base::Log& log,
                                                                        const options::Options& options,
                                                                        network::Administration& administration,
-                                                                       const Materials& materials, Listener listener);
+                                                                       const servers::TlsCredentials& credentials,
+                                                                       discovery::Browsing browsing, Listener listener);
     ~Unlocker();
     Unlocker(const Unlocker&) = delete;
     Unlocker& operator=(const Unlocker&) = delete;
 
+    /// The answer of that attempt is not the password, because of `why`: its server is tried again later.
+    void rejected(servers::AttemptId attempt, const std::string& why);
     /// Asks for servers and tries all of them again, now.
     void try_now();
     /// Says in the log, whatever its level, what is known of interfaces and servers.
@@ -62,7 +56,7 @@ public:
 private:
     Unlocker(base::Loop& loop, const base::Log& log, const options::Options& options, network::Administration& administration,
              Listener listener);
-    [[nodiscard]] base::Result<void> open_rooms(const Materials& materials);
+    [[nodiscard]] base::Result<void> open_rooms(const servers::TlsCredentials& credentials, discovery::Browsing browsing);
 
     void on_address_usable(const network::InterfaceAddress& address);
     void on_interface_gone(std::uint32_t interface, bool removed);
@@ -74,7 +68,6 @@ private:
     [[nodiscard]] bool may_be_on_link(const base::Endpoint& endpoint) const;
     void remove_routes_to_configured(const network::InterfaceAddress& address);
     void on_answer(servers::AttemptId attempt, const std::string& server, std::vector<std::byte> answer);
-    void on_decrypted(servers::AttemptId attempt, const std::string& server, base::Result<base::Secret> password);
     void fail(base::Error error);
 
     base::Loop& loop_;
@@ -84,9 +77,8 @@ private:
     Listener listener_;
     network::InterfaceChoice choice_;
     std::vector<options::ServerAddress> configured_;  // --connect or --server
-    bool over_ = false;                               // the password or a failure was told
+    bool over_ = false;                               // a failure was told
 
-    std::unique_ptr<openpgp::Decryptor> decryptor_;
     std::unique_ptr<servers::Servers> servers_;
     std::unique_ptr<discovery::Discovery> discovery_;  // none with --connect
     std::unique_ptr<Interfaces> interfaces_;

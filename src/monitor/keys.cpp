@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include "bootkey/monitor/key_material.hpp"
+#include "bootkey/monitor/keys.hpp"
 
+#include <fcntl.h>
+
+#include <cerrno>
 #include <utility>
 #include <vector>
 
 #include "bootkey/base/file.hpp"
+#include "bootkey/base/text.hpp"
+#include "bootkey/base/unique_fd.hpp"
 #include "bootkey/openpgp/key_files.hpp"
 #include "bootkey/openpgp/tls_key.hpp"
 
@@ -29,29 +34,33 @@ base::Result<servers::TlsIdentity> identity_from_openpgp(const openpgp::KeyFiles
     return servers::TlsIdentity{std::move(key->private_key), std::move(key->public_key), files.seckey, {}};
 }
 
-// gpg reads the secret key later; whether it can be read at all is known now.
 base::Result<void> check_readable(const std::string& path) {
-    const auto content = base::read_secret_file(path, longest_key_file);
-    if (!content) return content.error();
-    return {};
+    const base::UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+    if (file) return {};
+    return base::system_error("cannot open key file " + base::escaped(path), errno, "check the path and its permissions",
+                              base::ExitCode::no_input);
 }
 
 }  // namespace
 
-base::Result<KeyMaterial> load_keys(const options::Options& options, const base::Log& log) {
+base::Result<openpgp::KeyFiles> find_keys(const options::Options& options) {
+    const std::vector<std::string> directories(std::begin(openpgp::key_directories), std::end(openpgp::key_directories));
+    auto files = openpgp::find_key_files({options.pubkey, options.seckey, options.tls_pubkey, options.tls_privkey}, directories);
+    if (!files) return files;
+    for (const std::string& path : {files->pubkey, files->seckey, files->tls_pubkey, files->tls_privkey})
+        if (!path.empty())
+            if (auto readable = check_readable(path); !readable) return std::move(readable).error();
+    return files;
+}
+
+base::Result<servers::TlsCredentials> load_credentials(const openpgp::KeyFiles& files, const options::Options& options,
+                                                       const base::Log& log) {
     const std::string priority = options.priority.empty() ? options::default_priority : options.priority;
     if (auto checked = servers::check_priority(priority); !checked) return std::move(checked).error();
-    const std::vector<std::string> directories(std::begin(openpgp::key_directories), std::end(openpgp::key_directories));
-    const auto files = openpgp::find_key_files({options.pubkey, options.seckey, options.tls_pubkey, options.tls_privkey}, directories);
-    if (!files) return files.error();
-    for (const std::string& path : {files->pubkey, files->seckey})
-        if (auto readable = check_readable(path); !readable) return std::move(readable).error();
-    auto identity = files->tls_privkey.empty() ? identity_from_openpgp(*files) : identity_from_pem(*files);
+    auto identity = files.tls_privkey.empty() ? identity_from_openpgp(files) : identity_from_pem(files);
     if (!identity) return std::move(identity).error();
-    auto credentials = servers::TlsCredentials::load(
+    return servers::TlsCredentials::load(
         std::move(*identity), {.priority = priority, .dh_bits = options.dh_bits, .dh_params = options.dh_params}, log);
-    if (!credentials) return std::move(credentials).error();
-    return KeyMaterial{std::move(*credentials), files->seckey};
 }
 
 }  // namespace bootkey::monitor

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// All that the processes of an unlock say to each other, as values: four small sets, one for each direction, so that what one of
+// them may not say cannot be read from it. One message is one datagram. Nothing here is believed: decode() refuses what is not well
+// formed, and the receiver judges what it asks for.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <tuple>
+#include <variant>
+#include <vector>
+
+#include "bootkey/base/address.hpp"
+#include "bootkey/base/log.hpp"
+#include "bootkey/base/result.hpp"
+#include "bootkey/base/secret.hpp"
+#include "bootkey/servers/progress.hpp"
+
+namespace bootkey::monitor {
+
+/// Bytes of the longest message: an answer of 64 KiB and what is said about it.
+inline constexpr std::size_t longest_message = 72 * 1024;
+
+// Each message lists its fields for the codec by parts(), which takes a message or a constant one.
+
+/// A line for the log; its text is not to be trusted.
+struct LogLine {
+    std::uint8_t verbosity = 0;
+    base::LogFlag flag = base::LogFlag::info;
+    std::string text;
+    static auto parts(auto& self) { return std::tie(self.verbosity, self.flag, self.text); }
+};
+/// Unlocking cannot succeed (wrong key, no permission): the program ends with this error.
+struct Failed {
+    base::Error error;
+    static auto parts(auto& self) { return std::tie(self.error); }
+};
+
+// The requests of network::Administration. `number` comes back in Done.
+struct StartHooks {
+    static auto parts(auto&) { return std::tie(); }
+};
+struct BringUp {
+    std::uint32_t number = 0;
+    std::uint32_t interface = 0;
+    static auto parts(auto& self) { return std::tie(self.number, self.interface); }
+};
+struct AddHostRoute {
+    std::uint32_t number = 0;
+    std::uint32_t interface = 0;
+    base::IpAddress destination;
+    static auto parts(auto& self) { return std::tie(self.number, self.interface, self.destination); }
+};
+struct RemoveHostRoute {
+    std::uint32_t number = 0;
+    std::uint32_t interface = 0;
+    base::IpAddress destination;
+    static auto parts(auto& self) { return std::tie(self.number, self.interface, self.destination); }
+};
+struct LowerConsoleLevel {
+    static auto parts(auto&) { return std::tie(); }
+};
+struct RestoreConsoleLevel {
+    static auto parts(auto&) { return std::tie(); }
+};
+/// A server's whole answer, still encrypted.
+struct Answer {
+    servers::AttemptId attempt = 0;
+    std::string server;  ///< its name, as the network says
+    std::vector<std::byte> message;
+    static auto parts(auto& self) { return std::tie(self.attempt, self.server, self.message); }
+};
+using FromWorker =
+    std::variant<LogLine, Failed, StartHooks, BringUp, AddHostRoute, RemoveHostRoute, LowerConsoleLevel, RestoreConsoleLevel, Answer>;
+
+/// The network hooks are through, or --delay is over.
+struct HooksOver {
+    static auto parts(auto&) { return std::tie(); }
+};
+/// How the request of that number ended.
+struct Done {
+    std::uint32_t number = 0;
+    std::optional<base::Error> error;
+    static auto parts(auto& self) { return std::tie(self.number, self.error); }
+};
+/// The answer of that attempt is not the password. (One that is ends the worker.)
+struct Rejected {
+    servers::AttemptId attempt = 0;
+    std::string why;
+    static auto parts(auto& self) { return std::tie(self.attempt, self.why); }
+};
+struct TryNow {
+    static auto parts(auto&) { return std::tie(); }
+};
+struct LogStatus {
+    static auto parts(auto&) { return std::tie(); }
+};
+using ToWorker = std::variant<HooksOver, Done, Rejected, TryNow, LogStatus>;
+
+/// Decrypt this. One at a time: Password or NotDecrypted comes before the next.
+struct Decrypt {
+    std::vector<std::byte> message;
+    static auto parts(auto& self) { return std::tie(self.message); }
+};
+using ToDecryptor = std::variant<Decrypt>;
+
+struct Password {
+    base::Secret password;
+    static auto parts(auto& self) { return std::tie(self.password); }
+};
+struct NotDecrypted {
+    base::Error error;
+    static auto parts(auto& self) { return std::tie(self.error); }
+};
+using FromDecryptor = std::variant<LogLine, Failed, Password, NotDecrypted>;
+
+/// The bytes of a message, which may hold secrets. `Message` is one of the four sets. Errors (os_error): no memory.
+template <typename Message>
+[[nodiscard]] base::Result<base::Secret> encode(const Message& message);
+/// The message that is all of `bytes`; nothing if they are none of the set `Message`.
+template <typename Message>
+[[nodiscard]] std::optional<Message> decode(std::span<const std::byte> bytes);
+
+}  // namespace bootkey::monitor

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// An unprivileged process of an unlock, as the monitor sees it: forked, spoken to over a channel, started again with growing pauses
+// when it ends by itself, and ended for certain when it is not wanted any more.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "bootkey/base/child_process.hpp"
+#include "bootkey/base/log.hpp"
+#include "bootkey/base/loop.hpp"
+#include "bootkey/base/result.hpp"
+#include "bootkey/base/secret.hpp"
+#include "bootkey/base/unique_fd.hpp"
+#include "bootkey/monitor/channel.hpp"
+
+namespace bootkey::monitor {
+
+class SupervisedProcess {
+public:
+    struct Role {
+        std::string name;  ///< for the log
+        /// What the process does, given its end of the channel; what it returns is its exit status.
+        std::function<int(base::UniqueFd channel)> body;
+        /// It has been started (again); may be empty.
+        std::function<void()> started;
+        /// A message from it. False if that is none that it may send: then it is killed and started again.
+        std::function<bool(base::Secret message)> received;
+        /// It has ended by itself. False if it is not to be started again.
+        std::function<bool()> lost;
+    };
+
+    /// All references must outlive the object; `role`'s functions are called from the loop (`body` in the other process).
+    SupervisedProcess(base::Loop& loop, const base::Log& log, Role role);
+    /// Kills what still runs.
+    ~SupervisedProcess();
+    SupervisedProcess(const SupervisedProcess&) = delete;
+    SupervisedProcess& operator=(const SupervisedProcess&) = delete;
+
+    /// Starts it. Errors (os_error): the kernel has no room for a process.
+    [[nodiscard]] base::Result<void> start();
+    /// Sends it a message of one of the sets in messages.hpp; lost if it is not running just now.
+    template <typename Set>
+    void send(const Set& message) {
+        if (channel_) channel_->send(message);
+    }
+    /// Closes its channel, upon which it ends in order, and calls `then` from the loop when it has, or has been killed because it
+    /// took longer than `limit`.
+    void end(base::Duration limit, std::function<void()> then);
+
+    /// The pause before it is started for the `count`th time again: 0.1 s, doubled up to 10 s.
+    [[nodiscard]] static base::Duration restart_pause(int count);
+    /// One that has run that long is believed to be sound: the pauses begin anew.
+    static constexpr base::Duration sound_after = std::chrono::seconds(60);
+
+private:
+    void on_message(base::Secret message);
+    void on_exit(const std::string& how);
+    void start_again();
+
+    base::Loop& loop_;
+    const base::Log& log_;
+    Role role_;
+    int restarts_ = 0;
+    base::Time started_{};
+    std::function<void()> ended_;  // set while it is being ended
+    std::unique_ptr<base::Timer> restart_timer_;
+    std::unique_ptr<base::Timer> kill_timer_;
+    std::unique_ptr<Channel> channel_;
+    std::unique_ptr<base::ChildProcess> process_;
+};
+
+}  // namespace bootkey::monitor

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include <memory>
+#include <utility>
+
+#include "bootkey/monitor/worker.hpp"
+#include "bootkey/openpgp/decryptor.hpp"
+#include "unprivileged_process.hpp"
+
+namespace bootkey::monitor {
+namespace {
+
+class DecryptorProcess {
+public:
+    DecryptorProcess(base::UniqueFd channel, const options::Options& options)
+        : process_("bootkey-decrypt", std::move(channel), options, [this](const base::Secret& bytes) {
+              auto message = decode<ToDecryptor>(bytes.bytes());
+              if (message) on(std::move(std::get<Decrypt>(*message)));
+              return message.has_value();
+          }) {}
+
+    int run(const openpgp::KeyFiles& keys, const std::string& home, pid_t monitor) {
+        if (auto started = start(keys, home, monitor); !started) say(Failed{std::move(started).error()});
+        return process_.run();
+    }
+
+private:
+    base::Result<void> start(const openpgp::KeyFiles& files, const std::string& home, pid_t monitor) {
+        auto keys = openpgp::read_decryption_keys(files.seckey);
+        if (!keys) return std::move(keys).error();
+        auto confined = process_.confine(sandbox::Role::decryptor, home, monitor);
+        if (!confined) return confined;
+        auto decryptor = openpgp::Decryptor::create(process_.loop(), process_.log(), std::move(*keys), home,
+                                                    [this](base::Error error) { say(Failed{std::move(error)}); });
+        if (!decryptor) return std::move(decryptor).error();
+        decryptor_ = std::move(*decryptor);
+        return {};
+    }
+
+    void on(Decrypt request) {
+        if (!decryptor_) return;
+        decryptor_->decrypt(std::move(request.message), [this](base::Result<base::Secret> password) {
+            if (password)
+                say(Password{std::move(*password)});
+            else
+                say(NotDecrypted{std::move(password).error()});
+        });
+    }
+
+    void say(FromDecryptor message) { process_.monitor().send(message); }
+
+    UnprivilegedProcess<FromDecryptor> process_;
+    std::unique_ptr<openpgp::Decryptor> decryptor_;
+};
+
+}  // namespace
+
+int run_decryptor(base::UniqueFd channel, const options::Options& options, const openpgp::KeyFiles& keys, const std::string& home,
+                  pid_t monitor) {
+    return DecryptorProcess(std::move(channel), options).run(keys, home, monitor);
+}
+
+}  // namespace bootkey::monitor

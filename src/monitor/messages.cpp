@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// On the wire: the message's place in its set, one byte; then its fields in order. Numbers are in the machine's own order, for both
+// ends are one program; texts and bytes begin with their length, four bytes.
+#include "bootkey/monitor/messages.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <type_traits>
+#include <utility>
+
+#include "bootkey/base/file.hpp"
+
+namespace bootkey::monitor {
+namespace {
+
+using base::Secret;
+
+constexpr std::size_t longest_text = 4096;
+
+/// Writes fields into `room`, or, without room, only counts their bytes.
+class Writer {
+public:
+    explicit Writer(Secret* room = nullptr) : room_(room) {}
+
+    template <typename Number>
+    std::enable_if_t<std::is_integral_v<Number>> put(Number number) {
+        raw(std::as_bytes(std::span(&number, 1)));
+    }
+    void put(base::LogFlag flag) { put(static_cast<char>(flag)); }
+    void put(base::ExitCode code) { put(static_cast<std::int32_t>(code)); }
+    void put(const std::string& text) { sized(base::bytes_of(text).first(std::min(text.size(), longest_text))); }
+    void put(const std::vector<std::byte>& bytes) { sized(bytes); }
+    void put(const Secret& secret) { sized(secret.bytes()); }
+    void put(const base::IpAddress& address) { sized(address.bytes()); }
+    void put(const base::Error& error) {
+        put(error.code);
+        for (const std::string* text : {&error.tried, &error.why, &error.advice}) put(*text);
+    }
+    void put(const std::optional<base::Error>& error) {
+        put(std::uint8_t{error.has_value()});
+        if (error) put(*error);
+    }
+
+    [[nodiscard]] std::size_t size() const { return size_; }
+
+private:
+    void raw(std::span<const std::byte> bytes) {
+        size_ += bytes.size();
+        if (room_ != nullptr) static_cast<void>(room_->append(bytes));
+    }
+    void sized(std::span<const std::byte> bytes) {
+        put(static_cast<std::uint32_t>(bytes.size()));
+        raw(bytes);
+    }
+
+    Secret* room_;
+    std::size_t size_ = 0;
+};
+
+class Reader {
+public:
+    explicit Reader(std::span<const std::byte> bytes) : rest_(bytes) {}
+
+    template <typename Number>
+    std::enable_if_t<std::is_integral_v<Number>> get(Number& number) {
+        const auto bytes = raw(sizeof number);
+        if (good_) std::memcpy(&number, bytes.data(), sizeof number);
+    }
+    void get(base::LogFlag& flag) {
+        char letter = 0;
+        get(letter);
+        good_ = good_ && std::strchr("IFNWD", letter) != nullptr && letter != 0;
+        if (good_) flag = static_cast<base::LogFlag>(letter);
+    }
+    void get(base::ExitCode& code) {
+        std::int32_t number = 0;
+        get(number);
+        good_ = good_ && number >= static_cast<int>(base::ExitCode::usage) && number <= static_cast<int>(base::ExitCode::no_permission);
+        if (good_) code = static_cast<base::ExitCode>(number);
+    }
+    void get(std::string& text) {
+        const auto bytes = sized();
+        good_ = good_ && bytes.size() <= longest_text;
+        if (good_) text.assign(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    }
+    void get(std::vector<std::byte>& bytes) {
+        const auto content = sized();
+        bytes.assign(content.begin(), content.end());
+    }
+    void get(Secret& secret) {
+        const auto bytes = sized();
+        auto made = Secret::with_capacity(bytes.size());
+        good_ = good_ && made && made->append(bytes);
+        if (good_) secret = std::move(*made);
+    }
+    void get(base::IpAddress& address) {
+        const auto read = base::IpAddress::from_bytes(sized());
+        good_ = good_ && read;
+        if (good_) address = *read;
+    }
+    void get(base::Error& error) {
+        get(error.code);
+        for (std::string* text : {&error.tried, &error.why, &error.advice}) get(*text);
+    }
+    void get(std::optional<base::Error>& error) {
+        std::uint8_t present = 0;
+        get(present);
+        good_ = good_ && present <= 1;
+        if (good_ && present == 1) get(error.emplace());
+    }
+
+    /// Whether everything was there and nothing is left.
+    [[nodiscard]] bool exhausted() const { return good_ && rest_.empty(); }
+
+private:
+    std::span<const std::byte> raw(std::size_t size) {
+        good_ = good_ && size <= rest_.size();
+        if (!good_) return {};
+        const auto bytes = rest_.first(size);
+        rest_ = rest_.subspan(size);
+        return bytes;
+    }
+    std::span<const std::byte> sized() {
+        std::uint32_t size = 0;
+        get(size);
+        return raw(size);
+    }
+
+    std::span<const std::byte> rest_;
+    bool good_ = true;
+};
+
+template <typename Message, std::size_t... places>
+void make(Message& message, std::size_t place, std::index_sequence<places...>) {
+    ((place == places ? static_cast<void>(message.template emplace<places>()) : void()), ...);
+}
+
+}  // namespace
+
+template <typename Message>
+base::Result<Secret> encode(const Message& message) {
+    const auto write = [&](Writer writer) {
+        writer.put(static_cast<std::uint8_t>(message.index()));
+        std::visit([&](const auto& said) { std::apply([&](const auto&... parts) { (writer.put(parts), ...); }, said.parts(said)); },
+                   message);
+        return writer.size();
+    };
+    const std::size_t size = write(Writer());
+    if (size > longest_message)
+        return base::Error{base::ExitCode::os_error, "cannot tell another process of bootkey", "the message is too long", ""};
+    auto room = Secret::with_capacity(size);
+    if (room) static_cast<void>(write(Writer(&*room)));
+    return room;
+}
+
+template <typename Message>
+std::optional<Message> decode(std::span<const std::byte> bytes) {
+    Reader reader(bytes);
+    std::uint8_t place = 0;
+    reader.get(place);
+    if (bytes.empty() || place >= std::variant_size_v<Message>) return std::nullopt;
+    Message message;
+    make(message, place, std::make_index_sequence<std::variant_size_v<Message>>());
+    std::visit([&](auto& said) { std::apply([&](auto&... parts) { (reader.get(parts), ...); }, said.parts(said)); }, message);
+    if (!reader.exhausted()) return std::nullopt;
+    return message;
+}
+
+template base::Result<Secret> encode(const FromWorker&);
+template base::Result<Secret> encode(const ToWorker&);
+template base::Result<Secret> encode(const ToDecryptor&);
+template base::Result<Secret> encode(const FromDecryptor&);
+template std::optional<FromWorker> decode(std::span<const std::byte>);
+template std::optional<ToWorker> decode(std::span<const std::byte>);
+template std::optional<ToDecryptor> decode(std::span<const std::byte>);
+template std::optional<FromDecryptor> decode(std::span<const std::byte>);
+
+}  // namespace bootkey::monitor

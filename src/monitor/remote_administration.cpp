@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "bootkey/monitor/remote_administration.hpp"
+
+#include <utility>
+
+namespace bootkey::monitor {
+
+std::uint32_t RemoteAdministration::remember(Done done) {
+    waiting_.emplace(next_number_, std::move(done));
+    return next_number_++;
+}
+
+void RemoteAdministration::start_hooks(std::function<void()> proceed) {
+    proceed_ = std::move(proceed);
+    say(StartHooks{});
+}
+
+void RemoteAdministration::bring_up(std::uint32_t interface, Done done) {
+    say(BringUp{remember(std::move(done)), interface});
+}
+
+void RemoteAdministration::add_host_route(const base::IpAddress& destination, std::uint32_t interface, Done done) {
+    say(AddHostRoute{remember(std::move(done)), interface, destination});
+}
+
+void RemoteAdministration::remove_host_route(const base::IpAddress& destination, std::uint32_t interface, Done done) {
+    say(RemoveHostRoute{remember(std::move(done)), interface, destination});
+}
+
+void RemoteAdministration::hooks_over() {
+    if (const auto proceed = std::exchange(proceed_, {})) proceed();
+}
+
+void RemoteAdministration::done(const monitor::Done& answer) {
+    auto waiting = waiting_.extract(answer.number);
+    if (waiting.empty()) return;
+    if (answer.error)
+        waiting.mapped()(*answer.error);
+    else
+        waiting.mapped()({});
+}
+
+}  // namespace bootkey::monitor

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "bootkey/monitor/worker.hpp"
+
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "bootkey/monitor/keys.hpp"
+#include "bootkey/monitor/remote_administration.hpp"
+#include "bootkey/unlock/unlocker.hpp"
+#include "unprivileged_process.hpp"
+
+namespace bootkey::monitor {
+namespace {
+
+constexpr int tls_debug_level = 5;  // handshakes and records, no contents (gnutls_global_set_log_level(3) takes 0-9)
+
+class Worker {
+public:
+    Worker(base::UniqueFd channel, const options::Options& options)
+        : process_("bootkey-worker", std::move(channel), options,
+                   [this](const base::Secret& bytes) {
+                       const auto message = decode<ToWorker>(bytes.bytes());
+                       if (message) std::visit([this](const auto& said) { on(said); }, *message);
+                       return message.has_value();
+                   }),
+          options_(options) {}
+    // GnuTLS may still have something to say when the library is unloaded, after the log is gone.
+    ~Worker() {
+        if (options_.debug) servers::set_tls_debug(0, {});
+    }
+    Worker(const Worker&) = delete;
+    Worker& operator=(const Worker&) = delete;
+
+    base::Result<void> start(const openpgp::KeyFiles& keys, discovery::Browsing browsing, pid_t monitor) {
+        if (options_.debug)
+            servers::set_tls_debug(tls_debug_level, [this](const std::string& line) { process_.log().debug(line); });
+        auto credentials = load_credentials(keys, options_, process_.log());
+        if (!credentials) return std::move(credentials).error();
+        credentials_.emplace(std::move(*credentials));
+        auto confined = process_.confine(sandbox::Role::worker, {}, monitor);
+        if (!confined) return confined;
+        administration_ = std::make_unique<RemoteAdministration>(process_.monitor());
+        auto unlocker = unlock::Unlocker::start(
+            process_.loop(), process_.log(), options_, *administration_, *credentials_, browsing,
+            {.answer = [this](servers::AttemptId attempt, const std::string& server,
+                              std::vector<std::byte> message) { say(Answer{attempt, server, std::move(message)}); },
+             .failed = [this](base::Error error) { say(Failed{std::move(error)}); }});
+        if (!unlocker) return std::move(unlocker).error();
+        unlocker_ = std::move(*unlocker);
+        return {};
+    }
+
+    int run(const openpgp::KeyFiles& keys, discovery::Browsing browsing, pid_t monitor) {
+        if (auto started = start(keys, browsing, monitor); !started) say(Failed{std::move(started).error()});
+        return process_.run();
+    }
+
+private:
+    void say(FromWorker message) { process_.monitor().send(message); }
+
+    void on(const HooksOver&) {
+        if (administration_) administration_->hooks_over();
+    }
+    void on(const Done& answer) {
+        if (administration_) administration_->done(answer);
+    }
+    void on(const Rejected& verdict) {
+        if (unlocker_) unlocker_->rejected(verdict.attempt, verdict.why);
+    }
+    void on(const TryNow&) {
+        if (unlocker_) unlocker_->try_now();
+    }
+    void on(const LogStatus&) {
+        if (unlocker_) unlocker_->log_status();
+    }
+
+    UnprivilegedProcess<FromWorker> process_;
+    const options::Options& options_;
+    std::optional<servers::TlsCredentials> credentials_;
+    std::unique_ptr<RemoteAdministration> administration_;
+    std::unique_ptr<unlock::Unlocker> unlocker_;
+};
+
+}  // namespace
+
+int run_worker(base::UniqueFd channel, const options::Options& options, const openpgp::KeyFiles& keys, discovery::Browsing browsing,
+               pid_t monitor) {
+    return Worker(std::move(channel), options).run(keys, browsing, monitor);
+}
+
+}  // namespace bootkey::monitor

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "bootkey/monitor/messages.hpp"
+
+#include <catch2/catch.hpp>
+#include <string_view>
+
+#include "bootkey/base/file.hpp"
+
+using namespace bootkey;
+using namespace bootkey::monitor;
+
+namespace {
+
+std::vector<std::byte> bytes_of(std::string_view text) {
+    const auto bytes = base::bytes_of(text);
+    return {bytes.begin(), bytes.end()};
+}
+
+/// The message as it arrives at the other end.
+template <typename Set>
+Set carried(const Set& message) {
+    const auto encoded = encode(message);
+    REQUIRE(encoded);
+    auto decoded = decode<Set>(encoded->bytes());
+    REQUIRE(decoded);
+    REQUIRE(decoded->index() == message.index());
+    return std::move(*decoded);
+}
+
+template <typename Set>
+std::vector<std::byte> encoded(const Set& message) {
+    const auto secret = encode(message);
+    REQUIRE(secret);
+    return {secret->bytes().begin(), secret->bytes().end()};
+}
+
+const base::Error error{base::ExitCode::no_permission, "cannot do it", "not allowed", "ask somebody"};
+
+}  // namespace
+
+TEST_CASE("what the worker says arrives as it was said") {
+    const auto line = std::get<LogLine>(carried<FromWorker>(LogLine{3, base::LogFlag::warning, "text \n\x01"}));
+    CHECK(line.verbosity == 3);
+    CHECK(line.flag == base::LogFlag::warning);
+    CHECK(line.text == "text \n\x01");
+    CHECK(std::get<Failed>(carried<FromWorker>(Failed{error})).error.message() == error.message());
+    CHECK(std::get<BringUp>(carried<FromWorker>(BringUp{7, 0xffffffff})).interface == 0xffffffff);
+    for (const char* text : {"192.0.2.1", "2001:db8::1"}) {
+        const auto address = *base::IpAddress::parse(text);
+        const auto route = std::get<AddHostRoute>(carried<FromWorker>(AddHostRoute{1, 2, address}));
+        CHECK(route.number == 1);
+        CHECK(route.interface == 2);
+        CHECK(route.destination == address);
+        CHECK(std::get<RemoveHostRoute>(carried<FromWorker>(RemoveHostRoute{1, 2, address})).destination == address);
+    }
+    carried<FromWorker>(StartHooks{});
+    carried<FromWorker>(LowerConsoleLevel{});
+    carried<FromWorker>(RestoreConsoleLevel{});
+    const auto answer =
+        std::get<Answer>(carried<FromWorker>(Answer{1ULL << 40, "Mandos", std::vector<std::byte>(64 * 1024, std::byte{0x5a})}));
+    CHECK(answer.attempt == 1ULL << 40);
+    CHECK(answer.server == "Mandos");
+    CHECK(answer.message == std::vector<std::byte>(64 * 1024, std::byte{0x5a}));
+}
+
+TEST_CASE("what the monitor and the decryptor say arrives as it was said") {
+    carried<ToWorker>(HooksOver{});
+    carried<ToWorker>(TryNow{});
+    carried<ToWorker>(LogStatus{});
+    CHECK_FALSE(std::get<Done>(carried<ToWorker>(Done{4, std::nullopt})).error);
+    const auto done = std::get<Done>(carried<ToWorker>(Done{4, error}));
+    CHECK(done.number == 4);
+    REQUIRE(done.error);
+    CHECK(done.error->code == base::ExitCode::no_permission);
+    CHECK(done.error->advice == "ask somebody");
+    CHECK(std::get<Rejected>(carried<ToWorker>(Rejected{9, "no"})).why == "no");
+    CHECK(std::get<Decrypt>(carried<ToDecryptor>(Decrypt{bytes_of("message")})).message == bytes_of("message"));
+    CHECK(std::get<NotDecrypted>(carried<FromDecryptor>(NotDecrypted{error})).error.why == "not allowed");
+
+    auto password = base::Secret::with_capacity(64 * 1024);
+    REQUIRE(password);
+    REQUIRE(password->append(std::vector<std::byte>(64 * 1024, std::byte{0})));
+    const FromDecryptor message(Password{std::move(*password)});
+    CHECK(std::get<Password>(carried(message)).password.size() == 64 * 1024);
+}
+
+TEST_CASE("a message is refused if it is cut, longer than it should be, or of another set") {
+    const std::vector<std::vector<std::byte>> messages = {
+        encoded<FromWorker>(LogLine{1, base::LogFlag::info, "text"}), encoded<FromWorker>(Failed{error}),
+        encoded<FromWorker>(AddHostRoute{1, 2, *base::IpAddress::parse("192.0.2.1")}),
+        encoded<FromWorker>(Answer{1, "server", bytes_of("message")})};
+    for (auto message : messages) {
+        for (std::size_t length = 0; length < message.size(); ++length)
+            CHECK_FALSE(decode<FromWorker>(std::span(message).first(length)));
+        message.push_back(std::byte{0});
+        CHECK_FALSE(decode<FromWorker>(message));
+    }
+    for (unsigned place = std::variant_size_v<FromWorker>; place < 256; ++place)
+        CHECK_FALSE(decode<FromWorker>(std::vector{static_cast<std::byte>(place)}));
+}
+
+TEST_CASE("a field is refused if it has a value that it cannot have") {
+    auto line = encoded<FromWorker>(LogLine{1, base::LogFlag::info, "text"});
+    line[2] = std::byte{'X'};
+    CHECK_FALSE(decode<FromWorker>(line));
+    line[2] = std::byte{0};
+    CHECK_FALSE(decode<FromWorker>(line));
+
+    auto failed = encoded<FromWorker>(Failed{error});
+    for (const int status : {0, 1, 63, 78, 255}) {  // 0 above all: a worker does not say that all is well
+        failed[1] = static_cast<std::byte>(status);
+        CHECK_FALSE(decode<FromWorker>(failed));
+    }
+
+    auto route = encoded<FromWorker>(AddHostRoute{1, 2, *base::IpAddress::parse("192.0.2.1")});
+    route[9] = std::byte{5};  // the length of an address
+    route.push_back(std::byte{1});
+    CHECK_FALSE(decode<FromWorker>(route));
+
+    auto text = encoded<FromWorker>(LogLine{1, base::LogFlag::info, std::string(5000, 'x')});  // cut to what may be sent
+    CHECK(std::get<LogLine>(*decode<FromWorker>(text)).text.size() == 4096);
+    text[3 + 1] = std::byte{0x11};  // 0x1100 bytes
+    text.insert(text.end(), 0x100, std::byte{'x'});
+    CHECK_FALSE(decode<FromWorker>(text));
+}
+
+TEST_CASE("a message that is longer than any may be is not sent") {
+    CHECK_FALSE(encode<FromWorker>(Answer{1, "server", std::vector<std::byte>(longest_message)}));
+}

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "bootkey/monitor/supervised_process.hpp"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+#include <csignal>
+#include <string>
+#include <vector>
+
+#include "bootkey/base/event_loop.hpp"
+
+using namespace bootkey;
+using namespace bootkey::monitor;
+using namespace std::chrono_literals;
+
+namespace {
+
+void say(const base::UniqueFd& channel, const std::string& text) {
+    if (send(channel.get(), text.data(), text.size(), MSG_NOSIGNAL) < 0) _exit(99);
+}
+
+/// Waits, in the other process, until the channel is closed.
+void wait_for_close(const base::UniqueFd& channel) {
+    char byte;
+    for (ssize_t size = -1; size != 0; size = recv(channel.get(), &byte, 1, 0))
+        if (size < 0) usleep(1000);
+}
+
+struct Scene {
+    std::unique_ptr<base::EventLoop> loop = std::move(*base::EventLoop::create());
+    base::Log log;
+    std::vector<std::string> lines, received;
+    int starts = 0, losses = 0;
+    bool again = true, sensible = true;
+    std::unique_ptr<SupervisedProcess> process;
+
+    explicit Scene(std::function<int(base::UniqueFd)> body) {
+        log.add_sink([this](const base::LogEntry& entry) { lines.push_back(entry.text); });
+        process = std::make_unique<SupervisedProcess>(
+            *loop, log,
+            SupervisedProcess::Role{.name = "helper",
+                                    .body = std::move(body),
+                                    .started = [this] { ++starts; },
+                                    .received =
+                                        [this](const base::Secret& message) {
+                                            received.emplace_back(reinterpret_cast<const char*>(message.bytes().data()), message.size());
+                                            return sensible;
+                                        },
+                                    .lost =
+                                        [this] {
+                                            ++losses;
+                                            return again;
+                                        }});
+        REQUIRE(process->start());
+    }
+    template <typename Condition>
+    bool run_until(Condition condition, base::Duration limit = 5s) {
+        const auto deadline = loop->now() + limit;
+        while (!condition() && loop->now() < deadline) {
+            const auto stop = loop->timer([this] { loop->stop(); });
+            stop->arm(5ms);
+            loop->run();
+        }
+        return condition();
+    }
+};
+
+}  // namespace
+
+TEST_CASE("a process that ends by itself is heard to the last word and started again") {
+    Scene scene([](const base::UniqueFd& channel) {
+        say(channel, "last words");
+        return 3;
+    });
+    REQUIRE(scene.run_until([&] { return scene.starts >= 3; }));
+    CHECK(scene.losses >= 2);
+    CHECK(scene.received.size() >= 2);
+    CHECK(scene.received[0] == "last words");
+    CHECK(scene.lines[0] == "the helper ended with exit status 3; it is started again in 0.1 s");
+    CHECK(scene.lines[1] == "the helper ended with exit status 3; it is started again in 0.2 s");
+}
+
+TEST_CASE("a process that crashes is not started again if that is not wanted") {
+    Scene scene([](const base::UniqueFd&) -> int {
+        (void)raise(SIGKILL);
+        return 0;
+    });
+    scene.again = false;
+    REQUIRE(scene.run_until([&] { return scene.losses == 1; }));
+    CHECK_THAT(scene.lines[0], Catch::Contains("signal 9 (Killed)"));
+    CHECK_FALSE(scene.run_until([&] { return scene.starts > 1; }, 300ms));
+}
+
+TEST_CASE("a process whose body throws ends, and nothing of the parent's with it") {
+    Scene scene([](const base::UniqueFd&) -> int { throw std::runtime_error("thrown in a test"); });
+    scene.again = false;
+    REQUIRE(scene.run_until([&] { return scene.losses == 1; }));
+    CHECK_THAT(scene.lines[0], Catch::Contains("exit status 71"));
+}
+
+TEST_CASE("a process that says what it may not say is killed") {
+    Scene scene([](const base::UniqueFd& channel) {
+        say(channel, "nonsense");
+        wait_for_close(channel);
+        return 0;
+    });
+    scene.sensible = false;
+    scene.again = false;
+    REQUIRE(scene.run_until([&] { return scene.losses == 1; }));
+    CHECK(scene.received == std::vector<std::string>{"nonsense"});
+}
+
+TEST_CASE("a process that closes its channel is killed") {
+    Scene scene([](base::UniqueFd channel) {
+        channel.reset();
+        sleep(60);
+        return 0;
+    });
+    scene.again = false;
+    CHECK(scene.run_until([&] { return scene.losses == 1; }));
+}
+
+TEST_CASE("a process ends in order when its channel is closed") {
+    Scene scene([](const base::UniqueFd& channel) {
+        say(channel, "ready");
+        wait_for_close(channel);
+        return 0;
+    });
+    REQUIRE(scene.run_until([&] { return !scene.received.empty(); }));
+    bool ended = false;
+    scene.process->end(5s, [&] { ended = true; });
+    CHECK_FALSE(ended);
+    CHECK(scene.run_until([&] { return ended; }));
+    CHECK(scene.losses == 0);
+    CHECK(scene.lines.empty());
+}
+
+TEST_CASE("a process that does not end in order is killed") {
+    Scene scene([](const base::UniqueFd& channel) {
+        say(channel, "ready");
+        for (;;) pause();
+        return 0;
+    });
+    REQUIRE(scene.run_until([&] { return !scene.received.empty(); }));
+    bool ended = false;
+    scene.process->end(100ms, [&] { ended = true; });
+    CHECK(scene.run_until([&] { return ended; }));
+}
+
+TEST_CASE("a process that waits to be started again can be ended") {
+    Scene scene([](const base::UniqueFd&) { return 1; });
+    REQUIRE(scene.run_until([&] { return scene.losses == 1; }));
+    bool ended = false;
+    scene.process->end(5s, [&] { ended = true; });
+    CHECK(scene.run_until([&] { return ended; }));
+    CHECK_FALSE(scene.run_until([&] { return scene.starts > 1; }, 300ms));
+}
+
+TEST_CASE("the pauses between starts are doubled up to ten seconds") {
+    CHECK(SupervisedProcess::restart_pause(1) == 100ms);
+    CHECK(SupervisedProcess::restart_pause(2) == 200ms);
+    CHECK(SupervisedProcess::restart_pause(7) == 6400ms);
+    CHECK(SupervisedProcess::restart_pause(8) == 10s);
+    CHECK(SupervisedProcess::restart_pause(1000) == 10s);
+}
