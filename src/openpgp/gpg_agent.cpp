@@ -38,7 +38,7 @@ base::Result<std::string> socket_path(const std::string& home) {
     const base::UniqueFd writing(ends[1]);
     const auto ended = base::run_and_wait({.program = "/usr/bin/gpgconf",
                                            .arguments = {"gpgconf", "--homedir", home, "--list-dirs", "agent-socket"},
-                                           .environment = {"PATH=/usr/bin:/bin"},
+                                           .environment = {"PATH=/usr/bin:/bin", "HOME=" + home},
                                            .standard_output = writing.get()},
                                           base::from_seconds(5));
     if (!ended) return no_gpgconf(ended.error().message());
@@ -92,7 +92,7 @@ base::Command agent_command(const std::string& home, int socket, bool loopback_p
                          "--disable-check-own-socket",
                          "--no-allow-external-cache",
                          loopback_pinentry ? "--allow-loopback-pinentry" : "--no-allow-loopback-pinentry"};
-    command.environment = {"PATH=/usr/bin:/bin", "LISTEN_FDS=1"};
+    command.environment = {"PATH=/usr/bin:/bin", "HOME=" + home, "LISTEN_FDS=1"};
     command.die_with_parent = true;
     command.listening_socket = socket;
     return command;

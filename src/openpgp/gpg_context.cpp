@@ -11,11 +11,15 @@ namespace {
 
 // What gpg gets as its environment while an object of this lives. GPGME passes on the process's, which may be that of a
 // hostile caller (PATH, by which GPGME searches, LD_PRELOAD), and has no other way to name the home that does not run
-// gpg once more.
+// gpg once more. HOME, lest gpg search the user database for it: that loads whatever modules the system has for users
+// (LDAP, systemd), which a confined process must not run.
 class GpgEnvironment {
 public:
     explicit GpgEnvironment(const std::string& home)
-        : home_("GNUPGHOME=" + home), variables_{path_.data(), home_.data(), nullptr}, before_(environ) {
+        : gpg_home_("GNUPGHOME=" + home),
+          home_("HOME=" + home),
+          variables_{path_.data(), gpg_home_.data(), home_.data(), nullptr},
+          before_(environ) {
         environ = variables_.data();
     }
     ~GpgEnvironment() { environ = before_; }
@@ -24,8 +28,9 @@ public:
 
 private:
     std::string path_ = "PATH=/usr/bin:/bin";
+    std::string gpg_home_;
     std::string home_;
-    std::array<char*, 3> variables_;
+    std::array<char*, 4> variables_;
     char** before_;
 };
 
