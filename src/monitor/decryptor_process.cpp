@@ -27,6 +27,7 @@ private:
     base::Result<void> start(const openpgp::KeyFiles& files, const std::string& home, pid_t monitor) {
         auto keys = openpgp::read_decryption_keys(files.seckey);
         if (!keys) return std::move(keys).error();
+        say(KeysGood{});
         auto confined = process_.confine(sandbox::Role::decryptor, home, monitor);
         if (!confined) return confined;
         auto decryptor = openpgp::Decryptor::create(process_.loop(), process_.log(), std::move(*keys), home,

@@ -169,6 +169,7 @@ bool Monitor::on_decryptor_message(const base::Secret& bytes) {
 // Nobody knows whether a packet did that to it; avahi-core is what reads most of them.
 bool Monitor::on_worker_lost() {
     browsing_ = discovery::Browsing::off;
+    worker_ready_ = false;
     for (Pending& pending : answers_) pending.worker_waits = false;
     return !outcome_;
 }
@@ -196,6 +197,22 @@ void Monitor::on(const Failed& failure) {
     on_failed(failure.error);
 }
 
+void Monitor::on(const StartHooks&) {
+    worker_ready_ = true;
+    begin_when_ready();
+}
+
+void Monitor::on(const KeysGood&) {
+    keys_good_ = true;
+    begin_when_ready();
+}
+
+void Monitor::begin_when_ready() {
+    if (!keys_good_ || !worker_ready_ || outcome_) return;
+    worker_ready_ = false;
+    guard_->request(StartHooks{}, [this](const ToWorker& reply) { tell_worker(reply); });
+}
+
 void Monitor::on(Answer answer) {
     if (answers_.size() >= most_answers)
         return tell_worker(Rejected{answer.attempt, "too many other answers are waiting to be decrypted"});
@@ -204,11 +221,15 @@ void Monitor::on(Answer answer) {
 }
 
 void Monitor::decrypt_next() {
-    if (!answers_.empty() && decryptor_) decryptor_->send(ToDecryptor(Decrypt{answers_.front().answer.message}));
+    if (answers_.empty() || !decryptor_) return;
+    const Answer& next = answers_.front().answer;
+    log_.info(3, format("decrypting the %zu bytes that %s answered", next.message.size(), escaped(next.server).c_str()));
+    decryptor_->send(ToDecryptor(Decrypt{next.message}));
 }
 
 void Monitor::on(Password password) {
     if (answers_.empty()) return;
+    log_.info(3, format("the answer of %s is decrypted", escaped(answers_.front().answer.server).c_str()));
     on_password(std::move(password.password), answers_.front().answer.server);
 }
 
@@ -228,7 +249,7 @@ void Monitor::judge(const std::string& why) {
 void Monitor::on_password(base::Secret password, const std::string& server) {
     if (outcome_ || writing_) return;
     writing_ = true;
-    worker_.reset();  // first answer wins: all other attempts end here
+    tell_worker(Accepted{});  // first answer wins: all other attempts end now
     sink_->write(std::move(password), [this, server](const base::Result<void>& written) {
         if (!written) return on_failed(written.error());
         log_.info(2, format("the password from %s was written to standard output", escaped(server).c_str()));
@@ -252,6 +273,7 @@ void Monitor::restart() {
         guard_.reset();
         administration_.reset();
         browsing_ = discovery::Browsing::on;
+        keys_good_ = worker_ready_ = false;
         if (const auto started = start_unlocking(); !started) on_failed(started.error());
     });
 }

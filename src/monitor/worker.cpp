@@ -65,6 +65,9 @@ private:
     void on(const Done& answer) {
         if (administration_) administration_->done(answer);
     }
+    void on(const Accepted&) {
+        if (unlocker_) unlocker_->accepted();
+    }
     void on(const Rejected& verdict) {
         if (unlocker_) unlocker_->rejected(verdict.attempt, verdict.why);
     }

@@ -224,6 +224,7 @@ NetworkHooks::NetworkHooks(base::Loop& loop, const base::Log& log, HookSettings 
 NetworkHooks::~NetworkHooks() = default;
 
 void NetworkHooks::start(std::function<void()> proceed) {
+    started_ = true;
     proceed_ = std::move(proceed);
     timer_ = loop_.timer([this] {
         log_.info(2, base::format("network hooks still run after %g s: going on without waiting for them",
@@ -246,6 +247,10 @@ void NetworkHooks::go_on() {
 void NetworkHooks::stop(base::Duration budget, const std::function<void()>& done) {
     proceed_ = nullptr;
     run_.reset();
+    if (!started_) {
+        timer_ = loop_.timer(done);
+        return timer_->arm({});
+    }
     const base::Time deadline = loop_.now() + budget;
     timer_ = loop_.timer([this, done] {
         run_->warn_of_rest("bootkey ends");

@@ -186,6 +186,12 @@ void Unlocker::on_answer(servers::AttemptId attempt, const std::string& server, 
     if (!over_) listener_.answer(attempt, server, std::move(answer));
 }
 
+void Unlocker::accepted() {
+    over_ = true;
+    servers_.reset();
+    discovery_.reset();
+}
+
 void Unlocker::rejected(servers::AttemptId attempt, const std::string& why) {
     if (!over_) servers_->reject(attempt, why);
 }

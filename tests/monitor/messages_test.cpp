@@ -65,6 +65,7 @@ TEST_CASE("what the worker says arrives as it was said") {
 
 TEST_CASE("what the monitor and the decryptor say arrives as it was said") {
     carried<ToWorker>(HooksOver{});
+    carried<ToWorker>(Accepted{});
     carried<ToWorker>(TryNow{});
     carried<ToWorker>(LogStatus{});
     CHECK_FALSE(std::get<Done>(carried<ToWorker>(Done{4, std::nullopt})).error);
@@ -75,6 +76,7 @@ TEST_CASE("what the monitor and the decryptor say arrives as it was said") {
     CHECK(done.error->advice == "ask somebody");
     CHECK(std::get<Rejected>(carried<ToWorker>(Rejected{9, "no"})).why == "no");
     CHECK(std::get<Decrypt>(carried<ToDecryptor>(Decrypt{bytes_of("message")})).message == bytes_of("message"));
+    carried<FromDecryptor>(KeysGood{});
     CHECK(std::get<NotDecrypted>(carried<FromDecryptor>(NotDecrypted{error})).error.why == "not allowed");
 
     auto password = base::Secret::with_capacity(64 * 1024);

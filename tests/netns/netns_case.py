@@ -5,6 +5,7 @@ A file is run as `BOOTKEY=build/dev/src/bootkey tests/netns/zeroconf_test.py [-k
 namespaces cannot be made it says why and ends with 77, which ctest lists as skipped.
 """
 
+import contextlib
 import glob
 import os
 import signal
@@ -27,6 +28,17 @@ def mandos_client():
     """Debian's mandos-client, if tools/packages.sh has unpacked it; else None."""
     found = glob.glob(os.path.join(REPOSITORY, "build/peers/mandos-client/usr/lib/*/mandos/plugins.d/mandos-client"))
     return found[0] if found else None
+
+
+def below(pid):
+    """All processes below one: {pid: name}."""
+    found = {}
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/task/{pid}/children") as file:
+        for child in map(int, file.read().split()):
+            with contextlib.suppress(OSError), open(f"/proc/{child}/comm") as name:
+                found[child] = name.read().strip()
+            found.update(below(child))
+    return found
 
 
 class NetnsCase(unittest.TestCase):
@@ -69,10 +81,14 @@ class NetnsCase(unittest.TestCase):
         return self.start(host, *options, **process_options).finish(timeout)
 
     def wrap_program(self, host, program, script):
-        """On this host alone, put a shell script in a program's place; $REAL is the program itself."""
+        """On this host alone, put a shell script in a program's place; $REAL is the program itself.
+
+        It is below /usr, where a confined process may execute programs.
+        """
         name = os.path.basename(program)
-        wrapper = self.lab.file(f"wrapped-{name}", f"#!/bin/sh\nREAL=/run/real-{name}\n{script}\n", 0o755)
-        host.check(["sh", "-c", f": >/run/real-{name} && mount --bind {program} /run/real-{name} && "
+        real = f"/usr/games/real-{name}"
+        wrapper = self.lab.file(f"wrapped-{name}", f"#!/bin/sh\nREAL={real}\n{script}\n", 0o755)
+        host.check(["sh", "-c", f"mount -t tmpfs tmpfs /usr/games && : >{real} && mount --bind {program} {real} && "
                                 f"mount --bind {wrapper} {program}"])
 
     def alive(self, process, seconds=0.0):

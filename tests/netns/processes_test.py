@@ -2,26 +2,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The processes of an unlock: what each of them may do, and what comes of it when one ends, stops or goes mad."""
 
-import contextlib
 import os
 import signal
 
 import lab
 import netns_case
-from netns_case import PASSWORD
+from netns_case import PASSWORD, below
 
 WORKER, DECRYPTOR = "bootkey-worker", "bootkey-decrypt"
-
-
-def below(pid):
-    """All processes below one: {pid: name}."""
-    found = {}
-    with contextlib.suppress(OSError), open(f"/proc/{pid}/task/{pid}/children") as file:
-        for child in map(int, file.read().split()):
-            with contextlib.suppress(OSError), open(f"/proc/{child}/comm") as name:
-                found[child] = name.read().strip()
-            found.update(below(child))
-    return found
 
 
 def status(pid):

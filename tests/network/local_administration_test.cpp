@@ -103,6 +103,10 @@ TEST_CASE("an administration that is destroyed while its stop hooks run puts eve
               write_text(f.hooks + "/a", "#!/bin/sh\n[ $1 = start ] || exec sleep 1000\n");
               chmod((f.hooks + "/a").c_str(), 0755);
               f.open();
+              bool started = false;
+              f.administration->start_hooks([&started] { started = true; });
+              EXPECT(run_until(
+                  *f.loop, [&started] { return started; }, 5s));
               f.administration->bring_up(if_nametoindex("one"), f.answer());
               EXPECT(f.wait(1) && is_up("one"));
               f.administration->put_back(f.answer());

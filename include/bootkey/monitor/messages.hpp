@@ -87,7 +87,11 @@ struct Done {
     std::optional<base::Error> error;
     static auto parts(auto& self) { return std::tie(self.number, self.error); }
 };
-/// The answer of that attempt is not the password. (One that is ends the worker.)
+/// The password is found: nothing is to be tried any more.
+struct Accepted {
+    static auto parts(auto&) { return std::tie(); }
+};
+/// The answer of that attempt is not the password.
 struct Rejected {
     servers::AttemptId attempt = 0;
     std::string why;
@@ -99,7 +103,7 @@ struct TryNow {
 struct LogStatus {
     static auto parts(auto&) { return std::tie(); }
 };
-using ToWorker = std::variant<HooksOver, Done, Rejected, TryNow, LogStatus>;
+using ToWorker = std::variant<HooksOver, Done, Accepted, Rejected, TryNow, LogStatus>;
 
 /// Decrypt this. One at a time: Password or NotDecrypted comes before the next.
 struct Decrypt {
@@ -116,7 +120,11 @@ struct NotDecrypted {
     base::Error error;
     static auto parts(auto& self) { return std::tie(self.error); }
 };
-using FromDecryptor = std::variant<LogLine, Failed, Password, NotDecrypted>;
+/// The keys can be read and used.
+struct KeysGood {
+    static auto parts(auto&) { return std::tie(); }
+};
+using FromDecryptor = std::variant<LogLine, Failed, KeysGood, Password, NotDecrypted>;
 
 /// The bytes of a message, which may hold secrets. `Message` is one of the four sets. Errors (os_error): no memory.
 template <typename Message>

@@ -59,9 +59,12 @@ private:
     void tell_worker(const ToWorker& message);
     void on(const LogLine& line) const;
     void on(const Failed& failure);
+    void on(const StartHooks& request);
+    void on(const KeysGood& news);
     void on(Answer answer);
     void on(Password password);
     void on(const NotDecrypted& verdict);
+    void begin_when_ready();
     void decrypt_next();
     void judge(const std::string& why);
 
@@ -85,6 +88,8 @@ private:
     std::optional<GuardedAdministration> guard_;
     discovery::Browsing browsing_ = discovery::Browsing::on;
     std::string home_;  // the decryptor's
+    bool keys_good_ = false;      // as the decryptor says, and
+    bool worker_ready_ = false;   // the worker asks for network hooks: nothing on the machine is touched before both
     std::unique_ptr<SupervisedProcess> worker_;
     std::unique_ptr<SupervisedProcess> decryptor_;
     struct Pending {

@@ -50,7 +50,7 @@ public:
     void start(std::function<void()> proceed);
     /// Kills start hooks that still run and runs every hook with "stop" in the same way, but within `budget` for all of
     /// them: each gets its share before the next begins, and at its end those that still run are killed. Then calls
-    /// `done` once from the loop. A `proceed` that is still due is not called any more.
+    /// `done` once from the loop. A `proceed` that is still due is not called any more. Runs none if start() was never called.
     void stop(base::Duration budget, const std::function<void()>& done);
 
 private:
@@ -59,6 +59,7 @@ private:
     base::Loop& loop_;
     const base::Log& log_;
     HookSettings settings_;
+    bool started_ = false;
     std::function<void()> proceed_;  // while it is due
     std::unique_ptr<HookRun> run_;
     std::unique_ptr<base::Timer> timer_;  // until proceed, or for the stop hooks' budget

@@ -46,6 +46,8 @@ public:
     Unlocker(const Unlocker&) = delete;
     Unlocker& operator=(const Unlocker&) = delete;
 
+    /// The password is found: all attempts end, and nothing more is done.
+    void accepted();
     /// The answer of that attempt is not the password, because of `why`: its server is tried again later.
     void rejected(servers::AttemptId attempt, const std::string& why);
     /// Asks for servers and tries all of them again, now.
@@ -77,7 +79,7 @@ private:
     Listener listener_;
     network::InterfaceChoice choice_;
     std::vector<options::ServerAddress> configured_;  // --connect or --server
-    bool over_ = false;                               // a failure was told
+    bool over_ = false;                               // the password is found, or a failure was told
 
     std::unique_ptr<servers::Servers> servers_;
     std::unique_ptr<discovery::Discovery> discovery_;  // none with --connect
