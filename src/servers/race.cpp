@@ -184,14 +184,15 @@ void Race::answered(AttemptId attempt) {
     cancel_if(server, "it has answered", [](const Try&) { return true; });
 }
 
-void Race::rejected(AttemptId attempt, const std::string& why, base::Time now) {
+std::optional<std::string> Race::rejected(AttemptId attempt, const std::string& why, base::Time now) {
     const auto found = std::find_if(servers_.begin(), servers_.end(),
                                     [&](const auto& entry) { return entry.second.answer == attempt; });
-    if (found == servers_.end()) return;
+    if (found == servers_.end()) return std::nullopt;
     KnownServer& server = found->second;
     server.answer.reset();
     server.last_error = why;
     server.rest_until(now + retry_delay(retry_, random_));
+    return server.name;
 }
 
 // --- What is tried next ---------------------------------------------------------------------------------------------

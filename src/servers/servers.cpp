@@ -82,7 +82,8 @@ public:
         decide_soon();
     }
     void reject(AttemptId attempt, const std::string& why) override {
-        race_.rejected(attempt, why, loop_.now());
+        if (const auto server = race_.rejected(attempt, why, loop_.now()))
+            log_.info(show_failures, "server " + escaped(*server) + ": " + why);
         decide_soon();
     }
     void try_now() override {

@@ -234,11 +234,11 @@ TEST_CASE("an answer stops the tries at its server until it is judged") {
     world.race.try_now();
     world.see("s", {at(1), at(2), at(3)});
     CHECK(world.act(1h).empty());
-    world.race.rejected(id, "wrong key", world.now);
+    CHECK(world.race.rejected(id, "wrong key", world.now) == "s");
     CHECK(world.act().empty());
     CHECK(world.act(9900ms).empty());
     CHECK(world.act(100ms) == Endpoints{at(1)});
-    world.race.rejected(id, "again", world.now);  // stale: nothing
+    CHECK_FALSE(world.race.rejected(id, "again", world.now));  // stale: nothing
     CHECK(world.running.size() == 2);
 }
 

@@ -3,8 +3,8 @@
 // The whole room on a real event loop against real TLS clients in the server's role, over loopback sockets.
 #include "bootkey/servers/servers.hpp"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
-
 #include <memory>
 #include <optional>
 #include <string>
@@ -175,7 +175,7 @@ TEST_CASE("a server that refuses is asked again after --retry, for ever") {
     CHECK(took < 1.0);
 }
 
-TEST_CASE("an answer that is rejected is fetched again after --retry, not before") {
+TEST_CASE("an answer that is rejected is fetched again after --retry, not before, and the reason is told") {
     Manners manners;
     manners.answer = "answer";
     MandosPeer peer(manners, 2);
@@ -189,6 +189,7 @@ TEST_CASE("an answer that is rejected is fetched again after --retry, not before
     whole.run(100ms);
     CHECK(whole.answers.size() == 1);
     CHECK_THAT(whole.servers->status().at(0), Catch::Contains("last failure: it does not decrypt"));
+    CHECK(std::ranges::count(whole.lines, "server s: it does not decrypt") == 1);
     whole.run(5s);
     CHECK(whole.answers.size() == 2);
 }

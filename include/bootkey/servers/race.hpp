@@ -78,8 +78,8 @@ public:
     void failed(AttemptId attempt, Blame blame, const std::string& why, base::Time now);
     /// The attempt brought an answer: its server rests until rejected() is called for it.
     void answered(AttemptId attempt);
-    /// The answer was worth nothing: the server is tried again after a rest.
-    void rejected(AttemptId attempt, const std::string& why, base::Time now);
+    /// The answer was worth nothing: the server is tried again after a rest. Its name, unless it is forgotten already.
+    std::optional<std::string> rejected(AttemptId attempt, const std::string& why, base::Time now);
 
     /// What is to be done now, after any of the above or when deadline() has come. Actions are to be done in this
     /// order.
