@@ -13,6 +13,7 @@
 #include "bootkey/console/password_sink.hpp"
 #include "bootkey/modes/enroll.hpp"
 #include "bootkey/modes/generate_keys.hpp"
+#include "bootkey/modes/keyring_environment.hpp"
 #include "bootkey/modes/restore.hpp"
 #include "bootkey/monitor/monitor.hpp"
 #include "bootkey/options/command_line.hpp"
@@ -30,7 +31,8 @@ monitor::Outcome finish(const base::Result<void>& result, const base::Log& log) 
 monitor::Outcome run(int argc, char** argv) {
     base::Log log;
     log.add_sink(base::descriptor_sink(STDERR_FILENO, base::Clock::now(), log));
-    clearenv();                     // no variable has a meaning here, and libraries shall not find one in theirs
+    const auto keyring = modes::keyring_environment(environ);  // for signing, which is a person's affair
+    clearenv();                           // no variable has a meaning here, and libraries shall not find one in theirs
     (void)std::signal(SIGCHLD, SIG_DFL);  // had our caller ignored it, nobody could tell how children end (wait(2))
     (void)std::signal(SIGPIPE, SIG_IGN);  // a write to a closed pipe or connection is an error value
     const auto output_open = console::assure_standard_descriptors();
@@ -48,7 +50,7 @@ monitor::Outcome run(int argc, char** argv) {
     switch (options.mode) {
         case options::Mode::generate_keys: return finish(modes::generate_keys(options, log), log);
         case options::Mode::restore: return finish(modes::restore(log), log);
-        case options::Mode::enroll: return finish(*output_open ? modes::enroll(options, log) : closed, log);
+        case options::Mode::enroll: return finish(*output_open ? modes::enroll(options, keyring, log) : closed, log);
         case options::Mode::unlock: break;
     }
     if (!*output_open) return finish(closed, log);

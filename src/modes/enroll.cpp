@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <ctime>
 
 #include "bootkey/base/file.hpp"
 #include "bootkey/base/text.hpp"
@@ -11,6 +12,7 @@
 #include "bootkey/modes/host_name.hpp"
 #include "bootkey/modes/ssh_host_key.hpp"
 #include "bootkey/openpgp/answer_encryptor.hpp"
+#include "bootkey/openpgp/answer_signer.hpp"
 #include "bootkey/openpgp/enrolment.hpp"
 #include "bootkey/openpgp/key_files.hpp"
 #include "bootkey/openpgp/key_pair.hpp"
@@ -37,6 +39,31 @@ base::Result<openpgp::KeyFiles> find_keys(const options::Options& options) {
                                    directories);
 }
 
+// What has to be known of a signature: how to make the machine refuse all other answers, and when it will refuse this
+// one.
+void tell_of_signature(const std::string& signer, std::time_t expires, const base::Log& log) {
+    log.info(1, "signed by " + signer +
+                    "; to take no other answers, write that public key into a file (gpg --armor --export-options "
+                    "export-minimal --export " +
+                    signer + ") and give it to this machine as --require-signature=FILE");
+    tm date{};
+    char text[] = "yyyy-mm-dd";
+    if (expires == 0 || gmtime_r(&expires, &date) == nullptr || strftime(text, sizeof text, "%F", &date) == 0) return;
+    log.warning(std::string("the signature counts until ") + text +
+                " only, when it or its key expires: where signatures are demanded, enrol again before");
+}
+
+// The password, encrypted to the machine, and signed by `signer` before, unless that is empty.
+base::Result<openpgp::EncryptedAnswer> make_answer(const std::string& pubkey, const base::Secret& password,
+                                                   const std::string& signer, const std::vector<std::string>& keyring,
+                                                   const base::Log& log) {
+    if (signer.empty()) return openpgp::encrypt_answer(pubkey, password);
+    const auto made = openpgp::sign_password(password, signer, keyring);
+    if (!made) return made.error();
+    tell_of_signature(signer, made->expires, log);
+    return openpgp::encrypt_answer(pubkey, made->message, openpgp::Content::message);
+}
+
 base::Result<void> print(const std::string& text) {
     const int failure = base::write_all(STDOUT_FILENO, base::bytes_of(text));
     if (failure == 0) return {};
@@ -46,7 +73,8 @@ base::Result<void> print(const std::string& text) {
 
 }  // namespace
 
-base::Result<void> enroll(const options::Options& options, const base::Log& log) {
+base::Result<void> enroll(const options::Options& options, const std::vector<std::string>& keyring,
+                          const base::Log& log) {
     openpgp::Enrolment enrolment;
     enrolment.name = options.name.empty() ? host_name() : options.name;
     enrolment.host = options.host.empty() ? enrolment.name : options.host;
@@ -57,9 +85,13 @@ base::Result<void> enroll(const options::Options& options, const base::Log& log)
     auto key_id = openpgp::tls_key_id(*files);
     if (!key_id) return std::move(key_id).error();
     enrolment.key_id = *key_id;
+    // Before the password is asked for: a key that is not there would be known too late.
+    const auto signer = options.sign_with.empty() ? base::Result<std::string>(std::string())
+                                                  : openpgp::find_signer(options.sign_with, keyring);
+    if (!signer) return signer.error();
     const auto password = get_password(options.password_file);
     if (!password) return password.error();
-    auto answer = openpgp::encrypt_answer(files->pubkey, *password);
+    auto answer = make_answer(files->pubkey, *password, *signer, keyring, log);
     if (!answer) return std::move(answer).error();
     enrolment.fingerprint = std::move(answer->fingerprint);
     enrolment.message = std::move(answer->message);
@@ -68,6 +100,10 @@ base::Result<void> enroll(const options::Options& options, const base::Log& log)
         log.warning(
             "no SSH host key in /etc/ssh: the server will check by ping whether this machine is up, and anybody who "
             "takes its address can answer that; install openssh-server and enrol again");
+    if (signer->empty() && !options.require_signature.empty())
+        log.warning(
+            "this machine takes signed answers only (--require-signature), and this one is not signed: it will "
+            "be refused; enrol with --sign-with");
     return print(options.enroll_script ? openpgp::enrolment_script(enrolment)
                                        : openpgp::clients_conf_section(enrolment));
 }

@@ -12,7 +12,7 @@ namespace {
 class DecryptorProcess {
 public:
     DecryptorProcess(base::UniqueFd channel, const options::Options& options)
-        : process_("bootkey-decrypt", std::move(channel), options, [this](const base::Secret& bytes) {
+        : options_(options), process_("bootkey-decrypt", std::move(channel), options, [this](const base::Secret& bytes) {
               auto message = decode<ToDecryptor>(bytes.bytes());
               if (message) on(std::move(std::get<Decrypt>(*message)));
               return message.has_value();
@@ -25,7 +25,7 @@ public:
 
 private:
     base::Result<void> start(const openpgp::KeyFiles& files, const std::string& home, pid_t monitor) {
-        auto keys = openpgp::read_decryption_keys(files.seckey);
+        auto keys = openpgp::read_decryption_keys(files.seckey, options_.require_signature);
         if (!keys) return std::move(keys).error();
         say(KeysGood{});
         auto confined = process_.confine(sandbox::Role::decryptor, home, monitor);
@@ -49,6 +49,7 @@ private:
 
     void say(FromDecryptor message) { process_.monitor().send(message); }
 
+    const options::Options& options_;
     UnprivilegedProcess<FromDecryptor> process_;
     std::unique_ptr<openpgp::Decryptor> decryptor_;
 };

@@ -33,7 +33,8 @@ base::Result<std::string> import_key(GpgSession& gpg, const std::string& path, c
 
 }  // namespace
 
-base::Result<EncryptedAnswer> encrypt_answer(const std::string& pubkey_path, const base::Secret& password) {
+base::Result<EncryptedAnswer> encrypt_answer(const std::string& pubkey_path, const base::Secret& content,
+                                             Content kind) {
     const auto text = base::read_file(pubkey_path, longest_key_file, base::ExitCode::no_input);
     if (!text) return text.error();
     const base::HeldSignals signals;  // goes last: by then the temporary home is gone
@@ -41,10 +42,10 @@ base::Result<EncryptedAnswer> encrypt_answer(const std::string& pubkey_path, con
     if (!gpg) return gpg.error();
     const auto fingerprint = import_key(**gpg, pubkey_path, *text);
     if (!fingerprint) return fingerprint.error();
-    auto capacity = base::Secret::with_capacity(password.size() + overhead);
+    auto capacity = base::Secret::with_capacity(content.size() + overhead);
     if (!capacity) return std::move(capacity).error();
     SecretOutput output(std::move(*capacity));
-    const DataHandle plaintext = input_from(password.bytes(), true);
+    const DataHandle plaintext = input_from(content.bytes(), true);
     const DataHandle message = output.data();
     gpgme_set_armor((*gpg)->handle(), 0);
     const auto done = (*gpg)->perform("cannot encrypt the password", [&](gpgme_ctx_t context) {
@@ -53,8 +54,10 @@ base::Result<EncryptedAnswer> encrypt_answer(const std::string& pubkey_path, con
         const KeyHandle owned(key);
         gpgme_key_t recipients[] = {key, nullptr};
         // Nobody has certified the key to gpg: it is ours. The password is shorter than what compression saves.
-        constexpr auto flags = static_cast<gpgme_encrypt_flags_t>(
-            GPGME_ENCRYPT_ALWAYS_TRUST | GPGME_ENCRYPT_NO_ENCRYPT_TO | GPGME_ENCRYPT_NO_COMPRESS);
+        constexpr unsigned always =
+            GPGME_ENCRYPT_ALWAYS_TRUST | GPGME_ENCRYPT_NO_ENCRYPT_TO | GPGME_ENCRYPT_NO_COMPRESS;
+        const auto flags =
+            static_cast<gpgme_encrypt_flags_t>(kind == Content::message ? always | GPGME_ENCRYPT_WRAP : always);
         return gpgme_op_encrypt_start(context, recipients, flags, plaintext.get(), message.get());
     });
     if (!done) return unusable(pubkey_path, done.error().why);

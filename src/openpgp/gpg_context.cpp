@@ -3,23 +3,20 @@
 
 #include <unistd.h>
 
-#include <array>
 #include <utility>
 
 namespace bootkey::openpgp {
 namespace {
 
-// What gpg gets as its environment while an object of this lives. GPGME passes on the process's, which may be that of a
-// hostile caller (PATH, by which GPGME searches, LD_PRELOAD), and has no other way to name the home that does not run
-// gpg once more. HOME, lest gpg search the user database for it: that loads whatever modules the system has for users
-// (LDAP, systemd), which a confined process must not run.
+// What gpg gets as its environment while an object of this lives: PATH and these variables. GPGME passes on the
+// process's, which may be that of a hostile caller (PATH, by which GPGME searches, LD_PRELOAD), and has no other way to
+// name the home that does not run gpg once more.
 class GpgEnvironment {
 public:
-    explicit GpgEnvironment(const std::string& home)
-        : gpg_home_("GNUPGHOME=" + home),
-          home_("HOME=" + home),
-          variables_{path_.data(), gpg_home_.data(), home_.data(), nullptr},
-          before_(environ) {
+    explicit GpgEnvironment(std::vector<std::string> variables) : texts_(std::move(variables)), before_(environ) {
+        texts_.emplace_back("PATH=/usr/bin:/bin");
+        for (std::string& text : texts_) variables_.push_back(text.data());
+        variables_.push_back(nullptr);
         environ = variables_.data();
     }
     ~GpgEnvironment() { environ = before_; }
@@ -27,10 +24,8 @@ public:
     GpgEnvironment& operator=(const GpgEnvironment&) = delete;
 
 private:
-    std::string path_ = "PATH=/usr/bin:/bin";
-    std::string gpg_home_;
-    std::string home_;
-    std::array<char*, 4> variables_;
+    std::vector<std::string> texts_;
+    std::vector<char*> variables_;
     char** before_;
 };
 
@@ -42,7 +37,13 @@ base::Error no_gpg(std::string why) {
 }  // namespace
 
 base::Result<std::unique_ptr<GpgContext>> GpgContext::create(base::Loop& loop, const std::string& home) {
-    const GpgEnvironment environment(home);
+    // HOME, lest gpg search the user database for it: that loads whatever modules the system has for users (LDAP,
+    // systemd), which a confined process must not run.
+    return create_for(loop, {"GNUPGHOME=" + home, "HOME=" + home});
+}
+
+base::Result<std::unique_ptr<GpgContext>> GpgContext::create_for(base::Loop& loop, std::vector<std::string> variables) {
+    const GpgEnvironment environment(variables);
     // gpgconf would be run several times to find out what is known: paths and options.
     gpgme_set_global_flag("disable-gpgconf", "1");
     if (gpgme_check_version("1.18.0") == nullptr) return no_gpg("the GPGME library is older than 1.18");
@@ -52,12 +53,12 @@ base::Result<std::unique_ptr<GpgContext>> GpgContext::create(base::Loop& loop, c
     const gpgme_engine_info_t engine = gpgme_ctx_get_engine_info(made);
     if (engine == nullptr || engine->file_name == nullptr || engine->version == nullptr)
         return no_gpg("it is not there or does not run");
-    return std::unique_ptr<GpgContext>(new GpgContext(loop, std::move(context), home));
+    return std::unique_ptr<GpgContext>(new GpgContext(loop, std::move(context), std::move(variables)));
 }
 
-GpgContext::GpgContext(base::Loop& loop, ContextHandle context, std::string home)
+GpgContext::GpgContext(base::Loop& loop, ContextHandle context, std::vector<std::string> variables)
     : loop_(loop),
-      home_(std::move(home)),
+      variables_(std::move(variables)),
       context_(std::move(context)),
       limit_(loop.timer([this] { time_out(); })),
       finished_(loop.timer([this] { finish(); })) {
@@ -77,13 +78,30 @@ void GpgContext::run(const Start& start, base::Duration limit, Done done) {
     std::erase_if(processes_, [](const auto& process) { return !process->running(); });
     gpgme_error_t error = 0;
     {
-        const GpgEnvironment environment(home_);
+        const GpgEnvironment environment(variables_);
         const Adoption adoption;
         error = start(context_.get());
         for (auto& process : adoption.adopted(loop_)) processes_.push_back(std::move(process));
     }
     if (error != 0) return finish_with(error);
     limit_->arm(limit);
+}
+
+// In a context of its own: with callbacks for descriptors, GPGME gives keys to nobody but the event callback.
+gpgme_error_t GpgContext::find_key(const std::string& pattern, bool secret, KeyHandle& key) const {
+    const GpgEnvironment environment(variables_);
+    gpgme_ctx_t made = nullptr;
+    if (const gpgme_error_t error = gpgme_new(&made); error != 0) return error;
+    const ContextHandle context(made);
+    if (const gpgme_error_t error = gpgme_op_keylist_start(made, pattern.c_str(), secret ? 1 : 0); error != 0)
+        return error;
+    gpgme_key_t found = nullptr;
+    if (const gpgme_error_t error = gpgme_op_keylist_next(made, &found); error != 0) return error;
+    key.reset(found);
+    gpgme_key_t another = nullptr;
+    if (gpgme_op_keylist_next(made, &another) != 0) return 0;
+    gpgme_key_unref(another);
+    return gpgme_error(GPG_ERR_AMBIGUOUS_NAME);
 }
 
 gpgme_error_t GpgContext::add_interest(void* self, int fd, int direction, gpgme_io_cb_t callback, void* callback_data,

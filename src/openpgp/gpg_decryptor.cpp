@@ -16,6 +16,8 @@
 #include "bootkey/openpgp/gpgme_data.hpp"
 #include "bootkey/openpgp/key_packets.hpp"
 #include "bootkey/openpgp/packets.hpp"
+#include "bootkey/openpgp/signature_check.hpp"
+#include "bootkey/openpgp/signer_keys.hpp"
 
 namespace bootkey::openpgp {
 namespace {
@@ -51,6 +53,30 @@ Error decryption_error(gpgme_error_t error) {
     }
 }
 
+Error bad_signature(std::string why) {
+    return {ExitCode::unavailable, "cannot accept the server's answer", std::move(why),
+            "enrol this machine again, with --sign-with and a key that --require-signature has"};
+}
+
+// Why gpg did not import keys, whatever they are; `tried` says what was to be done.
+std::optional<Error> import_error(const std::string& tried, gpgme_error_t error) {
+    switch (gpgme_err_code(error)) {
+        case GPG_ERR_NO_ERROR:
+            return std::nullopt;
+        case GPG_ERR_TIMEOUT:
+            return Error{ExitCode::unavailable, tried, "gpg did not end in time", ""};
+        case GPG_ERR_UNSUPPORTED_PROTOCOL:  // GPGME's words for a program that it cannot start or whose version it
+        case GPG_ERR_INV_ENGINE:            // cannot tell
+            return Error{ExitCode::unavailable, tried, "/usr/bin/gpg is missing or does not run",
+                         "install the package gpg; in the initial RAM disk: run update-initramfs -u"};
+        default:
+            break;
+    }
+    if (gpgme_err_code_to_errno(gpgme_err_code(error)) != 0)  // the system's fault (memory, descriptors), not the key's
+        return Error{ExitCode::os_error, tried, gpgme_text(error), ""};
+    return Error{ExitCode::no_input, tried, gpgme_text(error), "check the file with gpg --show-keys"};
+}
+
 // gpg's own conditions, after the message's outer shape was found good and gpg has ended with success. The home holds
 // one key, ours: a session key that gpg could use was encrypted to it, by its key id or anonymously.
 std::optional<Error> objection(gpgme_decrypt_result_t result) {
@@ -64,18 +90,22 @@ std::optional<Error> objection(gpgme_decrypt_result_t result) {
 
 class GpgDecryptor final : public Decryptor {
 public:
-    GpgDecryptor(base::Loop& loop, const base::Log& log, std::string key_name, std::string home, Secret key,
-                 GpgAgent agent, std::unique_ptr<GpgContext> context, std::function<void(Error)> on_failure)
+    GpgDecryptor(base::Loop& loop, const base::Log& log, DecryptionKeys keys, std::string home, GpgAgent agent,
+                 std::unique_ptr<GpgContext> context, std::function<void(Error)> on_failure)
         : loop_(loop),
           log_(log),
-          key_name_(std::move(key_name)),
+          keys_(std::move(keys)),
           home_(std::move(home)),
-          key_(std::move(key)),
           on_failure_(std::move(on_failure)),
           work_(loop.timer([this] { work(); })),
           agent_(std::move(agent)),
           context_(std::move(context)) {
-        import();
+        if (keys_.signers.empty()) {
+            import_key();
+        } else {
+            signature_check_.emplace(base::escaped(keys_.signers_path)).listen_to(context_->handle());
+            import_signers();
+        }
     }
 
     void decrypt(std::vector<std::byte> message, Done done) override {
@@ -90,8 +120,10 @@ private:
     };
     enum class State { preparing, ready, failed };
 
-    void import();
-    void imported(gpgme_error_t error);
+    void import_signers();
+    void signers_imported(gpgme_error_t error);
+    void import_key();
+    void key_imported(gpgme_error_t error);
     void fail(Error error);
     void work();
     void start(Job job);
@@ -101,9 +133,8 @@ private:
 
     base::Loop& loop_;
     const base::Log& log_;
-    std::string key_name_;
+    DecryptionKeys keys_;  // their bytes until they are imported
     std::string home_;
-    Secret key_;  // until it is imported
     std::function<void(Error)> on_failure_;
     State state_ = State::preparing;
     std::optional<Error> failure_;
@@ -114,28 +145,42 @@ private:
     DataHandle output_data_;
     std::unique_ptr<base::Timer> work_;
     GpgAgent agent_;
-    std::unique_ptr<GpgContext> context_;  // last: ended first, while what it reads and fills is still there
+    std::optional<SignatureCheck> signature_check_;  // none: signatures do not matter
+    std::unique_ptr<GpgContext> context_;            // last: ended first, while what it reads and fills is still there
 };
 
-void GpgDecryptor::import() {
-    input_data_ = input_from(key_.bytes(), true);
+// The signers' keys go first, so that what gpg has taken is these alone: the machine's own key is none of them, unless it
+// is in their file.
+void GpgDecryptor::import_signers() {
+    input_data_ = input_from(keys_.signers.bytes(), true);
     context_->run([this](gpgme_ctx_t context) { return gpgme_op_import_start(context, input_data_.get()); }, time_limit,
-                  [this](gpgme_error_t error) { imported(error); });
+                  [this](gpgme_error_t error) { signers_imported(error); });
 }
 
-void GpgDecryptor::imported(gpgme_error_t error) {
+void GpgDecryptor::signers_imported(gpgme_error_t error) {
     input_data_.reset();
-    key_ = Secret();
+    keys_.signers = Secret();
+    const std::string tried = "cannot import the public keys from " + base::escaped(keys_.signers_path);
+    if (auto why = import_error(tried, error)) return fail(std::move(*why));
+    const std::size_t taken = signature_check_->accept(gpgme_op_import_result(context_->handle()));
+    if (taken == 0)
+        return fail({ExitCode::no_input, tried, "gpg cannot use any of them", "check the file with gpg --show-keys"});
+    log_.info(3, base::format("openpgp: answers must be signed by one of %zu keys", taken));
+    import_key();
+}
+
+void GpgDecryptor::import_key() {
+    input_data_ = input_from(keys_.seckey.bytes(), true);
+    context_->run([this](gpgme_ctx_t context) { return gpgme_op_import_start(context, input_data_.get()); }, time_limit,
+                  [this](gpgme_error_t error) { key_imported(error); });
+}
+
+void GpgDecryptor::key_imported(gpgme_error_t error) {
+    input_data_.reset();
+    keys_.seckey = Secret();
     const gpgme_import_result_t result = gpgme_op_import_result(context_->handle());
-    const std::string tried = "cannot import the OpenPGP key from " + base::escaped(key_name_);
-    if (gpgme_err_code(error) == GPG_ERR_TIMEOUT)
-        return fail({ExitCode::unavailable, tried, "gpg did not end in time", ""});
-    // GPGME's words for a program that it cannot start or whose version it cannot tell.
-    if (gpgme_err_code(error) == GPG_ERR_UNSUPPORTED_PROTOCOL || gpgme_err_code(error) == GPG_ERR_INV_ENGINE)
-        return fail({ExitCode::unavailable, tried, "/usr/bin/gpg is missing or does not run", "install the package gpg; in the initial RAM disk: run update-initramfs -u"});
-    if (gpgme_err_code_to_errno(gpgme_err_code(error)) != 0)  // the system's fault (memory, file descriptors), not the key's
-        return fail({ExitCode::os_error, tried, gpgme_text(error), ""});
-    if (error != 0) return fail({ExitCode::no_input, tried, gpgme_text(error), "check the file with gpg --show-keys"});
+    const std::string tried = "cannot import the OpenPGP key from " + base::escaped(keys_.seckey_path);
+    if (auto why = import_error(tried, error)) return fail(std::move(*why));
     if (result == nullptr || result->secret_read == 0)
         return fail(
             {ExitCode::no_input, tried, "there is no secret key in it", "export it with gpg --export-secret-keys"});
@@ -183,8 +228,10 @@ void GpgDecryptor::start(Job job) {
     output_.emplace(std::move(*plaintext));
     input_data_ = input_from(current_.message, false);
     output_data_ = output_->data();
+    if (signature_check_) signature_check_->begin();
+    const auto operation = signature_check_ ? &gpgme_op_decrypt_verify_start : &gpgme_op_decrypt_start;
     context_->run(
-        [this](gpgme_ctx_t context) { return gpgme_op_decrypt_start(context, input_data_.get(), output_data_.get()); },
+        [this, operation](gpgme_ctx_t context) { return operation(context, input_data_.get(), output_data_.get()); },
         time_limit, [this](gpgme_error_t error) { decrypted(error); });
 }
 
@@ -200,6 +247,12 @@ void GpgDecryptor::decrypted(gpgme_error_t error) {
 
 base::Result<Secret> GpgDecryptor::answer(gpgme_error_t error) {
     if (output_->overflowed()) return bad_answer("the password in it is longer than 64 KiB");
+    if (signature_check_) {
+        const gpgme_verify_result_t verified = gpgme_op_verify_result(context_->handle());
+        // To gpg, what is badly signed is not decrypted. Without signatures an error has another reason.
+        if (error == 0 || (verified != nullptr && verified->signatures != nullptr))
+            if (auto why = signature_check_->objection(verified)) return bad_signature(std::move(*why));
+    }
     if (error != 0) return decryption_error(error);
     if (auto why = objection(gpgme_op_decrypt_result(context_->handle()))) return std::move(*why);
     Secret password = output_->take();
@@ -209,13 +262,15 @@ base::Result<Secret> GpgDecryptor::answer(gpgme_error_t error) {
 
 }  // namespace
 
-base::Result<DecryptionKeys> read_decryption_keys(const std::string& seckey_path) {
+base::Result<DecryptionKeys> read_decryption_keys(const std::string& seckey_path, const std::string& signers_path) {
     auto seckey = base::read_secret_file(seckey_path, longest_key_file);
     if (!seckey) return std::move(seckey).error();
     const auto packets = without_armour(seckey->bytes(), seckey_path);
     if (!packets) return packets.error();
     if (auto usable = check_unattended_decryption(packets->bytes(), seckey_path); !usable) return std::move(usable).error();
-    return DecryptionKeys{std::move(*seckey), seckey_path};
+    auto signers = signers_path.empty() ? base::Result<Secret>(Secret()) : read_signer_keys(signers_path);
+    if (!signers) return std::move(signers).error();
+    return DecryptionKeys{std::move(*seckey), seckey_path, std::move(*signers), signers_path};
 }
 
 base::Result<std::unique_ptr<Decryptor>> Decryptor::create(base::Loop& loop, const base::Log& log, DecryptionKeys keys,
@@ -226,8 +281,8 @@ base::Result<std::unique_ptr<Decryptor>> Decryptor::create(base::Loop& loop, con
     if (!agent) return std::move(agent).error();
     auto context = GpgContext::create(loop, home);
     if (!context) return std::move(context).error();
-    return std::unique_ptr<Decryptor>(new GpgDecryptor(loop, log, std::move(keys.seckey_path), home, std::move(keys.seckey),
-                                                       std::move(*agent), std::move(*context), std::move(on_failure)));
+    return std::unique_ptr<Decryptor>(new GpgDecryptor(loop, log, std::move(keys), home, std::move(*agent),
+                                                       std::move(*context), std::move(on_failure)));
 }
 
 }  // namespace bootkey::openpgp

@@ -14,9 +14,25 @@ base::Error gpg_error(const std::string& tried, const std::string& why) {
 
 base::Result<std::unique_ptr<GpgSession>> GpgSession::open(const base::HeldSignals& signals, Agent agent,
                                                            const base::Secret* passphrase) {
-    std::unique_ptr<GpgSession> session(new GpgSession(signals, passphrase));
+    std::unique_ptr<GpgSession> session(new GpgSession(&signals, passphrase));
     if (auto prepared = session->prepare(agent); !prepared) return std::move(prepared).error();
     return session;
+}
+
+base::Result<std::unique_ptr<GpgSession>> GpgSession::open_keyring(std::vector<std::string> variables) {
+    std::unique_ptr<GpgSession> session(new GpgSession(nullptr, nullptr));
+    if (auto prepared = session->prepare_keyring(std::move(variables)); !prepared) return std::move(prepared).error();
+    return session;
+}
+
+base::Result<void> GpgSession::prepare_keyring(std::vector<std::string> variables) {
+    auto loop = base::EventLoop::create();
+    if (!loop) return std::move(loop).error();
+    loop_ = std::move(*loop);
+    auto context = GpgContext::create_for(*loop_, std::move(variables));
+    if (!context) return std::move(context).error();
+    context_ = std::move(*context);
+    return {};
 }
 
 base::Result<void> GpgSession::prepare(Agent agent) {
@@ -45,7 +61,8 @@ base::Result<void> GpgSession::prepare(Agent agent) {
 base::Result<void> GpgSession::perform(const std::string& tried, const GpgContext::Start& start) {
     std::optional<gpgme_error_t> outcome;
     const auto on_signal = [this](base::Readiness) { loop_->stop(); };
-    const auto signal = signals_.fd() >= 0 ? loop_->watch(signals_.fd(), {.readable = true}, on_signal) : nullptr;
+    const int signals = signals_ != nullptr ? signals_->fd() : -1;
+    const auto signal = signals >= 0 ? loop_->watch(signals, {.readable = true}, on_signal) : nullptr;
     context_->run(start, operation_limit, [&](gpgme_error_t error) {
         outcome = error;
         loop_->stop();

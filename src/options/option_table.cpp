@@ -111,6 +111,12 @@ const std::array table{
            .mandos_client = true,
            .trusted_directory = key_directory,
            .apply = set_text<&Options::tls_privkey>},
+    Option{.name = "require-signature",
+           .argument = "FILE",
+           .group = Group::keys,
+           .help = "Take only answers that one of the OpenPGP public keys in this file has signed, armoured or binary",
+           .modes = unlock_and_enroll,
+           .apply = set_text<&Options::require_signature>},
 
     // TLS
     Option{.name = "priority",
@@ -201,6 +207,12 @@ const std::array table{
            .default_text = "ask on the terminal",
            .modes = modes_of(Mode::enroll),
            .apply = set_text<&Options::password_file>},
+    Option{.name = "sign-with",
+           .argument = "KEY",
+           .group = Group::enroll,
+           .help = "Sign the password with this secret key of your GnuPG keyring: a fingerprint, key ID or user ID",
+           .modes = modes_of(Mode::enroll),
+           .apply = set_text<&Options::sign_with>},
 
     // Putting back
     Option{.name = "restore",

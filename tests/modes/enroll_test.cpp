@@ -16,6 +16,7 @@
 #include "bootkey/modes/generate_keys.hpp"
 #include "bootkey/modes/host_name.hpp"
 #include "modes/person.hpp"
+#include "openpgp/gpg_lab.hpp"
 #include "openpgp/output_of.hpp"
 
 using namespace bootkey;
@@ -44,31 +45,44 @@ public:
     [[nodiscard]] int enroll(const std::string& output) const {
         const base::UniqueFd file(open(output.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
         if (!file || dup2(file.get(), STDOUT_FILENO) < 0) return 1;
-        const base::Log log(0);
-        const auto done = modes::enroll(options_, log);
+        base::Log log;
+        log.add_sink(
+            [&](const base::LogEntry& entry) { std::ofstream(path("log"), std::ios::app) << entry.text << "\n"; });
+        const auto done = modes::enroll(options_, keyring_, log);
         return done ? 0 : static_cast<int>(done.error().code);
     }
     // The same in a child; its standard output is then in the file "printed".
     [[nodiscard]] int enroll() const {
         return base::testing::forked([&] { return enroll(path("printed")); });
     }
-    [[nodiscard]] std::string printed() const {
-        std::ifstream file(path("printed"), std::ios::binary);
-        return {std::istreambuf_iterator<char>(file), {}};
-    }
-    // What the secret in the printed section decrypts to.
+    [[nodiscard]] std::string printed() const { return read("printed"); }
+    // What the person was told.
+    [[nodiscard]] std::string told() const { return read("log"); }
+    // From now on the person has the keyring of `lab`.
+    void use_keyring(const openpgp::testing::GpgLab& lab) { keyring_ = {"GNUPGHOME=" + lab.path("gnupg")}; }
+    // What the secret in the printed section decrypts to; gpg's status lines are then in the file "status".
     [[nodiscard]] std::string decrypted() const {
         const std::string gpg = "gpg --homedir '" + path("gnupg") + "' --batch --quiet ";
         const auto result = openpgp::testing::output_of(
             "mkdir -p -m 700 '" + path("gnupg") + "' && " + gpg + "--import '" + options_.seckey +
-            "' && sed '1,/^secret/d' '" + path("printed") + "' | tr -d ' ' | base64 -d | " + gpg +
-            "--decrypt 2>/dev/null; gpgconf --homedir '" + path("gnupg") + "' --kill all");
+            "' && sed '1,/^secret/d' '" + path("printed") + "' | tr -d ' ' | base64 -d | " + gpg + "--status-file '" +
+            path("status") + "' --decrypt 2>/dev/null; gpgconf --homedir '" + path("gnupg") + "' --kill all");
         return result.text;
+    }
+    // Whether what was decrypted was signed by the key with this fingerprint, or its subkey.
+    [[nodiscard]] bool was_signed_by(const std::string& fingerprint) const {
+        return read("status").find("ERRSIG " + fingerprint.substr(24)) != std::string::npos;
     }
 
 private:
+    [[nodiscard]] std::string read(const std::string& name) const {
+        std::ifstream file(path(name), std::ios::binary);
+        return {std::istreambuf_iterator<char>(file), {}};
+    }
+
     base::testing::TemporaryDirectory root_;
     options::Options options_;
+    std::vector<std::string> keyring_;
 };
 
 }  // namespace
@@ -115,6 +129,31 @@ TEST_CASE("the option --enroll=script prints a script") {
     CHECK_THAT(machine.printed(), Catch::StartsWith("#!/bin/sh\n") && Catch::Contains("[laptop]"));
 }
 
+TEST_CASE(
+    "with --sign-with the secret is signed by a key of the person's keyring, and the person is told what to do next") {
+    const openpgp::testing::GpgLab lab;
+    lab.make_curve_key("admin");
+    Machine machine;
+    machine.use_keyring(lab);
+    machine.options().sign_with = "admin";
+    machine.password("word\r\n");
+    REQUIRE(machine.enroll() == 0);
+    const std::string fingerprint = lab.fingerprint("admin");
+    CHECK(machine.decrypted() == "word\r\n");
+    CHECK(machine.was_signed_by(fingerprint));
+    CHECK_THAT(machine.told(),
+               Catch::Contains("--export " + fingerprint) && Catch::Contains("--require-signature=FILE"));
+}
+
+TEST_CASE("a password that is not signed, where the machine demands it, is told of") {
+    Machine machine;
+    machine.password("word");
+    machine.options().require_signature = "/etc/bootkey/signers.asc";
+    REQUIRE(machine.enroll() == 0);
+    CHECK(machine.decrypted() == "word");
+    CHECK_THAT(machine.told(), Catch::Contains("it will be refused") && Catch::Contains("--sign-with"));
+}
+
 TEST_CASE("a password is typed twice if no file is named") {
     const Machine machine;
     const auto session = modes::testing::typing({"typed word\n", "typed word\n"},
@@ -131,6 +170,7 @@ TEST_CASE("a password is typed twice if no file is named") {
 TEST_CASE("what cannot be enrolled is refused with nothing printed") {
     Machine machine;
     std::optional<Machine> other;
+    const openpgp::testing::GpgLab lab;
     int expected = static_cast<int>(base::ExitCode::usage);
     SECTION("an empty password") {
         machine.password("");
@@ -150,6 +190,11 @@ TEST_CASE("what cannot be enrolled is refused with nothing printed") {
     SECTION("no keys") {
         machine.password("word");
         machine.options().seckey = machine.path("missing");
+        expected = static_cast<int>(base::ExitCode::no_input);
+    }
+    SECTION("no key to sign with, which is known before a password is asked for") {
+        machine.options().sign_with = "admin";
+        machine.use_keyring(lab);
         expected = static_cast<int>(base::ExitCode::no_input);
     }
     SECTION("keys that do not belong together") {

@@ -21,6 +21,7 @@
 #include "bootkey/base/event_loop.hpp"
 #include "bootkey/base/unique_fd.hpp"
 #include "bootkey/openpgp/decryptor.hpp"
+#include "openpgp/decrypting_machine.hpp"
 #include "openpgp/gpg_lab.hpp"
 
 using namespace bootkey;
@@ -28,6 +29,7 @@ using namespace std::chrono_literals;
 using openpgp::Decryptor;
 using openpgp::testing::bytes;
 using openpgp::testing::GpgLab;
+using openpgp::testing::Machine;
 
 namespace {
 
@@ -50,56 +52,6 @@ std::vector<pid_t> processes_about(const std::string& word) {
     }
     return found;
 }
-
-// A decryptor on a loop of its own, with an empty home.
-class Machine {
-public:
-    Machine() { mkdir(home.c_str(), 0700); }
-
-    [[nodiscard]] bool create(const std::string& seckey) {
-        auto keys = openpgp::read_decryption_keys(seckey);
-        if (!keys) {
-            failure = keys.error();
-            return false;
-        }
-        auto made = Decryptor::create(*loop, log, std::move(*keys), home, [this](base::Error error) {
-            failure = std::move(error);
-            loop->stop();
-        });
-        if (made) {
-            decryptor = std::move(*made);
-        } else {
-            failure = made.error();
-        }
-        return decryptor != nullptr;
-    }
-    void run_for(base::Duration duration) {
-        const auto stop = loop->timer([this] { loop->stop(); });
-        stop->arm(duration);
-        loop->run();
-    }
-    // Asks for all `messages` at once; their plaintexts, or the reasons why there are none, after "!".
-    std::vector<std::string> decrypt(const std::vector<std::string>& messages) {
-        std::vector<std::string> results(messages.size(), "!no call back");
-        std::size_t open = messages.size();
-        for (std::size_t i = 0; i < messages.size(); ++i)
-            decryptor->decrypt(bytes(messages[i]), [&, i](base::Result<base::Secret> result) {
-                results[i] = result ? std::string(reinterpret_cast<const char*>(result->bytes().data()), result->size())
-                                    : "!" + result.error().message();
-                if (--open == 0) loop->stop();
-            });
-        run_for(20s);
-        return results;
-    }
-    std::string decrypt(const std::string& message) { return decrypt(std::vector{message}).front(); }
-
-    base::testing::TemporaryDirectory directory;
-    std::string home = directory / "home";
-    base::Log log;
-    std::unique_ptr<base::EventLoop> loop = std::move(base::EventLoop::create()).value();
-    std::optional<base::Error> failure;
-    std::unique_ptr<Decryptor> decryptor;
-};
 
 std::string with_last_byte_changed(std::string text) {
     text.back() = static_cast<char>(text.back() ^ 1);
@@ -407,7 +359,7 @@ TEST_CASE("agent and gpg end with a process that is killed") {
         alarm(20);
         auto loop = std::move(base::EventLoop::create()).value();
         const base::Log log;
-        auto keys = openpgp::read_decryption_keys(seckey);
+        auto keys = openpgp::read_decryption_keys(seckey, {});
         if (!keys) _exit(2);
         auto decryptor = Decryptor::create(*loop, log, std::move(*keys), home, [](const base::Error&) { _exit(1); });
         if (!decryptor) _exit(2);

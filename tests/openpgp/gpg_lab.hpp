@@ -14,6 +14,7 @@
 
 #include "base/temporary_directory.hpp"
 #include "bootkey/base/child_process.hpp"
+#include "openpgp/output_of.hpp"
 
 namespace bootkey::openpgp::testing {
 
@@ -30,13 +31,7 @@ public:
         // Passphrases of tests need no key derivation that takes long, and no measuring of how long it takes.
         std::ofstream(home_ + "/gpg-agent.conf") << "s2k-count 65536\n";
     }
-    ~GpgLab() {
-        const auto ended = base::run_and_wait({.program = "/usr/bin/gpgconf",
-                                               .arguments = {"gpgconf", "--homedir", home_, "--kill", "all"},
-                                               .environment = {"PATH=/usr/bin:/bin"}},
-                                              base::from_seconds(10));
-        (void)ended.ok();  // without an agent there is nothing to end
-    }
+    ~GpgLab() { end_agent(); }
     GpgLab(const GpgLab&) = delete;
     GpgLab& operator=(const GpgLab&) = delete;
 
@@ -63,6 +58,24 @@ public:
         if (!ended) FAIL(ended.error().message());
         INFO("gpg " << options.front());
         REQUIRE(ended->text() == "exit status 0");
+    }
+
+    /// Ends the agent, which has the passphrases of keys that were made or used. The next gpg starts another one.
+    void end_agent() const {
+        const auto ended = base::run_and_wait({.program = "/usr/bin/gpgconf",
+                                               .arguments = {"gpgconf", "--homedir", home_, "--kill", "all"},
+                                               .environment = {"PATH=/usr/bin:/bin"}},
+                                              base::from_seconds(10));
+        (void)ended.ok();  // without an agent there is nothing to end
+    }
+
+    /// The fingerprint of the primary key that `name` means.
+    [[nodiscard]] std::string fingerprint(const std::string& name) const {
+        const std::string listing =
+            output_of("gpg --homedir '" + home_ + "' --with-colons --list-keys '" + name + "' 2>/dev/null").text;
+        const std::size_t place = listing.find("fpr:::::::::");
+        REQUIRE(place != std::string::npos);
+        return listing.substr(place + 12, 40);
     }
 
     /// Makes a key whose user id is `name`; `lines` are gpg's batch parameters for the keys, `options` more for gpg.

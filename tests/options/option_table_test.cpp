@@ -128,6 +128,7 @@ TEST_CASE("values that are refused: exit status 64, naming option and value") {
         {nullptr, "seckey", ""},
         {nullptr, "tls-pubkey", ""},
         {nullptr, "tls-privkey", ""},
+        {nullptr, "require-signature", ""},
         {nullptr, "priority", ""},
         {nullptr, "network-hook-dir", ""},
         {nullptr, "dh-params", ""},
@@ -178,6 +179,7 @@ TEST_CASE("values that are refused: exit status 64, naming option and value") {
         {"--enroll", "host", "a b"},
         {"--enroll", "host", "%(secret)s"},
         {"--enroll", "password-file", ""},
+        {"--enroll", "sign-with", ""},
     }));
     std::vector<std::string> words;
     if (row.mode) words.emplace_back(row.mode);
@@ -214,6 +216,7 @@ TEST_CASE("every option's value arrives where it belongs") {
                                       "-T/tp",
                                       "--tls-privkey",
                                       "/ts",
+                                      "--require-signature=/signers",
                                       "--priority=NORMAL",
                                       "--dh-bits=2048",
                                       "--dh-params=/dh",
@@ -234,6 +237,7 @@ TEST_CASE("every option's value arrives where it belongs") {
     CHECK(options.no_sandbox);
     CHECK(options.tls_pubkey == "/tp");
     CHECK(options.tls_privkey == "/ts");
+    CHECK(options.require_signature == "/signers");
     CHECK(options.priority == "NORMAL");
     CHECK(options.dh_bits == 2048U);
     CHECK(options.dh_params == "/dh");
@@ -263,12 +267,15 @@ TEST_CASE("every option's value arrives where it belongs") {
     CHECK(keys.force);
     CHECK(accepted({"--generate-keys"}).key_directory.empty());
 
-    const Options enroll = accepted({"--enroll", "--name=web-1.example", "--host=2001:db8::7", "--password-file=/pw"});
+    const Options enroll = accepted({"--enroll", "--name=web-1.example", "--host=2001:db8::7", "--password-file=/pw",
+                                     "--sign-with=admin@example.org"});
     CHECK(enroll.mode == Mode::enroll);
     CHECK_FALSE(enroll.enroll_script);
     CHECK(enroll.name == "web-1.example");
     CHECK(enroll.host == "2001:db8::7");
     CHECK(enroll.password_file == "/pw");
+    CHECK(enroll.sign_with == "admin@example.org");
+    CHECK(accepted({"--enroll", "--require-signature=/signers"}).require_signature == "/signers");
     CHECK(accepted({"--enroll=script"}).enroll_script);
     CHECK(accepted({"--restore"}).mode == Mode::restore);
 }

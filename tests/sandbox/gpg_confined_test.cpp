@@ -103,7 +103,7 @@ TEST_CASE("a confined decryptor decrypts, several messages and with every kind o
         auto loop = std::move(base::EventLoop::create()).value();
         const base::Log log;
         std::string said;
-        auto keys = openpgp::read_decryption_keys(seckey);
+        auto keys = openpgp::read_decryption_keys(seckey, {});
         if (!keys) return keys.error().message();
         auto decryptor = openpgp::Decryptor::create(*loop, log, std::move(*keys), directory.home(), [&](const base::Error& error) {
             said += "!" + error.message();

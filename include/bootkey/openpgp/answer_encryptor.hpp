@@ -15,9 +15,12 @@ struct EncryptedAnswer {
     std::string message;      ///< binary OpenPGP message
 };
 
-/// Encrypts `password`, byte for byte, to the one key in the file `pubkey_path` (armoured or binary). Blocks, some 30
+/// What is encrypted: the password's bytes, or an OpenPGP message (of sign_password()) that holds them.
+enum class Content { password, message };
+
+/// Encrypts `content`, byte for byte, to the one key in the file `pubkey_path` (armoured or binary). Blocks, some 30
 /// ms. Errors: no_input (the file, or a key that cannot encrypt), unavailable (GnuPG; no file system in RAM).
-[[nodiscard]] base::Result<EncryptedAnswer> encrypt_answer(const std::string& pubkey_path,
-                                                           const base::Secret& password);
+[[nodiscard]] base::Result<EncryptedAnswer> encrypt_answer(const std::string& pubkey_path, const base::Secret& content,
+                                                           Content kind = Content::password);
 
 }  // namespace bootkey::openpgp

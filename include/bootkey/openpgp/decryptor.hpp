@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// Decrypting server answers with the machine's OpenPGP key (GPGME, gpg), asynchronously on the loop. Preparing (engine
-// check, import of the secret key, starting the agent) goes on while the network comes up; answers that arrive earlier wait
-// for it. Owns the agent it starts and everything in its home directory.
+// Decrypting server answers with the machine's OpenPGP key (GPGME, gpg), asynchronously on the loop, and verifying who has
+// signed them, if that is demanded. Preparing (engine check, import of the keys, starting the agent) goes on while the
+// network comes up; answers that arrive earlier wait for it. Owns the agent it starts and everything in its home directory.
 #pragma once
 
 #include <cstddef>
@@ -22,12 +22,15 @@ namespace bootkey::openpgp {
 /// What decrypting needs from files that only root may read.
 struct DecryptionKeys {
     base::Secret seckey;       ///< the machine's secret key, armoured or binary, that needs no passphrase
-    std::string seckey_path;  ///< what it is called in messages
+    std::string seckey_path;   ///< what it is called in messages
+    base::Secret signers;      ///< public keys, binary, of which one must have signed each answer; empty: no signature matters
+    std::string signers_path;  ///< what they are called in messages
 };
 
-/// Reads and checks them. `seckey_path`: the machine's secret key, armoured or binary. Errors (no_input): unreadable, unusable, or
-/// protected by a passphrase.
-[[nodiscard]] base::Result<DecryptionKeys> read_decryption_keys(const std::string& seckey_path);
+/// Reads and checks them. `seckey_path`: the machine's secret key, armoured or binary. `signers_path`: see signer_keys.hpp;
+/// empty if no signature is demanded. Errors (no_input): unreadable, unusable, or protected by a passphrase.
+[[nodiscard]] base::Result<DecryptionKeys> read_decryption_keys(const std::string& seckey_path,
+                                                                const std::string& signers_path);
 
 class Decryptor {
 public:
@@ -35,7 +38,7 @@ public:
     using Done = std::function<void(base::Result<base::Secret>)>;
 
     /// Begins to prepare. `home`: an empty directory (mode 0700) that belongs to the caller, who removes it after this object.
-    /// `on_failure` is called once from the loop if preparing fails for good (no_input: the key is unusable; unavailable: gpg is
+    /// `on_failure` is called once from the loop if preparing fails for good (no_input: a key is unusable; unavailable: gpg is
     /// missing).
     [[nodiscard]] static base::Result<std::unique_ptr<Decryptor>> create(base::Loop& loop, const base::Log& log, DecryptionKeys keys,
                                                                          const std::string& home,
@@ -44,7 +47,7 @@ public:
     virtual ~Decryptor() = default;
 
     /// Decrypts one message. Accepted only on final success: encrypted to our public key, with integrity protection, not
-    /// symmetric, not literal-only, 1 byte to 64 KiB. Several may be asked for; they are worked on in turn, each with a time limit.
+    /// symmetric, not literal-only, signed by one of the signers if there are any, 1 byte to 64 KiB. Several may be asked for; they are worked on in turn, each with a time limit.
     virtual void decrypt(std::vector<std::byte> message, Done done) = 0;
 };
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// GPGME on the loop: one context for one GnuPG home, in which one operation at a time runs without blocking, with a
-// time limit, and after which no gpg process is left. Private to the room.
+// GPGME on the loop: one context for one GnuPG home, ours or a person's, in which one operation at a time runs without
+// blocking, with a time limit, and after which no gpg process is left. Private to the room.
 #pragma once
 
 #include <functional>
@@ -26,6 +26,9 @@ public:
 
     /// Initializes GPGME and checks the engine, /usr/bin/gpg (runs it once: 1 to 3 ms). Error: unavailable.
     [[nodiscard]] static base::Result<std::unique_ptr<GpgContext>> create(base::Loop& loop, const std::string& home);
+    /// The same where a person's environment says: `variables`, each as "NAME=value", are all that gpg gets but PATH.
+    [[nodiscard]] static base::Result<std::unique_ptr<GpgContext>> create_for(base::Loop& loop,
+                                                                              std::vector<std::string> variables);
     /// Cancels what runs, without a call of its Done; gpg is gone when this returns.
     ~GpgContext();
     GpgContext(const GpgContext&) = delete;
@@ -34,6 +37,9 @@ public:
     /// Runs one operation; only while not busy(). `done` is called once from the loop, when the context is free again,
     /// and may destroy it. Data objects given to GPGME must live until then.
     void run(const Start& start, base::Duration limit, Done done);
+    /// Looks a key up, secret or public, by fingerprint, key ID or user ID; blocks some milliseconds. GPGME's errors:
+    /// GPG_ERR_EOF (none) and GPG_ERR_AMBIGUOUS_NAME (several) among them.
+    [[nodiscard]] gpgme_error_t find_key(const std::string& pattern, bool secret, KeyHandle& key) const;
     [[nodiscard]] bool busy() const { return done_ != nullptr; }
     [[nodiscard]] gpgme_ctx_t handle() const { return context_.get(); }
 
@@ -48,7 +54,7 @@ private:
         std::unique_ptr<base::Watch> watch;
     };
 
-    GpgContext(base::Loop& loop, ContextHandle context, std::string home);
+    GpgContext(base::Loop& loop, ContextHandle context, std::vector<std::string> variables);
     static gpgme_error_t add_interest(void* self, int fd, int direction, gpgme_io_cb_t callback, void* callback_data,
                                       void** tag) noexcept;
     static void remove_interest(void* tag) noexcept;
@@ -60,7 +66,7 @@ private:
     void finish();
 
     base::Loop& loop_;
-    std::string home_;
+    std::vector<std::string> variables_;
     ContextHandle context_;
     std::list<Interest> interests_;
     bool started_ = false;  // GPGME has said that its descriptors may be watched

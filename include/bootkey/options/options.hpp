@@ -37,6 +37,7 @@ struct Options {
     std::string pubkey, seckey;            ///< OpenPGP key files; empty: the first key directory that has them
     std::string tls_pubkey,
         tls_privkey;                  ///< TLS raw key, PEM; empty: beside the OpenPGP keys, else the OpenPGP key itself
+    std::string require_signature;    ///< public keys of which one must have signed the answer; empty: none need
     std::string priority;             ///< GnuTLS priority string; empty: default_priority
     std::optional<unsigned> dh_bits;  ///< finite-field DH prime bits
     std::string dh_params;            ///< PKCS#3 PEM file
@@ -61,6 +62,7 @@ struct Options {
     std::string name;            ///< section name; empty: the host's name
     std::string host;            ///< address the server checks; empty: the section name
     std::string password_file;   ///< empty: ask on the terminal
+    std::string sign_with;       ///< secret key in the person's GnuPG keyring; empty: the password is not signed
 };
 
 /// The priority string of the wire protocol: TLS 1.3 only, raw public keys only.
