@@ -5,6 +5,7 @@
 #pragma once
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -62,6 +63,7 @@ public:
         const auto remarks = sandbox::confine({role, writable_directory, filters_}, parent);
         if (!remarks) return remarks.error();
         for (const std::string& remark : *remarks) log_.info(2, remark);
+        static_cast<void>(malloc_trim(0));  // the making of the filter took more memory than anything that follows
         return {};
     }
 
