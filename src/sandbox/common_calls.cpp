@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include <fcntl.h>
+#include <linux/prctl.h>
 #include <sys/ioctl.h>
-#include <sys/resource.h>
 #include <termios.h>
 
 #include <cerrno>
@@ -23,8 +23,6 @@ CallTable common_calls() {
         // Time. Usually the vDSO answers; with some clock sources (acpi_pm, hpet) it has to ask the kernel.
         allow("clock_gettime"),
         allow("clock_gettime64"),
-        allow("clock_getres"),
-        allow("clock_getres_time64"),
         allow("gettimeofday"),
         allow("time"),
         allow("nanosleep"),
@@ -33,12 +31,9 @@ CallTable common_calls() {
         allow("timerfd_create"),  // libevent's precise timers; discovery's watch on the wall clock
         allow("timerfd_settime"),
         allow("timerfd_settime64"),
-        allow("timerfd_gettime"),
-        allow("timerfd_gettime64"),
 
         // What is open already.
         allow("read"),
-        allow("readv"),
         allow("write"),
         allow("writev"),
         allow("close"),
@@ -63,7 +58,6 @@ CallTable common_calls() {
         allow("ioctl", {int_is(1, TCGETS)}),    // stdio and gpg: isatty(3)
 
         // Waiting: libevent, GnuTLS, Avahi's wait until a socket takes more, GPGME.
-        allow("epoll_create"),
         allow("epoll_create1"),
         allow("epoll_ctl"),
         allow("epoll_wait"),
@@ -75,8 +69,6 @@ CallTable common_calls() {
         allow("_newselect"),
         allow("pselect6"),
         allow("pselect6_time64"),
-        allow("eventfd2"),
-        allow("pipe"),
         allow("pipe2"),  // libevent: signals come through a pipe
 
         // Sockets that are open already; which may be opened, and whereto, differs.
@@ -114,14 +106,14 @@ CallTable common_calls() {
         allow("getrandom"),
         allow("sysinfo"),            // qsort(3): how much memory there is
         allow("sched_getaffinity"),  // malloc: how many processors
-        allow("getcpu"),
-        allow("uname"),  // avahi-core: a host name for itself
+        allow("uname"),              // avahi-core: a host name for itself
         allow("rt_sigaction"),
         allow("rt_sigprocmask"),
         allow("rt_sigreturn"),
         allow("sigreturn"),
         allow("sigaltstack"),
-        allow("restart_syscall"),  // the kernel's own, after a SIGSTOP and SIGCONT
+        allow("restart_syscall"),                          // the kernel's own, after a SIGSTOP and SIGCONT
+        refuse("prctl", EINVAL, {int_is(0, PR_SET_VMA)}),  // malloc of newer C libraries: a name for its memory
         allow("exit"),
         allow("exit_group"),
     };

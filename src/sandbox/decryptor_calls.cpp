@@ -35,8 +35,8 @@ CallTable decryptor_calls() {
         // Programs: gpg, gpg-agent, gpgconf.
         allow("execve"),
         allow("clone", {has_none_of(0, clone_flags_refused)}),
-        refuse("clone3",
-               ENOSYS),  // its flags are in memory, which a filter does not see; the C library then takes clone
+        // Its flags are in memory, which a filter does not see; the C library then takes clone.
+        refuse("clone3", ENOSYS),
         allow("wait4"),
         allow("waitid"),
         allow("waitpid"),
@@ -49,6 +49,7 @@ CallTable decryptor_calls() {
         // Starting of a program and of the agent's threads: kernel, C library, dynamic loader.
         allow("arch_prctl"),
         allow("set_thread_area"),
+        allow("set_tls"),
         allow("set_tid_address"),
         allow("set_robust_list"),
         allow("rseq"),
@@ -60,15 +61,14 @@ CallTable decryptor_calls() {
         allow("mmap2", {bits_are(2, writable_code, PROT_EXEC)}),
         allow("mprotect", {has_none_of(2, PROT_EXEC)}),
 #ifdef __aarch64__
-        allow("mprotect",
-              {bits_are(2, writable_code, PROT_EXEC)}),  // the loader marks code for branch target identification
+        // The loader marks code for branch target identification.
+        allow("mprotect", {bits_are(2, writable_code, PROT_EXEC)}),
 #endif
         allow("pread64"),
         allow("prlimit64", {int_is(0, 0), int_is(1, RLIMIT_CORE)}),  // gpg and gpg-agent forbid core dumps
         allow("setrlimit", {int_is(0, RLIMIT_CORE)}),
 
-        // Of a process: dies with its parent (gpg-agent with us), adopts orphans (gpg), has a name, keeps debuggers
-        // out.
+        // Of a process: dies with its parent (gpg-agent), adopts orphans (gpg), has a name, keeps debuggers out.
         prctl_call(PR_SET_PDEATHSIG),
         prctl_call(PR_GET_PDEATHSIG),
         prctl_call(PR_SET_CHILD_SUBREAPER),
@@ -78,11 +78,9 @@ CallTable decryptor_calls() {
         prctl_call(PR_GET_DUMPABLE),
         allow("prctl", {int_is(0, PR_SET_DUMPABLE), int_is(1, 0)}),
 
-        // Files: reading programs, and everything in the GnuPG home. Where they may be is for Landlock and user ids to
-        // say.
+        // Files: reading programs, and everything in the GnuPG home. Where is for Landlock and user ids to say.
         allow("open"),
         allow("openat"),
-        allow("creat"),
         allow("access"),
         allow("faccessat"),
         allow("faccessat2"),
@@ -93,14 +91,9 @@ CallTable decryptor_calls() {
         allow("newfstatat"),
         allow("fstatat64"),
         allow("statx"),
-        allow("statfs"),
-        allow("fstatfs"),
         allow("readlink"),
         allow("readlinkat"),
         allow("getcwd"),
-        allow("chdir"),
-        allow("fchdir"),
-        allow("getdents"),
         allow("getdents64"),
         allow("umask"),
         allow("mkdir"),
@@ -120,10 +113,6 @@ CallTable decryptor_calls() {
         allow("ftruncate64"),
         allow("fsync"),
         allow("fdatasync"),
-        allow("utime"),
-        allow("utimes"),
-        allow("utimensat"),
-        allow("pwrite64"),
         allow("fadvise64"),
         allow("dup"),
         allow("dup2"),
@@ -139,10 +128,7 @@ CallTable decryptor_calls() {
         allow("setsockopt", {int_is(1, SOL_SOCKET), int_is(2, SO_PASSCRED)}),
 
         allow("getrusage"),
-        allow("times"),
-        allow("signalfd4"),
         allow("inotify_init1"),  // gpg-agent watches its socket and its home
-        allow("inotify_init"),
         allow("inotify_add_watch"),
         allow("inotify_rm_watch"),
     };

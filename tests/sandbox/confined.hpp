@@ -122,4 +122,12 @@ inline std::string attempt(const Confinement& wanted, const std::function<long()
     return Confined(wanted, [&] { return outcome_of(call()); }).result();
 }
 
+/// One thing that attackers try.
+struct Attempt {
+    const char* what;
+    long (*call)();
+    const char* outcome;                    ///< with filters
+    const char* without_filters = nullptr;  ///< what user id and capabilities alone make of it, if started by root
+};
+
 }  // namespace bootkey::sandbox::testing

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// gpg and gpg-agent, the installed ones, in the confinement of a decryptor: with the filter and Landlock that they inherit.
-#include <sys/stat.h>
-
+// gpg and gpg-agent, the installed ones, in the confinement of a decryptor: with the filter and Landlock that they
+// inherit.
 #include <catch2/catch.hpp>
 #include <chrono>
-#include <filesystem>
 #include <fstream>
 #include <iterator>
 
@@ -14,6 +12,7 @@
 #include "bootkey/openpgp/gpg_agent.hpp"
 #include "openpgp/gpg_lab.hpp"
 #include "sandbox/confined.hpp"
+#include "sandbox/writable_directory.hpp"
 
 using namespace bootkey;
 using namespace bootkey::sandbox;
@@ -23,59 +22,20 @@ using openpgp::testing::GpgLab;
 
 namespace {
 
-// A directory of the decryptor's, where it can write and others have put what it is to read.
-class WritableDirectory {
-public:
-    WritableDirectory() {
-        std::filesystem::permissions(directory_ / "", std::filesystem::perms(0711));
-        make(path_);
-        make(home());
-    }
-
-    [[nodiscard]] const std::string& path() const { return path_; }
-    [[nodiscard]] std::string home() const { return path_ + "/home"; }
-    std::string put(const std::string& name, const std::string& content) const {
-        const std::string path = path_ + "/" + name;
-        std::ofstream(path, std::ios::binary) << content;
-        give(path);
-        return path;
-    }
-    [[nodiscard]] std::string read(const std::string& name) const {
-        std::ifstream file(path_ + "/" + name, std::ios::binary);
-        return {std::istreambuf_iterator<char>(file), {}};
-    }
-
-private:
-    static void give(const std::string& path) {
-        const Identity owner = identity_of(Role::decryptor);
-        if (is_root()) REQUIRE(chown(path.c_str(), owner.user, owner.group) == 0);
-    }
-    static void make(const std::string& path) {
-        REQUIRE(mkdir(path.c_str(), 0700) == 0);
-        give(path);
-    }
-
-    base::testing::TemporaryDirectory directory_;
-    std::string path_ = directory_ / "decryptor";
-};
-
-Confinement decryptor_in(const WritableDirectory& directory) {
-    return {.role = Role::decryptor, .writable_directory = directory.path()};
-}
-
 std::string content_of(const std::string& path) {
     std::ifstream file(path, std::ios::binary);
     return {std::istreambuf_iterator<char>(file), {}};
 }
 
-// Runs gpg with `options` in the directory's home, for a process that is confined there; how it ended and what it wrote.
-std::string gpg(const WritableDirectory& directory, const std::vector<std::string>& options) {
+// Runs gpg with `options` in `home`; how it ended and what it wrote. For a confined process.
+std::string gpg(const std::string& home, const std::vector<std::string>& options) {
     const base::testing::Pipe output;
-    base::Command command{.program = "/usr/bin/gpg",
-                          .arguments = {"gpg", "--homedir", directory.home(), "--batch", "--no-tty", "--no-autostart"},
-                          .environment = {"PATH=/usr/bin:/bin", "HOME=" + directory.home()},
-                          .standard_output = output.write_end.get(),
-                          .standard_error = 2};
+    base::Command command{
+        .program = "/usr/bin/gpg",
+        .arguments = {"gpg", "--homedir", home, "--batch", "--no-tty", "--no-autostart"},
+        .environment = {"PATH=/usr/bin:/bin", "HOME=" + home},
+        .standard_output = output.write_end.get(),
+    };
     command.arguments.insert(command.arguments.end(), options.begin(), options.end());
     const auto ended = base::run_and_wait(command, base::from_seconds(20));
     if (!ended) return ended.error().message();
@@ -97,15 +57,16 @@ TEST_CASE("a confined decryptor decrypts, several messages and with every kind o
     std::vector<std::string> messages;
     for (const auto& password : passwords) messages.push_back(lab.encrypted(password, "machine"));
     const WritableDirectory directory;
+    const std::string home = directory.make_directory("home");
     const std::string seckey = directory.put("seckey.txt", content_of(lab.secret_key("machine")));
 
-    Confined confined(decryptor_in(directory), [&] {
+    Confined confined(directory.confinement(), [&] {
         auto loop = std::move(base::EventLoop::create()).value();
         const base::Log log;
         std::string said;
         auto keys = openpgp::read_decryption_keys(seckey, {});
         if (!keys) return keys.error().message();
-        auto decryptor = openpgp::Decryptor::create(*loop, log, std::move(*keys), directory.home(), [&](const base::Error& error) {
+        auto decryptor = openpgp::Decryptor::create(*loop, log, std::move(*keys), home, [&](const base::Error& error) {
             said += "!" + error.message();
             loop->stop();
         });
@@ -113,7 +74,8 @@ TEST_CASE("a confined decryptor decrypts, several messages and with every kind o
         std::size_t open = messages.size();
         for (std::size_t i = 0; i < messages.size(); ++i)
             (*decryptor)->decrypt(bytes(messages[i]), [&, i](const base::Result<base::Secret>& result) {
-                const bool right = result && std::string(reinterpret_cast<const char*>(result->bytes().data()), result->size()) == passwords[i];
+                const bool right = result && std::string(reinterpret_cast<const char*>(result->bytes().data()),
+                                                         result->size()) == passwords[i];
                 said += right ? "right " : result ? "wrong " : result.error().message();
                 if (--open == 0) loop->stop();
             });
@@ -135,6 +97,7 @@ TEST_CASE("a confined gpg decrypts with a passphrase that is given through it, a
     lab.gpg({"--output", "secret", "--passphrase", "open sesame", "--export-secret-keys", "machine"});
     lab.gpg({"--output", "public", "--export", "server"});
     const WritableDirectory directory;
+    const std::string home = directory.make_directory("home");
     directory.put("passphrase", "open sesame");
     directory.put("message", message);
     directory.put("seckey", lab.read("secret"));
@@ -142,17 +105,18 @@ TEST_CASE("a confined gpg decrypts with a passphrase that is given through it, a
     // Quick enough for a test: gpg-agent otherwise measures how long a passphrase may take to try.
     directory.put("home/gpg-agent.conf", "s2k-count 65536\n");
 
-    Confined confined(decryptor_in(directory), [&] {
+    Confined confined(directory.confinement(), [&] {
         auto loop = std::move(base::EventLoop::create()).value();
-        const auto agent = openpgp::GpgAgent::start(*loop, directory.home(), true);
+        const auto agent = openpgp::GpgAgent::start(*loop, home, true);
         if (!agent) return agent.error().message();
         const std::string file = directory.path() + "/";
-        const std::vector<std::string> passphrase = {"--pinentry-mode", "loopback", "--passphrase-file", file + "passphrase"};
+        const std::vector<std::string> passphrase = {"--pinentry-mode", "loopback", "--passphrase-file",
+                                                     file + "passphrase"};
         const auto with_passphrase = [&](std::vector<std::string> options) {
             options.insert(options.begin(), passphrase.begin(), passphrase.end());
-            return gpg(directory, options);
+            return gpg(home, options);
         };
-        std::string said = gpg(directory, {"--quiet", "--import", file + "pubkey"}) + "\n";
+        std::string said = gpg(home, {"--quiet", "--import", file + "pubkey"}) + "\n";
         said += with_passphrase({"--quiet", "--import", file + "seckey"}) + "\n";
         said += with_passphrase({"--quiet", "--status-fd", "1", "--decrypt", file + "message"}) + "\n";
         return said;

@@ -41,14 +41,6 @@ namespace {
 
 const Confinement worker{.role = Role::worker};
 
-struct Attempt {
-    const char* what;
-    long (*call)();
-    const char* outcome;  // with filters
-    const char*
-        without_filters;  // what user id and capabilities alone make of it, for root's worker; null: not of interest
-};
-
 long execute() {
     char* const arguments[] = {const_cast<char*>("true"), nullptr};
     return execve("/bin/true", arguments, nullptr);

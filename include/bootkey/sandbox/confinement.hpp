@@ -2,8 +2,7 @@
 //
 // What a process of bootkey gives up before it listens to anybody: user ids, capabilities, the file system, and all
 // system calls it has no use for. A process is confined once, by itself, and never gets back what it gave up; nor do
-// the programs it starts. README's layers of defence, from the strongest: own user id without capabilities, seccomp,
-// Landlock, limits.
+// the programs it starts.
 #pragma once
 
 #include <sys/types.h>
