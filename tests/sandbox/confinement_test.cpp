@@ -18,6 +18,7 @@
 #include <iterator>
 #include <set>
 #include <sstream>
+#include <vector>
 
 #include "base/forked.hpp"
 #include "base/temporary_directory.hpp"
@@ -272,3 +273,27 @@ TEST_CASE("only the descriptors that are kept stay open") {
     });
     CHECK(seen == 10);
 }
+
+#ifdef __SANITIZE_ADDRESS__
+TEST_CASE("the sanitizers report errors of a confined process and let it end without them") {
+    const Role role = GENERATE(Role::worker, Role::decryptor);
+    const base::testing::TemporaryDirectory directory;
+    std::filesystem::permissions(directory / "", std::filesystem::perms(0755));
+    const base::testing::Pipe report;
+    const auto overflow = [&] {
+        close(STDERR_FILENO);
+        fcntl(report.write_end.get(), F_DUPFD, STDERR_FILENO);
+        std::vector<char> bytes(10);
+        volatile std::size_t size = 11;
+        std::memset(bytes.data(), 1, size);
+        return std::string("not noticed");
+    };
+    const auto leave = [] {
+        exit(0);  // not _exit: looks for leaks
+        return std::string();
+    };
+    CHECK(Confined({role, directory / ""}, overflow).result() == "exited 1");
+    CHECK_THAT(base::testing::read_to_end(report.read_end.get(), 300), Catch::Contains("heap-buffer-overflow"));
+    CHECK(Confined({role, directory / ""}, leave).result().empty());
+}
+#endif

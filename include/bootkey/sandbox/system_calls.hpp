@@ -60,7 +60,8 @@ using CallTable = std::vector<Call>;
 [[nodiscard]] CallTable worker_calls();
 /// The decryptor's, gpg's and gpg-agent's, in addition.
 [[nodiscard]] CallTable decryptor_calls();
-/// What the run-time libraries of the sanitizers need, in addition; in such builds only.
+/// What the run-time libraries of the sanitizers need, in addition; in such builds only. Whoever asks is about to be
+/// confined, and is not searched for leaks any more.
 [[nodiscard]] CallTable sanitizer_calls();
 
 }  // namespace bootkey::sandbox
