@@ -56,12 +56,25 @@ void tell_of_signature(const std::string& signer, std::time_t expires, const bas
 // The password, encrypted to the machine, and signed by `signer` before, unless that is empty.
 base::Result<openpgp::EncryptedAnswer> make_answer(const std::string& pubkey, const base::Secret& password,
                                                    const std::string& signer, const std::vector<std::string>& keyring,
-                                                   const base::Log& log) {
+                                                   const options::Options& options, const base::Log& log) {
     if (signer.empty()) return openpgp::encrypt_answer(pubkey, password);
     const auto made = openpgp::sign_password(password, signer, keyring);
     if (!made) return made.error();
+    if (!options.require_signature.empty())
+        if (auto taken = openpgp::check_acceptance(made->message, options.require_signature); !taken)
+            return std::move(taken).error();
     tell_of_signature(signer, made->expires, log);
     return openpgp::encrypt_answer(pubkey, made->message, openpgp::Content::message);
+}
+
+// The key to sign with; none if nothing is to be signed.
+base::Result<std::string> find_signer(const options::Options& options, const std::vector<std::string>& keyring) {
+    if (!options.sign_with.empty()) return openpgp::find_signer(options.sign_with, keyring);
+    if (options.require_signature.empty()) return std::string();
+    return base::Error{
+        base::ExitCode::usage, "cannot enrol with a password that is not signed",
+        "this machine would refuse it: --require-signature=" + base::escaped(options.require_signature) + " is set",
+        "give --sign-with=KEY too"};
 }
 
 base::Result<void> print(const std::string& text) {
@@ -86,12 +99,11 @@ base::Result<void> enroll(const options::Options& options, const std::vector<std
     if (!key_id) return std::move(key_id).error();
     enrolment.key_id = *key_id;
     // Before the password is asked for: a key that is not there would be known too late.
-    const auto signer = options.sign_with.empty() ? base::Result<std::string>(std::string())
-                                                  : openpgp::find_signer(options.sign_with, keyring);
+    const auto signer = find_signer(options, keyring);
     if (!signer) return signer.error();
     const auto password = get_password(options.password_file);
     if (!password) return password.error();
-    auto answer = make_answer(files->pubkey, *password, *signer, keyring, log);
+    auto answer = make_answer(files->pubkey, *password, *signer, keyring, options, log);
     if (!answer) return std::move(answer).error();
     enrolment.fingerprint = std::move(answer->fingerprint);
     enrolment.message = std::move(answer->message);
@@ -100,10 +112,6 @@ base::Result<void> enroll(const options::Options& options, const std::vector<std
         log.warning(
             "no SSH host key in /etc/ssh: the server will check by ping whether this machine is up, and anybody who "
             "takes its address can answer that; install openssh-server and enrol again");
-    if (signer->empty() && !options.require_signature.empty())
-        log.warning(
-            "this machine takes signed answers only (--require-signature), and this one is not signed: it will "
-            "be refused; enrol with --sign-with");
     return print(options.enroll_script ? openpgp::enrolment_script(enrolment)
                                        : openpgp::clients_conf_section(enrolment));
 }

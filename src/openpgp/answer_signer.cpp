@@ -7,14 +7,18 @@
 #include <initializer_list>
 #include <string_view>
 
+#include "bootkey/base/held_signals.hpp"
 #include "bootkey/base/text.hpp"
 #include "bootkey/openpgp/gpg_session.hpp"
 #include "bootkey/openpgp/gpgme_data.hpp"
 #include "bootkey/openpgp/packets.hpp"
+#include "bootkey/openpgp/signature_check.hpp"
+#include "bootkey/openpgp/signer_keys.hpp"
 
 namespace bootkey::openpgp {
 namespace {
 
+constexpr std::size_t most_unpacked = 64 * 1024;  // bytes of password
 constexpr std::size_t overhead = 64 * 1024;  // bytes that signing, with the signer's key inside, and armour add at most
 
 base::Error cannot_sign(const std::string& key, std::string why, std::string advice) {
@@ -36,12 +40,24 @@ std::vector<std::string> with_terminal(std::vector<std::string> environment) {
     return environment;
 }
 
-std::string why_not_found(gpgme_error_t error) {
+// What the person's keyring is called: with sudo(8) it may be another person's than expected.
+std::string keyring_of(const std::vector<std::string>& environment) {
+    const auto value = [&](std::string_view name) -> std::string_view {
+        for (const std::string_view variable : environment)
+            if (variable.starts_with(name)) return variable.substr(name.size());
+        return {};
+    };
+    if (const auto home = value("GNUPGHOME="); !home.empty()) return "the keyring in " + base::escaped(home);
+    if (const auto home = value("HOME="); !home.empty()) return "the keyring in " + base::escaped(home) + "/.gnupg";
+    return "your keyring";
+}
+
+std::string why_not_found(gpgme_error_t error, const std::vector<std::string>& environment) {
     switch (gpgme_err_code(error)) {
         case GPG_ERR_EOF:
-            return "there is no such secret key in your keyring";
+            return "there is no such secret key in " + keyring_of(environment);
         case GPG_ERR_AMBIGUOUS_NAME:
-            return "several secret keys in your keyring fit";
+            return "several secret keys fit in " + keyring_of(environment);
         default:
             return gpgme_text(error);
     }
@@ -101,7 +117,8 @@ base::Result<std::string> find_signer(const std::string& key, const std::vector<
     if (!gpg) return gpg.error();
     KeyHandle found;
     if (const gpgme_error_t error = (*gpg)->find_key(key, true, found); error != 0)
-        return cannot_sign(key, why_not_found(error), "name one by its fingerprint: see gpg --list-secret-keys");
+        return cannot_sign(key, why_not_found(error, environment),
+                           "name one by its fingerprint: see gpg --list-secret-keys");
     if (const char* const why = why_unable(*found)) return cannot_sign(found->fpr, why, "name another key");
     return std::string(found->fpr);
 }
@@ -112,7 +129,7 @@ base::Result<SignedPassword> sign_password(const base::Secret& password, const s
     if (!gpg) return gpg.error();
     KeyHandle key;
     if (const gpgme_error_t error = (*gpg)->find_key(fingerprint, true, key); error != 0)
-        return cannot_sign(fingerprint, why_not_found(error), "see gpg --list-secret-keys");
+        return cannot_sign(fingerprint, why_not_found(error, environment), "see gpg --list-secret-keys");
     auto capacity = base::Secret::with_capacity(password.size() * 2 + overhead);
     if (!capacity) return std::move(capacity).error();
     SecretOutput output(std::move(*capacity));
@@ -129,6 +146,36 @@ base::Result<SignedPassword> sign_password(const base::Secret& password, const s
     const auto expires = check_signed(**gpg, *binary, password, *key);
     if (!expires) return expires.error();
     return SignedPassword{std::move(*binary), *expires};
+}
+
+base::Result<void> check_acceptance(const base::Secret& message, const std::string& signers_path) {
+    const auto keys = read_signer_keys(signers_path);
+    if (!keys) return keys.error();
+    const base::HeldSignals signals;  // goes last: by then the temporary home is gone
+    const std::string file = base::escaped(signers_path);
+    SignatureCheck check(file);
+    const auto gpg = GpgSession::open(signals, GpgSession::Agent::none);
+    if (!gpg) return gpg.error();
+    check.listen_to((*gpg)->handle());
+    const DataHandle public_keys = input_from(keys->bytes(), false);
+    auto done = (*gpg)->perform("cannot read the public keys in " + file,
+                                [&](gpgme_ctx_t context) { return gpgme_op_import_start(context, public_keys.get()); });
+    if (!done) return done;
+    check.accept(gpgme_op_import_result((*gpg)->handle()));
+    auto capacity = base::Secret::with_capacity(message.size() + most_unpacked);
+    if (!capacity) return std::move(capacity).error();
+    SecretOutput output(std::move(*capacity));
+    const DataHandle signature = input_from(message.bytes(), true);
+    const DataHandle plaintext = output.data();
+    check.begin();
+    done = (*gpg)->perform("cannot verify the signature", [&](gpgme_ctx_t context) {
+        return gpgme_op_verify_start(context, signature.get(), nullptr, plaintext.get());
+    });
+    if (!done) return done;
+    auto objection = check.objection(gpgme_op_verify_result((*gpg)->handle()));
+    if (!objection) return {};
+    return base::Error{base::ExitCode::no_input, "cannot use this answer: the machine would refuse it",
+                       std::move(*objection), "put the public key, as it is now, into the file first"};
 }
 
 }  // namespace bootkey::openpgp

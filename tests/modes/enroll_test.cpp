@@ -145,13 +145,54 @@ TEST_CASE(
                Catch::Contains("--export " + fingerprint) && Catch::Contains("--require-signature=FILE"));
 }
 
-TEST_CASE("a password that is not signed, where the machine demands it, is told of") {
+TEST_CASE("a machine that demands signatures is enrolled only with one that it takes") {
+    const openpgp::testing::GpgLab lab;
+    lab.make_curve_key("admin");
+    lab.make_curve_key("other");
+    lab.gpg({"--output", "signers", "--export", "admin"});
     Machine machine;
+    machine.use_keyring(lab);
     machine.password("word");
-    machine.options().require_signature = "/etc/bootkey/signers.asc";
+    machine.options().require_signature = lab.path("signers");
+    SECTION("no signature") {
+        CHECK(machine.enroll() == static_cast<int>(base::ExitCode::usage));
+        CHECK(machine.printed().empty());
+    }
+    SECTION("a signature by another key") {
+        machine.options().sign_with = "other";
+        CHECK(machine.enroll() == static_cast<int>(base::ExitCode::no_input));
+        CHECK(machine.printed().empty());
+    }
+    SECTION("a signature by the right key") {
+        machine.options().sign_with = "admin";
+        REQUIRE(machine.enroll() == 0);
+        CHECK(machine.decrypted() == "word");
+    }
+}
+
+TEST_CASE("a signature that will expire is warned of") {
+    const openpgp::testing::GpgLab lab;
+    lab.gpg({"--passphrase", "", "--quick-generate-key", "admin", "ed25519", "sign", "2040-06-01"});
+    Machine machine;
+    machine.use_keyring(lab);
+    machine.options().sign_with = "admin";
+    machine.password("word");
     REQUIRE(machine.enroll() == 0);
-    CHECK(machine.decrypted() == "word");
-    CHECK_THAT(machine.told(), Catch::Contains("it will be refused") && Catch::Contains("--sign-with"));
+    CHECK_THAT(machine.told(), Catch::Contains("until 2040-06-01 only"));
+}
+
+TEST_CASE("the key's passphrase is asked for on the terminal, also if standard output is none") {
+    const openpgp::testing::GpgLab lab;
+    lab.make_key("admin", "Key-Type: eddsa\nKey-Curve: ed25519\nKey-Usage: sign\nPassphrase: open sesame\n");
+    lab.use_pinentry("D open sesame\nOK");
+    Machine machine;
+    machine.use_keyring(lab);
+    machine.options().sign_with = "admin";
+    const auto session = modes::testing::typing({"typed word\n", "typed word\n"},
+                                                [&] { return machine.enroll(machine.path("printed")); });
+    REQUIRE(session.status == 0);
+    CHECK(machine.decrypted() == "typed word");
+    CHECK_THAT(lab.read("told"), Catch::Contains("ttyname=/dev/pts/"));
 }
 
 TEST_CASE("a password is typed twice if no file is named") {

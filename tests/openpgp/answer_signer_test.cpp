@@ -3,9 +3,9 @@
 // In a person's keyring, with a pinentry that types by itself. What is signed has to be what the decryptor takes.
 #include "bootkey/openpgp/answer_signer.hpp"
 
-#include <sys/stat.h>
-
 #include <catch2/catch.hpp>
+#include <chrono>
+#include <thread>
 
 #include "bootkey/base/file.hpp"
 #include "bootkey/openpgp/answer_encryptor.hpp"
@@ -41,17 +41,6 @@ public:
     [[nodiscard]] std::string exported(const std::string& name) const {
         gpg({"--armor", "--output", "public-" + name, "--export", name});
         return path("public-" + name);
-    }
-    // From now on passphrases are asked for by this; `reply` is its answer to GETPIN (libassuan's protocol). It notes
-    // what it is told.
-    void use_pinentry(const std::string& reply) const {
-        const std::string program =
-            write("pinentry", "#!/bin/sh\necho OK\nwhile read -r line; do\n  echo \"$line\" >>'" + path("told") +
-                                  "'\n  case $line in\n    GETPIN) echo '" + reply +
-                                  "';;\n    BYE) echo OK; exit;;\n    *) echo OK;;\n  esac\ndone\n");
-        chmod(program.c_str(), 0755);
-        write("gnupg/gpg-agent.conf", "pinentry-program " + program + "\ns2k-count 65536\n");
-        end_agent();  // which has no such pinentry
     }
     // "secret" as the machine whose keys are in `lab` gets it, if it demands this person's signature.
     [[nodiscard]] std::string taken_by_machine(const base::Secret& signed_password, const std::string& name) const {
@@ -125,18 +114,13 @@ TEST_CASE("a key that is not there, not the only one or not able to sign is an e
 
 TEST_CASE("the agent asks for the key's passphrase") {
     const Person alice;
-    alice.use_pinentry("D open sesame\nOK");
     alice.make_key("alice", "Key-Type: eddsa\nKey-Curve: ed25519\nKey-Usage: sign\nPassphrase: open sesame\n");
-    alice.use_pinentry("D open sesame\nOK");  // an agent that does not know it from making the key
+    alice.use_pinentry("D open sesame\nOK");
     const auto fingerprint = alice.find("alice");
     if (!fingerprint) FAIL(fingerprint.error().message());
     CHECK(alice.read("told").find("GETPIN") == std::string::npos);
-    const auto environment = [&] {
-        auto variables = alice.environment();
-        variables.emplace_back("GPG_TTY=/dev/pts/4711");
-        variables.emplace_back("LC_MESSAGES=C");
-        return variables;
-    }();
+    auto environment = alice.environment();
+    environment.emplace_back("GPG_TTY=/dev/pts/4711");
     const auto message = sign_password(secret("word"), *fingerprint, environment);
     if (!message) FAIL(message.error().message());
     CHECK(alice.taken_by_machine(message->message, "alice") == "word");
@@ -207,10 +191,41 @@ TEST_CASE("it is said when a signature stops to count: with the key, the subkey 
     }
 }
 
+TEST_CASE("whether a machine takes a signature is known before: with the file that it has") {
+    const Person alice;
+    alice.gpg({"--passphrase", "", "--quick-generate-key", "alice", "ed25519", "cert"});
+    alice.gpg({"--passphrase", "", "--quick-add-key", alice.fingerprint("alice"), "ed25519", "sign"});
+    alice.make_curve_key("bob");
+    const std::string bob = alice.exported("bob");
+    const std::string early =
+        alice.write("early", alice.read(std::filesystem::path(alice.exported("alice")).filename()));
+    const auto by_first_subkey = alice.sign("word", alice.fingerprint("alice"));
+    if (!by_first_subkey) FAIL(by_first_subkey.error().message());
+    CHECK(openpgp::check_acceptance(by_first_subkey->message, early));
+    CHECK(openpgp::check_acceptance(by_first_subkey->message, alice.exported("alice")));
+
+    const auto other = openpgp::check_acceptance(by_first_subkey->message, bob);
+    REQUIRE_FALSE(other);
+    CHECK(other.error().code == base::ExitCode::no_input);
+    CHECK_THAT(other.error().message(), Catch::Contains("would refuse it") && Catch::Contains("not in " + bob));
+    const auto nothing = openpgp::check_acceptance(by_first_subkey->message, alice.path("missing"));
+    REQUIRE_FALSE(nothing);
+    CHECK_THAT(nothing.error().message(), Catch::Contains("No such file"));
+
+    // A subkey that was made after the file: of several, gpg signs with the newest.
+    std::this_thread::sleep_for(std::chrono::milliseconds(1100));
+    alice.gpg({"--passphrase", "", "--quick-add-key", alice.fingerprint("alice"), "ed25519", "sign"});
+    const auto by_second_subkey = alice.sign("word", alice.fingerprint("alice"));
+    if (!by_second_subkey) FAIL(by_second_subkey.error().message());
+    CHECK_FALSE(openpgp::check_acceptance(by_second_subkey->message, early));
+    CHECK(openpgp::check_acceptance(by_second_subkey->message, alice.exported("alice")));
+}
+
 TEST_CASE("nothing is found where there is no keyring") {
     const GpgLab lab;
     const auto found = find_signer("alice", {"GNUPGHOME=" + lab.path("nowhere")});
     REQUIRE_FALSE(found);
     CHECK(found.error().code == base::ExitCode::no_input);
+    CHECK_THAT(found.error().message(), Catch::Contains("the keyring in " + lab.path("nowhere")));
     CHECK_FALSE(std::filesystem::exists(lab.path("nowhere")));
 }

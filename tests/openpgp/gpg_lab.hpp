@@ -69,6 +69,25 @@ public:
         (void)ended.ok();  // without an agent there is nothing to end
     }
 
+    /// From now on the agent asks for passphrases by a program that gives `reply` to GETPIN (a reply of libassuan's
+    /// protocol) and notes in the file "told" what it is told.
+    void use_pinentry(const std::string& reply) const {
+        const std::string program = write("pinentry", R"(#!/bin/sh
+echo OK
+while read -r line; do
+    echo "$line" >>')" + path("told") + R"('
+    case $line in
+        GETPIN) echo ')" + reply + R"(' ;;
+        BYE) echo OK; exit ;;
+        *) echo OK ;;
+    esac
+done
+)");
+        std::filesystem::permissions(program, std::filesystem::perms::owner_all);
+        std::ofstream(home_ + "/gpg-agent.conf", std::ios::app) << "pinentry-program " << program << "\n";
+        end_agent();  // one that may know the passphrase and has another program
+    }
+
     /// The fingerprint of the primary key that `name` means.
     [[nodiscard]] std::string fingerprint(const std::string& name) const {
         const std::string listing =

@@ -14,8 +14,9 @@ namespace bootkey::modes {
 
 /// Writes a section for the server's clients.conf, or a shell script that adds it, to standard output. The password
 /// comes from a file or, typed twice, from the terminal; if it is to be signed, `keyring` leads to the person's keyring
-/// (see keyring_environment.hpp). Errors: usage (a name, host or password that cannot be), no_input (keys or the
-/// password file), unavailable (no terminal, no gpg), io_error (standard output).
+/// (see keyring_environment.hpp). Errors: usage (a name, host or password that cannot be, or one not
+/// signed where that is demanded), no_input (keys or the password file), unavailable (no terminal, no gpg), io_error
+/// (standard output).
 [[nodiscard]] base::Result<void> enroll(const options::Options& options, const std::vector<std::string>& keyring,
                                         const base::Log& log);
 

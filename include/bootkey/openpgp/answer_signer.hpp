@@ -31,4 +31,9 @@ struct SignedPassword {
 [[nodiscard]] base::Result<SignedPassword> sign_password(const base::Secret& password, const std::string& fingerprint,
                                                          const std::vector<std::string>& environment);
 
+/// Whether a machine with --require-signature=`signers_path` takes this `message` of sign_password(): verified as it
+/// does, with nothing but that file. Blocks, some 30 ms. Errors: no_input (the file; it does not), unavailable (gpg; no
+/// file system in RAM).
+[[nodiscard]] base::Result<void> check_acceptance(const base::Secret& message, const std::string& signers_path);
+
 }  // namespace bootkey::openpgp
