@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # The Debian packages that building, testing and the demonstration need, each with its reason, and the function that
-# installs the missing ones. Sourced by tools/demo, tools/test and .ci/run; the only place where packages are named.
+# installs the missing ones. Sourced by tools/demo, tools/test, tools/fuzz and .ci/run; the only place where packages are named.
 
 build_packages="
     g++                 the compiler
@@ -36,6 +36,13 @@ network_packages="
     dbus-daemon         its system bus
     gpg                 keys and secrets
     gpg-agent           keys and secrets
+"
+
+fuzz_packages="
+    clang               the compiler with libFuzzer
+    libclang-rt-14-dev  libFuzzer and the sanitizers
+    llvm-14             readable stack traces, and reports on coverage
+    python3             runs the targets
 "
 
 # Daemons that the packages above bring; installing them here must not make the machine run them, now or after a reboot.

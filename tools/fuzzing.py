@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs the fuzz targets that are built in build/fuzz, several at once, and prints a table. See tools/fuzz --help."""
+
+import argparse
+import concurrent.futures
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import xml.etree.ElementTree
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+SEEDS = ROOT / "fuzz/corpus"
+DICTIONARIES = ROOT / "fuzz/dictionaries"
+CORPUS = ROOT / "build/fuzz-corpus"
+FINDINGS = ROOT / "build/fuzz-findings"
+PROGRAMS = ROOT / "build/fuzz/fuzz"
+COUNTING_PROGRAMS = ROOT / "build/fuzz-coverage/fuzz"
+
+SLOWEST = 20  # seconds for one input, before it counts as a hang
+MEMORY = 2048  # MiB
+COLUMNS = "{:<16} {:>12} {:>8} {:>7} {:>9} {:>7}  {}"
+
+
+class Outcome:
+    """What a target's run came to, read from libFuzzer's output."""
+
+    def __init__(self, target, status, output, findings):
+        def number(pattern):
+            found = re.findall(pattern, output)
+            return int(found[-1]) if found else 0
+
+        self.target = target
+        self.output = output
+        self.findings = findings
+        self.executions = number(r"stat::number_of_executed_units: (\d+)")
+        self.speed = number(r"stat::average_exec_per_sec: +(\d+)")
+        self.edges = number(r" cov: (\d+) ")
+        self.features = number(r" ft: (\d+) ")
+        self.inputs = number(r" corp: (\d+)/")
+        self.failed = status != 0 or self.executions == 0
+
+    def row(self):
+        return COLUMNS.format(self.target, self.executions, self.speed, self.edges, self.features, self.inputs,
+                              "FAILED" if self.failed else "")
+
+    def explanation(self):
+        telling = re.compile(r"Broken promise|ERROR: |SUMMARY: |runtime error|terminate called|what\(\)")
+        lines = [line for line in self.output.splitlines() if telling.search(line)] or self.output.splitlines()[-10:]
+        for finding in self.findings:
+            lines.append(f"Again: {program(self.target).relative_to(ROOT)} {finding.relative_to(ROOT)}")
+        return "\n".join([f"{self.target} failed:", *lines])
+
+
+def program(target, directory=PROGRAMS):
+    return directory / f"fuzz_{target}"
+
+
+def fuzz(target, seconds, running):
+    """Runs one target for so long; its corpus grows, its findings are kept."""
+    corpus = CORPUS / target
+    corpus.mkdir(parents=True, exist_ok=True)
+    FINDINGS.mkdir(parents=True, exist_ok=True)
+    before = set(FINDINGS.iterdir())
+    command = [program(target), f"-max_total_time={seconds}", "-print_final_stats=1", f"-timeout={SLOWEST}",
+               f"-rss_limit_mb={MEMORY}", f"-artifact_prefix={FINDINGS}/{target}-"]
+    dictionary = DICTIONARIES / f"{target}.dict"
+    if dictionary.exists():
+        command.append(f"-dict={dictionary}")
+    process = subprocess.Popen([*command, corpus, SEEDS / target], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                               stderr=subprocess.STDOUT, text=True, errors="replace")
+    running.add(process)
+    output = process.communicate()[0]
+    running.discard(process)
+    (CORPUS / f"{target}.log").write_text(output)
+    findings = [path for path in set(FINDINGS.iterdir()) - before if path.name.startswith(f"{target}-")]
+    return Outcome(target, process.returncode, output, sorted(findings))
+
+
+def fuzz_all(targets, seconds, jobs):
+    """Runs the targets and prints their rows. Control-C ends those that run and leaves the others out."""
+    running = set()
+    outcomes = []
+    print(COLUMNS.format("target", "executions", "per s", "edges", "features", "corpus", ""))
+    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+        tasks = [pool.submit(fuzz, target, seconds, running) for target in targets]
+        try:
+            for task in concurrent.futures.as_completed(tasks):
+                outcomes.append(task.result())
+                print(outcomes[-1].row(), flush=True)
+        except KeyboardInterrupt:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in list(running):
+                process.send_signal(signal.SIGINT)  # libFuzzer then prints its numbers
+    for outcome in outcomes:
+        if outcome.failed:
+            print(outcome.explanation())
+    return outcomes
+
+
+def write_report(path, outcomes):
+    """In the form of ctest's report, as far as tools/suite.sh reads it."""
+    failures = [outcome for outcome in outcomes if outcome.failed]
+    suite = xml.etree.ElementTree.Element("testsuite", name="fuzz", tests=str(len(outcomes)),
+                                          failures=str(len(failures)), disabled="0", skipped="0")
+    for outcome in outcomes:
+        case = xml.etree.ElementTree.SubElement(suite, "testcase", name=f"fuzz.{outcome.target}")
+        if outcome.failed:
+            xml.etree.ElementTree.SubElement(case, "failure").text = outcome.explanation()
+    xml.etree.ElementTree.ElementTree(suite).write(path)
+
+
+def sources_of(target):
+    """The files of the program whose headers a target includes itself: what it is there to test."""
+    headers = re.findall(r'#include "bootkey/(\w+/\w+)\.hpp"', (ROOT / f"fuzz/{target}.cpp").read_text())
+    return [source for header in headers if (source := ROOT / f"src/{header}.cpp").exists()]
+
+
+def print_coverage(targets):
+    """Runs the seeds and what was found through each target and prints what share of its sources' lines was reached."""
+    profile = CORPUS / "coverage"
+    CORPUS.mkdir(parents=True, exist_ok=True)
+    for target in targets:
+        inputs = [path for folder in (SEEDS / target, CORPUS / target) if folder.is_dir() for path in folder.iterdir()]
+        run = subprocess.run([program(target, COUNTING_PROGRAMS), *inputs], stdout=subprocess.DEVNULL,
+                             stderr=subprocess.PIPE, env={**os.environ, "LLVM_PROFILE_FILE": f"{profile}.raw"})
+        if run.returncode != 0:
+            sys.exit(f"{target} failed:\n{run.stderr.decode(errors='replace')[-2000:]}")
+        subprocess.run(["llvm-profdata-14", "merge", "-o", f"{profile}.data", f"{profile}.raw"], check=True)
+        summary = subprocess.run(["llvm-cov-14", "report", program(target, COUNTING_PROGRAMS),
+                                  f"-instr-profile={profile}.data", *sources_of(target)], check=True,
+                                 stdout=subprocess.PIPE, text=True).stdout
+        for source in sources_of(target):
+            cells = next(line.split() for line in summary.splitlines() if line.startswith(source.name) or f"/{source.name} " in line)
+            print(f"{target:<16} {source.relative_to(ROOT)!s:<40} {cells[9]:>8} of {cells[7]} lines")
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="tools/fuzz")
+    parser.add_argument("--seconds", type=int, default=15)
+    parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    parser.add_argument("--coverage", action="store_true")
+    parser.add_argument("--report", type=pathlib.Path)
+    parser.add_argument("target", nargs="*")
+    options = parser.parse_args()
+    known = sorted(path.name for path in SEEDS.iterdir())
+    if unknown := set(options.target) - set(known):
+        parser.error(f"there is no target {', '.join(sorted(unknown))}; there are {', '.join(known)}")
+    targets = options.target or known
+    if options.coverage:
+        print_coverage(targets)
+        return 0
+    outcomes = fuzz_all(targets, options.seconds, options.jobs)
+    if options.report:
+        write_report(options.report, outcomes)
+    return 1 if len(outcomes) < len(targets) or any(outcome.failed for outcome in outcomes) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
