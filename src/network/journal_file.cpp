@@ -153,7 +153,7 @@ Result<LockedJournal> JournalFile::open_or_make(const base::Log& log) const {
             if (made) (*locked)->journal.note_directory_made();
             return std::move(**locked);
         }
-        made = mkdir(path_.c_str(), 0755) == 0;
+        made = mkdir(path_.c_str(), 0711) == 0;  // whoever may read it could open it, lock it and keep us out
         if (!made && errno != EEXIST) return journal_error(path_, errno);
     }
 }

@@ -40,7 +40,7 @@ TEST_CASE("the file comes with the first entry and goes with the last") {
     CHECK_FALSE(std::filesystem::exists(path));
 
     store_console(file, log.log);
-    CHECK(mode_of(path) == 0755);
+    CHECK(mode_of(path) == 0711);  // others cannot open it, so they cannot lock it
     CHECK(mode_of(path + "/journal") == 0600);
     {
         auto locked = expect(file.open(log.log));

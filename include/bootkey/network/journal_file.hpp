@@ -41,7 +41,7 @@ public:
     /// Locks and reads the journal, waiting for at most a second for others. Nothing if there is no directory for it.
     /// A file that is not a journal of ours is taken for an empty one, with a warning.
     [[nodiscard]] base::Result<std::optional<LockedJournal>> open(const base::Log& log) const;
-    /// The same, but makes the directory (mode 0755) if there is none.
+    /// The same, but makes the directory (mode 0711) if there is none.
     [[nodiscard]] base::Result<LockedJournal> open_or_make(const base::Log& log) const;
 
 private:
