@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "bootkey/base/log.hpp"
 
+#include <poll.h>
 #include <unistd.h>
+
+#include <cerrno>
+#include <utility>
 
 #include "bootkey/base/text.hpp"
 
@@ -13,18 +17,54 @@ void Log::say(int verbosity, LogFlag flag, std::string_view text) const {
     for (const Sink& sink : sinks_) sink(entry);
 }
 
-Log::Sink descriptor_sink(int fd, Time start, const Log& log) {
-    return [fd, start, &log](const LogEntry& entry) {
+namespace {
+
+// Writes lines to a descriptor, for as long as it takes them.
+class DescriptorSink {
+public:
+    DescriptorSink(int fd, Time start, const Log& log) : fd_(fd), start_(start), log_(&log) {}
+
+    void operator()(const LogEntry& entry) {
+        if (!takes_a_line()) return;
+        if (lost_ > 0)
+            write("bootkey: " + format("%u lines are missing here: nobody took them", std::exchange(lost_, 0)));
         std::string line = "bootkey: ";
-        if (log.level() >= 3) {
-            const auto since = std::chrono::duration<double, std::milli>(entry.time - start).count();
+        if (log_->level() >= 3) {
+            const auto since = std::chrono::duration<double, std::milli>(entry.time - start_).count();
             line += format("[%9.3f ms] ", since);
         }
         if (entry.flag == LogFlag::warning) line += "warning: ";
-        line += entry.text;
+        write(line + entry.text);
+    }
+
+private:
+    // Waits for the first line that is not taken only: a reader that stops (Ctrl-S, a full pipe) must not stop us.
+    bool takes_a_line() {
+        constexpr int patience = 1000;  // ms
+        pollfd wait{fd_, POLLOUT, 0};
+        int ready = 0;
+        do {
+            ready = poll(&wait, 1, lost_ > 0 ? 0 : patience);
+        } while (ready < 0 && errno == EINTR);
+        if (ready <= 0) ++lost_;
+        return ready > 0;
+    }
+
+    void write(std::string line) const {
         line += '\n';
-        [[maybe_unused]] const auto written = ::write(fd, line.data(), line.size());
-    };
+        [[maybe_unused]] const auto written = ::write(fd_, line.data(), line.size());
+    }
+
+    int fd_;
+    Time start_;
+    const Log* log_;
+    unsigned lost_ = 0;  // lines, since the last one that was taken
+};
+
+}  // namespace
+
+Log::Sink descriptor_sink(int fd, Time start, const Log& log) {
+    return DescriptorSink(fd, start, log);
 }
 
 }  // namespace bootkey::base

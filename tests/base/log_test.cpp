@@ -91,9 +91,31 @@ TEST_CASE("the descriptor sink writes a line a message") {
 
 TEST_CASE("a descriptor sink that nobody can be written to is no failure") {
     Log log(1);
-    log.add_sink(descriptor_sink(-1, Clock::now(), log));
+    constexpr int closed = 1'000'000;
+    log.add_sink(descriptor_sink(closed, Clock::now(), log));
     std::string heard;
     log.add_sink([&](const LogEntry& entry) { heard = entry.text; });
     log.warning("still said");
     CHECK(heard == "still said");
+}
+
+TEST_CASE("a reader that has stopped does not stop the descriptor sink, and is told what it has missed") {
+    const Pipe pipe;
+    const int capacity = fcntl(pipe.write_end.get(), F_GETPIPE_SZ);
+    REQUIRE(capacity > 0);
+    const std::string before(static_cast<std::size_t>(capacity), 'x');
+    pipe.put(before);
+    Log log(1);
+    log.add_sink(descriptor_sink(pipe.write_end.get(), Clock::now(), log));
+
+    const Time start = Clock::now();
+    for (int i = 0; i < 100; ++i) log.warning("nobody takes this");
+    CHECK(Clock::now() - start < std::chrono::seconds(5));  // not a hundred times the second it waits once
+    CHECK(read_to_end(pipe.read_end.get(), before.size()) == before);
+
+    log.error("taken again");
+    log.error("and again");
+    const std::string expected =
+        "bootkey: 100 lines are missing here: nobody took them\nbootkey: taken again\nbootkey: and again\n";
+    CHECK(read_to_end(pipe.read_end.get(), expected.size()) == expected);
 }

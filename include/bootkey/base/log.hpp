@@ -55,6 +55,7 @@ private:
 
 /// A sink that writes "bootkey: TEXT" lines to the descriptor `fd`, each in one write(2); from level 3 on
 /// with the milliseconds since `start`. Does not own `fd`; write errors are ignored, since there is nobody to tell.
+/// Where `fd` takes nothing for a second, lines are left out until it does, and their number is told then.
 [[nodiscard]] Log::Sink descriptor_sink(int fd, Time start, const Log& log);
 
 }  // namespace bootkey::base
