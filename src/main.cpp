@@ -5,11 +5,11 @@
 
 #include <csignal>
 #include <cstdio>
-#include <cstdlib>
 #include <exception>
 
 #include "bootkey/base/file.hpp"
 #include "bootkey/base/log.hpp"
+#include "bootkey/base/process_start.hpp"
 #include "bootkey/console/password_sink.hpp"
 #include "bootkey/modes/enroll.hpp"
 #include "bootkey/modes/generate_keys.hpp"
@@ -32,12 +32,11 @@ monitor::Outcome run(int argc, char** argv) {
     base::Log log;
     log.add_sink(base::descriptor_sink(STDERR_FILENO, base::Clock::now(), log));
     const auto keyring = modes::keyring_environment(environ);  // for signing, which is a person's affair
-    clearenv();                           // no variable has a meaning here, and libraries shall not find one in theirs
-    (void)std::signal(SIGCHLD, SIG_DFL);  // had our caller ignored it, nobody could tell how children end (wait(2))
-    (void)std::signal(SIGPIPE, SIG_IGN);  // a write to a closed pipe or connection is an error value
+    const auto set_user_id = base::leave_caller_behind();
+    if (!set_user_id) return finish(set_user_id.error(), log);
     const auto output_open = console::assure_standard_descriptors();
     if (!output_open) return finish(output_open.error(), log);
-    auto parsed = options::parse(argc, argv, getuid() != geteuid());
+    auto parsed = options::parse(argc, argv, *set_user_id);
     if (!parsed) return finish(parsed.error(), log);
     if (const auto* information = std::get_if<options::Information>(&*parsed)) {
         const int failure = base::write_all(STDOUT_FILENO, base::bytes_of(information->text));

@@ -4,11 +4,13 @@
 #include <fcntl.h>
 
 #include <cerrno>
+#include <span>
 #include <utility>
 #include <vector>
 
 #include "bootkey/base/file.hpp"
 #include "bootkey/base/text.hpp"
+#include "bootkey/base/trusted_path.hpp"
 #include "bootkey/base/unique_fd.hpp"
 #include "bootkey/openpgp/key_files.hpp"
 #include "bootkey/openpgp/tls_key.hpp"
@@ -34,6 +36,23 @@ base::Result<servers::TlsIdentity> identity_from_openpgp(const openpgp::KeyFiles
     return servers::TlsIdentity{std::move(key->private_key), std::move(key->public_key), files.seckey, {}};
 }
 
+// The key directories that count. Whoever starts us set-user-ID gets only the one that is in the initial RAM disk.
+std::vector<std::string> key_directories(const options::Options& options) {
+    const auto all = std::span(openpgp::key_directories);
+    const auto some = options.set_user_id ? all.first(1) : all;
+    return {some.begin(), some.end()};
+}
+
+// Whoever starts us set-user-ID must not choose what is behind the names of key files, wherever they are.
+base::Result<void> check_ways(const openpgp::KeyFiles& files, const options::Options& options) {
+    if (!options.set_user_id) return {};
+    for (const std::string* path : {&files.pubkey, &files.seckey, &files.tls_pubkey, &files.tls_privkey, &options.dh_params}) {
+        if (path->empty()) continue;
+        if (auto trusted = base::check_trusted_path(*path, base::Links::refused); !trusted) return trusted;
+    }
+    return {};
+}
+
 base::Result<void> check_readable(const std::string& path) {
     const base::UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
     if (file) return {};
@@ -44,9 +63,10 @@ base::Result<void> check_readable(const std::string& path) {
 }  // namespace
 
 base::Result<openpgp::KeyFiles> find_keys(const options::Options& options) {
-    const std::vector<std::string> directories(std::begin(openpgp::key_directories), std::end(openpgp::key_directories));
-    auto files = openpgp::find_key_files({options.pubkey, options.seckey, options.tls_pubkey, options.tls_privkey}, directories);
+    auto files = openpgp::find_key_files({options.pubkey, options.seckey, options.tls_pubkey, options.tls_privkey},
+                                         key_directories(options));
     if (!files) return files;
+    if (auto trusted = check_ways(*files, options); !trusted) return std::move(trusted).error();
     for (const std::string& path : {files->pubkey, files->seckey, files->tls_pubkey, files->tls_privkey})
         if (!path.empty())
             if (auto readable = check_readable(path); !readable) return std::move(readable).error();

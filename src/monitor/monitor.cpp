@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "bootkey/base/text.hpp"
+#include "bootkey/base/trusted_path.hpp"
 #include "bootkey/monitor/keys.hpp"
 #include "bootkey/monitor/worker.hpp"
 #include "bootkey/network/interface_choice.hpp"
@@ -74,6 +75,8 @@ base::Result<void> Monitor::start_run() {
 
 // The worker first: it reads the keys, which may take a while, while the rest is prepared here.
 base::Result<void> Monitor::start_unlocking() {
+    if (options_.set_user_id)
+        if (auto trusted = base::check_trusted_path(options_.network_hook_dir, base::Links::followed); !trusted) return trusted;
     auto keys = find_keys(options_);
     if (!keys) return std::move(keys).error();
     keys_ = std::move(*keys);

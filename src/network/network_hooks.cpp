@@ -17,6 +17,7 @@
 
 #include "bootkey/base/child_process.hpp"
 #include "bootkey/base/text.hpp"
+#include "bootkey/base/trusted_path.hpp"
 
 namespace bootkey::network {
 namespace {
@@ -30,12 +31,6 @@ struct DirectoryCloser {
 
 std::string shown(const std::string& path) {
     return base::escaped(path, 1024);
-}
-
-// Whether nobody but root may change it.
-bool is_trusted(const struct stat& status) {
-    const bool group_writes = (status.st_mode & S_IWGRP) != 0 && status.st_gid != 0;
-    return status.st_uid == 0 && !group_writes && (status.st_mode & S_IWOTH) == 0;
 }
 
 void warn_untrusted(const base::Log& log, const std::string& path) {
@@ -75,14 +70,14 @@ std::vector<std::string> find_hooks(const std::string& directory, bool trusted_o
         return {};
     }
     std::vector<std::string> names;
-    const bool directory_trusted = !trusted_only || is_trusted(status);
+    const bool directory_trusted = !trusted_only || base::is_roots_alone(status);
     while (const dirent* entry = readdir(stream.get())) {
         if (!is_hook(dirfd(stream.get()), entry->d_name, status)) continue;
         if (!directory_trusted) {
             warn_untrusted(log, directory);
             return {};
         }
-        if (!trusted_only || is_trusted(status))
+        if (!trusted_only || base::is_roots_alone(status))
             names.emplace_back(entry->d_name);
         else
             warn_untrusted(log, directory + '/' + entry->d_name);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "bootkey/openpgp/key_files.hpp"
 
-#include <unistd.h>
+#include <sys/stat.h>
 
 #include "bootkey/base/text.hpp"
 
@@ -10,7 +10,8 @@ namespace {
 
 // Something of that name, be it readable or not: whoever reads it reports what is wrong with it.
 bool exists(const std::string& path) {
-    return access(path.c_str(), F_OK) == 0;
+    struct stat status {};
+    return lstat(path.c_str(), &status) == 0;
 }
 
 base::Error no_pair(std::span<const std::string> directories) {

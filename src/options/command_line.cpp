@@ -143,6 +143,8 @@ base::Result<void> check_set_user_id(const Assignments& command_line) {
             return base::Error{base::ExitCode::no_permission, word.text(), std::move(why), std::move(advice)};
         };
         if (!word.option->mandos_client) return refuse("not accepted while bootkey runs set-user-ID", "run it as root");
+        if (const char* only = word.option->trusted_value; only && *word.value != only)
+            return refuse("while bootkey runs set-user-ID it can only be " + std::string(only), "run bootkey as root");
         if (!word.option->trusted_directory) continue;
         const std::filesystem::path path = *word.value;
         const std::filesystem::path trusted = word.option->trusted_directory;
@@ -258,6 +260,7 @@ base::Result<ParseOutcome> parse(int argc, char** argv, bool set_user_id, const 
     all.insert(all.end(), command_line.begin(), command_line.end());
     if (auto checked = check_rivals(all); !checked) return std::move(checked).error();
     Options options;
+    options.set_user_id = set_user_id;
     if (auto applied = take_over(all, options); !applied) return std::move(applied).error();
     if (auto checked = check_tls_pair(options); !checked) return std::move(checked).error();
     if (options.debug) options.verb = std::max(options.verb, 9);

@@ -61,7 +61,7 @@ const std::array table{
            .help = "Run the network hooks in this directory",
            .default_text = "/lib/mandos/network-hooks.d",
            .mandos_client = true,
-           .trusted_directory = "/lib/mandos/network-hooks.d",
+           .trusted_value = "/lib/mandos/network-hooks.d",
            .apply = set_text<&Options::network_hook_dir>},
     Option{.name = "network-hook-timeout",
            .argument = "SECONDS",

@@ -6,6 +6,8 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "bootkey/base/text.hpp"
 #include "refusal.hpp"
 
@@ -15,8 +17,13 @@ namespace {
 constexpr id_t first_id = 65520;
 constexpr id_t last_id = 65533;
 
+// Saved ones count: of a program that was started set-user-ID, its caller's may be left there.
 bool is_mine(id_t id) {
-    return id == getuid() || id == geteuid() || id == getgid() || id == getegid();
+    uid_t user[3]{};
+    gid_t group[3]{};
+    static_cast<void>(getresuid(&user[0], &user[1], &user[2]));
+    static_cast<void>(getresgid(&group[0], &group[1], &group[2]));
+    return std::find(user, user + 3, id) != user + 3 || std::find(group, group + 3, id) != group + 3;
 }
 
 }  // namespace
@@ -25,7 +32,7 @@ Identity identity_of(Role role) {
     int before = static_cast<int>(role);  // so many ids that nobody here has belong to other roles
     for (id_t id = first_id; id < last_id; ++id)
         if (!is_mine(id) && before-- == 0) return {id, id};
-    return {last_id, last_id};  // not reached: four ids of ours and one for each role are fewer than there are
+    return {last_id, last_id};  // not reached: six ids of ours and one for each role are fewer than there are
 }
 
 // First of all, while there is still the capability that it takes. no_new_privs makes the set useless anyway, so for

@@ -91,7 +91,7 @@ base::Result<DhHandle> from_file(const std::string& path) {
     const int error =
         parameters ? gnutls_dh_params_import_pkcs3(parameters.get(), &pem, GNUTLS_X509_FMT_PEM) : GNUTLS_E_MEMORY_ERROR;
     if (error == GNUTLS_E_SUCCESS) return parameters;
-    return base::Error{base::ExitCode::no_input, "cannot use the Diffie-Hellman parameters in " + path,
+    return base::Error{base::ExitCode::no_input, "cannot use the Diffie-Hellman parameters in " + base::escaped(path),
                        gnutls_strerror(error), "the file must hold PEM PKCS#3 parameters (\"BEGIN DH PARAMETERS\")"};
 }
 

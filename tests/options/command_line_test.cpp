@@ -176,12 +176,52 @@ TEST_CASE("set-user-ID: no text, no configuration file, mandos-client's options 
         {{"--seckey=conf/conf.d/mandos/seckey.txt"}, "--seckey="},
         {{"--dh-params=/etc/shadow"}, "--dh-params=/etc/shadow"},
         {{"--tls-privkey=/etc/shadow", "--tls-pubkey=/conf/conf.d/mandos/x"}, "--tls-privkey="},
+        {{"--seckey=/conf/conf.d/mandos/../../../etc/shadow"}, "--seckey="},
+        {{"--seckey=/conf/conf.d/mandos/.."}, "--seckey="},
+        {{"--seckey=./../conf/conf.d/mandos/seckey.txt"}, "--seckey="},
+        {{"--sec=/etc/shadow"}, "--seckey=/etc/shadow"},
+        {{"-s/etc/shadow"}, "--seckey=/etc/shadow"},
+        {{"--seckey=/conf/conf.d/mandos/seckey.txt", "-s", "/etc/shadow"}, "--seckey=/etc/shadow"},
         {{"--network-hook-dir=/home/me/hooks"}, "--network-hook-dir="},
+        {{"--network-hook-dir=/usr/bin"}, "--network-hook-dir="},
+        {{"--network-hook-dir=/lib/mandos/network-hooks.d/sub"}, "--network-hook-dir="},
+        {{"--network-hook-dir=/lib/mandos/network-hooks.d/../../../usr/bin"}, "--network-hook-dir="},
+        {{"--network-hook-dir=/lib/mandos"}, "--network-hook-dir="},
+        {{"--network-hook-dir="}, "--network-hook-dir="},
     }));
     CAPTURE(row.first);
     const auto error = refused_words(row.first, true);
     CHECK(error.code == ExitCode::no_permission);
     CHECK(contains(error.tried, row.second));
+}
+
+TEST_CASE("set-user-ID: every option that mandos-client lacks is refused, whatever its value") {
+    for (const Option& option : option_table()) {
+        if (option.mandos_client) continue;
+        const std::string word = std::string("--") + option.name;
+        CAPTURE(word);
+        for (const char* value : {"", "1", "/conf/conf.d/mandos/pubkey.txt"}) {
+            if (!option.argument && *value != '\0') continue;
+            const auto error = refused_words({"--debug", option.argument ? word + "=" + value : word}, true);
+            CHECK(error.code == ExitCode::no_permission);
+        }
+    }
+}
+
+TEST_CASE("set-user-ID: every option that names a file or a directory is held to trusted ones") {
+    for (const Option& option : option_table()) {
+        const std::string_view argument = option.argument ? option.argument : "";
+        if (!option.mandos_client || (argument != "FILE" && argument != "DIR")) continue;
+        CAPTURE(option.name);
+        CHECK((option.trusted_directory != nullptr) != (option.trusted_value != nullptr));
+    }
+}
+
+TEST_CASE("set-user-ID: the options tell that it is") {
+    auto outcome = parse_words({}, true);
+    REQUIRE(outcome);
+    CHECK(std::get<Options>(*outcome).set_user_id);
+    CHECK_FALSE(accepted({}).set_user_id);
 }
 
 TEST_CASE("set-user-ID: mandos-client's options are accepted") {

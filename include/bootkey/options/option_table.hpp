@@ -51,7 +51,8 @@ struct Option {
     Modes modes = modes_of(Mode::unlock);
     const char* rival = nullptr;              ///< the option that contradicts it
     bool mandos_client = false;               ///< mandos-client has it: the only ones accepted in set-user-ID use
-    const char* trusted_directory = nullptr;  ///< in set-user-ID use its value must be this directory or a file in it
+    const char* trusted_directory = nullptr;  ///< in set-user-ID use its value must be a file in this directory
+    const char* trusted_value = nullptr;      ///< in set-user-ID use no other value is accepted
     Apply apply = nullptr;                    ///< settings and modes have one
 };
 

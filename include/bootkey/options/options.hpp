@@ -29,6 +29,7 @@ enum class KeyType { ed25519, rsa4096 };
 
 struct Options {
     Mode mode = Mode::unlock;
+    bool set_user_id = false;  ///< started by somebody who is not root and need not become root by it
 
     // Unlocking
     std::optional<ServerAddress> connect;  ///< --connect: only this server, no Zeroconf
