@@ -15,7 +15,7 @@ namespace bootkey::sandbox {
     const bool permission = errno_value == EPERM || errno_value == EACCES;
     return base::system_error(
         "cannot confine a process of bootkey (" + what + ")", errno_value,
-        "start bootkey as root with all capabilities, in an initial RAM disk or on a running system",
+        permission ? "start bootkey as root with all capabilities" : "try --no-sandbox, and report this",
         permission ? base::ExitCode::no_permission : base::ExitCode::os_error);
 }
 

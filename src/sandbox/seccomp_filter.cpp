@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <memory>
 #include <type_traits>
+#include <utility>
 
 #include "bootkey/sandbox/system_calls.hpp"
 #include "refusal.hpp"
@@ -56,10 +57,12 @@ base::Result<std::optional<std::string>> filter_system_calls(Role role) {
             "seccomp): they are not filtered");
     const Filter filter(seccomp_init(SCMP_ACT_KILL_PROCESS));
     if (!filter) return refusal("system call filter", ENOMEM);
-    // Calls by the numbers of another architecture (32-bit, x32), too.
-    if (const int outcome = seccomp_attr_set(filter.get(), SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
-        outcome != 0)
-        return refusal("system call filter, other architectures", -outcome);
+    // Calls by the numbers of another architecture (32-bit, x32) end the process, too. The kernel's own errno, if it
+    // refuses the filter.
+    for (const auto& [attribute, value] :
+         {std::pair{SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS}, {SCMP_FLTATR_API_SYSRAWRC, 1U}})
+        if (const int outcome = seccomp_attr_set(filter.get(), attribute, value); outcome != 0)
+            return refusal("system call filter, its settings", -outcome);
     if (auto added = add(filter, common_calls()); !added) return std::move(added).error();
     if (auto added = add(filter, role == Role::worker ? worker_calls() : decryptor_calls()); !added)
         return std::move(added).error();

@@ -76,7 +76,7 @@ constexpr Attempt attempts[] = {
     {"trace the parent", [] { return ptrace(PTRACE_ATTACH, getppid(), nullptr, nullptr); }, "SIGSYS", "EPERM"},
     {"read the parent's memory", read_memory_of_parent, "SIGSYS", "EPERM"},
     {"signal the parent", [] { return static_cast<long>(kill(getppid(), 0)); }, "EPERM", "EPERM"},
-    {"mount", [] { return static_cast<long>(mount("none", "/mnt", "tmpfs", 0, nullptr)); }, "SIGSYS", "EPERM"},
+    {"mount", [] { return static_cast<long>(mount("none", "/tmp", "tmpfs", 0, nullptr)); }, "SIGSYS", "EPERM"},
     {"change the root directory", [] { return static_cast<long>(chroot("/")); }, "SIGSYS", "EPERM"},
     {"make a user namespace", [] { return static_cast<long>(unshare(CLONE_NEWUSER)); }, "SIGSYS"},
     {"join a namespace", [] { return static_cast<long>(setns(0, CLONE_NEWNET)); }, "SIGSYS"},

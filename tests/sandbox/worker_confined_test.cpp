@@ -140,7 +140,7 @@ constexpr Attempt attempts[] = {
          return static_cast<long>(prlimit(0, RLIMIT_NPROC, &limit, nullptr));
      },
      "SIGSYS", "EPERM"},
-    {"mount", [] { return static_cast<long>(mount("none", "/mnt", "tmpfs", 0, nullptr)); }, "SIGSYS", "EPERM"},
+    {"mount", [] { return static_cast<long>(mount("none", "/tmp", "tmpfs", 0, nullptr)); }, "SIGSYS", "EPERM"},
     {"change the root directory", [] { return static_cast<long>(chroot("/")); }, "SIGSYS", "EPERM"},
     {"make a user namespace", [] { return static_cast<long>(unshare(CLONE_NEWUSER)); }, "SIGSYS", nullptr},
     {"make a network namespace", [] { return static_cast<long>(unshare(CLONE_NEWNET)); }, "SIGSYS", "EPERM"},
