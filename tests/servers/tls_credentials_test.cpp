@@ -219,6 +219,29 @@ TEST_CASE("the Diffie-Hellman prime has the wanted size") {
     }
 }
 
+TEST_CASE("a peer cannot make the machine compute in a large finite field, unless that is wanted") {
+    const std::string usual = tests::default_priority;
+    const std::string wanted = usual + ":+GROUP-FFDHE8192";
+    struct Case {
+        std::string priority;
+        const char* peers_group;
+        bool agreed;
+    };
+    const auto one = GENERATE_COPY(values<Case>({{usual, "GROUP-FFDHE3072", true},
+                                                 {usual, "GROUP-FFDHE4096", false},
+                                                 {usual, "GROUP-FFDHE8192", false},
+                                                 {wanted, "GROUP-FFDHE8192", true}}));
+    CAPTURE(one.priority, one.peers_group);
+    const auto loaded =
+        TlsCredentials::load(identity(tests::ed25519_key().private_pem, ""), {one.priority, {}, {}}, base::Log(0));
+    REQUIRE(loaded.ok());
+    tests::Manners manners;
+    manners.priority = usual + ":-GROUP-ALL:+" + one.peers_group;
+    manners.answer = "x";
+    tests::MandosPeer peer(manners);
+    CHECK((tests::run_attempt(peer.endpoint(), *loaded).answer == "x") == one.agreed);
+}
+
 TEST_CASE("unusable Diffie-Hellman parameters are a warning, and the bits decide") {
     const TemporaryFile nonsense("-----BEGIN DH PARAMETERS-----\nAAAA\n-----END DH PARAMETERS-----\n");
     const std::string path = GENERATE(true, false) ? nonsense.path() : "/nonexistent/dh.pem";
