@@ -29,16 +29,13 @@ bool fuzz::run(Input input) {
     const auto outcome = parse(words, false);
     const auto privileged = parse(words, true);
     require(outcome || !privileged, "in set-user-ID use nothing more is accepted");
-    if (!privileged) require_readable(privileged.error().message());
-    if (!outcome) {
-        require_readable(outcome.error().message());
-        return false;
-    }
-    if (std::holds_alternative<options::Information>(*outcome)) return true;
+    for (const auto* one : {&outcome, &privileged})
+        if (!*one) require_readable(one->error().message());
+    if (!outcome || std::holds_alternative<options::Information>(*outcome)) return outcome.ok();
     const auto& made = std::get<options::Options>(*outcome);
     require(made.verb >= 0 && made.verb <= 15 && made.retry >= 100ms && made.retry <= 24h, "values are limited");
-    require((!made.connect || made.servers.empty()) && made.tls_pubkey.empty() == made.tls_privkey.empty(),
-            "rules hold");
+    require(!made.connect || made.servers.empty(), "--connect is alone");
+    require(made.tls_pubkey.empty() == made.tls_privkey.empty(), "TLS keys are a pair");
     auto twice = words;
     twice.insert(twice.end(), words.begin() + 1, words.end());
     require(!may_be_doubled || parse(twice, false), "an option may be repeated");

@@ -3,7 +3,6 @@
 // What both sources tell of services, one event a line: its letter, name, host, port, interface (also seconds, or how
 // many), addresses and texts, with "|" between. Accepted: if a service is found.
 #include "bootkey/discovery/service_table.hpp"
-
 #include "fuzz.hpp"
 
 using namespace bootkey;
@@ -17,9 +16,9 @@ bool fuzz::run(Input input) {
         for (const auto& [id, host, endpoints, txt] : news.found) {
             found = told.insert(id).second || found;
             require(!endpoints.empty() && endpoints.size() <= 16 && txt.size() <= 32, "what is found is bounded");
+            require(base::is_printable_utf8(id.name + host), "names are text");
             for (const auto& [ip, port, interface] : endpoints)
                 require(ip.text() != "192.0.2.1" && !ip.is_loopback(), "others are there");
-            require(base::is_printable_utf8(id.name) && base::is_printable_utf8(host), "names are text");
         }
         require(told.size() <= table.size() && table.size() <= table.most_services, "256 services are known at most");
     };

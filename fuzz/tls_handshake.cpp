@@ -2,8 +2,8 @@
 //
 // What a peer sends in the place of a handshake; the first byte says in pieces of which size. Accepted: if the session
 // goes into it and does not just refuse it by an alert.
+#include "bootkey/options/options.hpp"
 #include "bootkey/servers/tls_session.hpp"
-
 #include "memory_wire.hpp"
 #include "tls_identity.hpp"
 
@@ -11,7 +11,7 @@ using namespace bootkey;
 using State = servers::TlsSession::State;
 
 bool fuzz::run(Input input) {
-    static const auto credentials = example_credentials(usual_priority);
+    static const auto credentials = example_credentials(options::default_priority);
     Script script(input);
     const auto piece = 1U + script.byte() * 64U;
     MemoryWire wire;

@@ -16,9 +16,6 @@ inline constexpr std::string_view example_private_key =
 inline constexpr std::string_view example_public_key =
     "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n"
     "-----END PUBLIC KEY-----\n";
-/// bootkey's default without finite-field groups, whose arithmetic takes up to 0.2 s.
-inline constexpr const char* usual_priority =
-    "SECURE128:!CTYPE-X.509:+CTYPE-RAWPK:!RSA:!VERS-ALL:+VERS-TLS1.3:%PROFILE_ULTRA:-GROUP-DH-ALL";
 /// What takes the least time.
 inline constexpr const char* quick_priority =
     "NORMAL:-CTYPE-ALL:+CTYPE-RAWPK:-VERS-ALL:+VERS-TLS1.3:-GROUP-ALL:+GROUP-X25519";
