@@ -115,11 +115,12 @@ unsigned bits_of(gnutls_dh_params_t parameters) {
 // and a hostile peer could ask for it in every handshake; so the large groups are for those who want them expressly.
 constexpr unsigned large = 3072;  // bits, at most, unless they are wanted
 
-// For the priority string: takes out the groups below `least` bits and the large ones above that, if the string does
-// not name any group itself.
-std::string without_groups_beside(unsigned least, std::string_view priority) {
-    const unsigned most = priority.find("GROUP-FFDHE") == std::string_view::npos ? std::max(large, group_of(least).bits)
-                                                                                 : groups.back().bits;
+// For the priority string: takes out the groups below `least` bits, and the large ones above that, unless the string
+// names groups itself or more bits are asked for.
+std::string without_groups_beside(unsigned least, const TlsSettings& settings) {
+    const bool named = settings.priority.find("GROUP-FFDHE") != std::string::npos;
+    const unsigned asked = named ? groups.back().bits : settings.dh_bits.value_or(0);
+    const unsigned most = std::max(large, group_of(std::max(least, asked)).bits);
     std::string suffix;
     for (const auto& group : groups) {
         if (group.bits < least || group.bits > most) suffix += std::string(":-") + group.name;
@@ -131,14 +132,14 @@ std::string without_groups_beside(unsigned least, std::string_view priority) {
 
 DhParameters choose_dh(const TlsSettings& settings, gnutls_priority_t priority, const base::Log& log) {
     DhParameters chosen;
-    chosen.priority_suffix = without_groups_beside(0, settings.priority);
+    chosen.priority_suffix = without_groups_beside(0, settings);
     if (!allows_finite_field_exchange(priority)) return chosen;
     if (!settings.dh_params.empty()) {
         auto read = from_file(settings.dh_params);
         if (read) {
             chosen.parameters = std::move(*read);
-            chosen.priority_suffix = without_groups_beside(
-                std::min(bits_of(chosen.parameters.get()), groups.back().bits), settings.priority);
+            chosen.priority_suffix =
+                without_groups_beside(std::min(bits_of(chosen.parameters.get()), groups.back().bits), settings);
             return chosen;
         }
         log.warning(read.error().message() + "; a group of RFC 7919 is used instead");
@@ -148,7 +149,7 @@ DhParameters choose_dh(const TlsSettings& settings, gnutls_priority_t priority, 
                                  groups.back().bits));
     const auto& group = group_of(settings.dh_bits.value_or(bits_of_profile(settings.priority)));
     chosen.parameters = from_group(group);
-    if (settings.dh_bits) chosen.priority_suffix = without_groups_beside(group.bits, settings.priority);
+    if (settings.dh_bits) chosen.priority_suffix = without_groups_beside(group.bits, settings);
     return chosen;
 }
 

@@ -224,16 +224,19 @@ TEST_CASE("a peer cannot make the machine compute in a large finite field, unles
     const std::string wanted = usual + ":+GROUP-FFDHE8192";
     struct Case {
         std::string priority;
+        std::optional<unsigned> bits;
         const char* peers_group;
         bool agreed;
     };
-    const auto one = GENERATE_COPY(values<Case>({{usual, "GROUP-FFDHE3072", true},
-                                                 {usual, "GROUP-FFDHE4096", false},
-                                                 {usual, "GROUP-FFDHE8192", false},
-                                                 {wanted, "GROUP-FFDHE8192", true}}));
-    CAPTURE(one.priority, one.peers_group);
-    const auto loaded =
-        TlsCredentials::load(identity(tests::ed25519_key().private_pem, ""), {one.priority, {}, {}}, base::Log(0));
+    const auto one = GENERATE_COPY(values<Case>({{usual, {}, "GROUP-FFDHE3072", true},
+                                                 {usual, {}, "GROUP-FFDHE4096", false},
+                                                 {usual, {}, "GROUP-FFDHE8192", false},
+                                                 {usual, 6144, "GROUP-FFDHE6144", true},
+                                                 {usual, 6144, "GROUP-FFDHE8192", false},
+                                                 {wanted, {}, "GROUP-FFDHE8192", true}}));
+    CAPTURE(one.priority, one.bits.value_or(0), one.peers_group);
+    const auto loaded = TlsCredentials::load(identity(tests::ed25519_key().private_pem, ""),
+                                             {one.priority, one.bits, {}}, base::Log(0));
     REQUIRE(loaded.ok());
     tests::Manners manners;
     manners.priority = usual + ":-GROUP-ALL:+" + one.peers_group;
