@@ -31,6 +31,11 @@ bool is_ignored(int signal_number) {
     return sigaction(signal_number, nullptr, &action) == 0 && action.sa_handler == SIG_IGN;
 }
 
+// What the other processes write into the log may be what an attacker makes them write.
+std::string harmless(const std::string& text) {
+    return base::is_printable_utf8(text) ? text : escaped(text, text.size());
+}
+
 network::HookSettings hook_settings(const options::Options& options) {
     return {.directory = options.network_hook_dir,
             .device = network::InterfaceChoice(options.interfaces, false).device(),
@@ -191,13 +196,13 @@ void Monitor::tell_worker(const ToWorker& message) {
     if (worker_) worker_->send(message);
 }
 
-// What the other processes write into the log may be what an attacker makes them write.
 void Monitor::on(const LogLine& line) const {
-    log_.say(line.verbosity, line.flag, base::is_printable_utf8(line.text) ? line.text : escaped(line.text, line.text.size()));
+    log_.say(line.verbosity, line.flag, harmless(line.text));
 }
 
 void Monitor::on(const Failed& failure) {
-    on_failed(failure.error);
+    const base::Error& error = failure.error;
+    on_failed({error.code, harmless(error.tried), harmless(error.why), harmless(error.advice)});
 }
 
 void Monitor::on(const StartHooks&) {
