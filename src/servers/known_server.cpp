@@ -39,7 +39,7 @@ void Candidate::retry_after(base::Duration spacing) {
 
 bool KnownServer::worth_less_than(const KnownServer& other) const {
     const auto worth = [](const KnownServer& server) {
-        return std::tuple(server.configured(), server.in_flight() > 0, !server.sources.empty(), server.proved, server.seen);
+        return std::tuple(server.configured(), !server.tries.empty(), !server.sources.empty(), server.proved, server.seen);
     };
     return worth(*this) < worth(other);
 }
@@ -84,40 +84,41 @@ bool KnownServer::round_is_over() const {
     return any_listed;
 }
 
-void KnownServer::seen_by(const std::string& source, const std::vector<base::Endpoint>& endpoints, std::size_t most,
-                          base::Duration spacing, base::Duration patience) {
+void KnownServer::seen_by(const std::string& source, const std::vector<base::Endpoint>& endpoints,
+                          const EndpointLimits& limits) {
     auto& seen_here = sources[source];
     seen_here.clear();
     for (const auto& endpoint : endpoints) {
-        if (seen_here.size() < most && !contains(seen_here, endpoint)) seen_here.push_back(endpoint);
+        if (seen_here.size() < limits.most && !contains(seen_here, endpoint)) seen_here.push_back(endpoint);
     }
     // A repeated announcement may mean that the server has been restarted. A configured server is not announced.
     for (auto& one : candidates) {
-        if (!configured() && one.listed && one.tried && contains(seen_here, one.endpoint)) one.retry_after(spacing);
+        if (!configured() && one.listed && one.tried && contains(seen_here, one.endpoint)) one.retry_after(limits.spacing);
     }
-    relist(spacing);
-    for (const auto& endpoint : seen_here) add(endpoint, most, patience);
     if (seen_here.empty()) sources.erase(source);
+    relist(limits);
 }
 
-void KnownServer::lost_by(const std::string& source, base::Duration spacing) {
+void KnownServer::lost_by(const std::string& source, const EndpointLimits& limits) {
     sources.erase(source);
-    relist(spacing);
+    relist(limits);
 }
 
-// Finds out anew which endpoints are listed by some source.
-void KnownServer::relist(base::Duration spacing) {
+// Finds out anew which endpoints are listed by some source. One that found no place before may find one now.
+void KnownServer::relist(const EndpointLimits& limits) {
     for (auto& one : candidates) {
         const bool listed = std::any_of(sources.begin(), sources.end(),
                                         [&](const auto& source) { return contains(source.second, one.endpoint); });
-        if (listed && !one.listed) one.retry_after(spacing);
+        if (listed && !one.listed) one.retry_after(limits.spacing);
         one.listed = listed;
     }
+    for (const auto& [source, endpoints] : sources)
+        for (const auto& endpoint : endpoints) add(endpoint, limits);
 }
 
-void KnownServer::add(const base::Endpoint& endpoint, std::size_t most, base::Duration patience) {
+void KnownServer::add(const base::Endpoint& endpoint, const EndpointLimits& limits) {
     if (candidate(endpoint) != nullptr) return;
-    if (candidates.size() >= most) {
+    if (candidates.size() >= limits.most) {
         const auto unlisted =
             std::find_if(candidates.begin(), candidates.end(), [](const auto& one) { return !one.listed; });
         if (unlisted == candidates.end()) return;
@@ -125,21 +126,22 @@ void KnownServer::add(const base::Endpoint& endpoint, std::size_t most, base::Du
     }
     Candidate added;
     added.endpoint = endpoint;
-    added.patience = patience;
+    added.patience = limits.patience;
     candidates.push_back(added);
 }
 
-void KnownServer::forget(std::uint32_t interface) {
+void KnownServer::forget(std::uint32_t interface, const EndpointLimits& limits) {
     const auto is_on_it = [interface](const base::Endpoint& endpoint) { return endpoint.interface == interface; };
     for (auto& [source, endpoints] : sources) std::erase_if(endpoints, is_on_it);
     std::erase_if(sources, [](const auto& source) { return source.second.empty(); });
     std::erase_if(candidates, [&](const Candidate& one) { return is_on_it(one.endpoint); });
+    relist(limits);
 }
 
 void KnownServer::retry_unreachable(std::uint32_t interface) {
     for (auto& one : candidates) {
         const bool concerned = interface == 0 || one.endpoint.interface == 0 || one.endpoint.interface == interface;
-        if (concerned && one.listed && one.tried && one.unreachable) one.retry();
+        if (concerned && one.listed && one.unreachable) one.retry();
     }
 }
 

@@ -46,7 +46,7 @@ void Race::update(const std::string& name, const std::string& host, const std::s
     if (server == nullptr) return;
     server->host = host;
     server->seen = now;
-    server->seen_by(source, endpoints, limits_.endpoints, limits_.announcements, limits_.patience);
+    server->seen_by(source, endpoints, endpoint_limits());
     cancel_unlisted(*server);
 }
 
@@ -54,7 +54,7 @@ void Race::lost(const std::string& name, const std::string& source) {
     for (const bool configured : {false, true}) {
         const auto known = servers_.find(Key(configured, name));
         if (known == servers_.end()) continue;
-        known->second.lost_by(source, limits_.announcements);
+        known->second.lost_by(source, endpoint_limits());
         cancel_unlisted(known->second);
     }
 }
@@ -63,7 +63,7 @@ void Race::interface_gone(std::uint32_t interface) {
     for (auto& [key, server] : servers_) {
         cancel_if(server, "its network interface is gone",
                   [interface](const Try& one) { return one.endpoint.interface == interface; });
-        server.forget(interface);
+        server.forget(interface, endpoint_limits());
     }
 }
 

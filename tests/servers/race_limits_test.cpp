@@ -152,6 +152,21 @@ TEST_CASE("a server has at most 16 endpoints, old ones make place for new ones")
     CHECK(world.act() == Endpoints{at(100)});
 }
 
+TEST_CASE("an endpoint that found no place among 16 has one when others go") {
+    World world;
+    Endpoints many;
+    for (unsigned i = 0; i < 16; ++i) many.push_back(at(i, 1));
+    world.see("s", many, "1/4");
+    world.see("s", {at(100, 2)}, "2/4");
+    while (!world.act().empty()) world.fail(world.newest);
+    const bool gone = GENERATE(true, false);
+    if (gone)
+        world.race.interface_gone(1);
+    else
+        world.race.lost("s", "1/4");
+    CHECK(world.act() == Endpoints{at(100, 2)});
+}
+
 TEST_CASE("256 servers are remembered, and what is worth least is forgotten first") {
     RaceLimits limits;
     limits.servers = 4;
@@ -207,6 +222,20 @@ TEST_CASE("a server that is just being tried is not forgotten for others") {
     }
     CHECK(world.running.contains(1));
     CHECK(world.race.status(world.now).size() == 4);
+}
+
+TEST_CASE("a server of which a person is being asked is not forgotten for others, though nobody sees it any more") {
+    World world;
+    world.see("good", {at(1)});
+    world.act();
+    world.reach(1, Phase::handshake);
+    world.reach(1, Phase::waiting);
+    world.race.lost("good", "1/4");
+    for (unsigned i = 10; i < 400; ++i) {
+        world.see("flood" + std::to_string(i), {at(i)});
+        world.act(1ms);
+    }
+    CHECK(world.running.contains(1));
 }
 
 TEST_CASE("no order of events breaks a bound or leaves a server untried") {

@@ -122,6 +122,17 @@ TEST_CASE("what was unreachable is tried when its interface becomes usable") {
     CHECK(world.act() == Endpoints{at(1, 7)});
 }
 
+TEST_CASE("what was unreachable is tried when its interface becomes usable, though it has just been announced again") {
+    World world;
+    world.see("s", {at(1, 7)});
+    world.act();
+    world.fail(world.newest);
+    world.see("s", {at(1, 7)});
+    CHECK(world.act().empty());  // not twice a second for an announcement alone
+    world.race.reachable(7);
+    CHECK(world.act() == Endpoints{at(1, 7)});
+}
+
 TEST_CASE("all rests are over when a person says so") {
     World world;
     world.see("s", {at(1)});

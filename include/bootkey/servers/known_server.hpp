@@ -36,6 +36,13 @@ struct Candidate {
     void retry_after(base::Duration spacing);
 };
 
+/// How the endpoints of a server are kept.
+struct EndpointLimits {
+    std::size_t most;         ///< are remembered; places of those that no source lists are given away first
+    base::Duration spacing;   ///< least time between tries caused by repeated announcements
+    base::Duration patience;  ///< of a new candidate
+};
+
 /// A running attempt.
 struct Try {
     AttemptId id = 0;
@@ -62,8 +69,8 @@ struct KnownServer {
 
     [[nodiscard]] bool configured() const { return host.empty(); }
     /// Whether this record is worth less than `other`, if one has to be forgotten: those go first that nobody configured,
-    /// that are not in flight (else a flood would push the good one out while it shakes hands), that no source sees any
-    /// more, that never got as far as a handshake, that were announced longest ago.
+    /// that are not being tried (else a flood would push the good one out while it shakes hands, or while a person is
+    /// asked), that no source sees any more, that never got as far as a handshake, that were announced longest ago.
     [[nodiscard]] bool worth_less_than(const KnownServer& other) const;
     [[nodiscard]] Candidate* candidate(const base::Endpoint& endpoint);
     [[nodiscard]] const Candidate* candidate(const base::Endpoint& endpoint) const;
@@ -77,13 +84,11 @@ struct KnownServer {
     /// Whether every listed endpoint has had its turn; no if none is listed.
     [[nodiscard]] bool round_is_over() const;
 
-    /// `source` sees the server at `endpoints` and nowhere else. At most `most` candidates are kept; places of unlisted
-    /// ones are given away first. What is announced again gets another turn, at the soonest after `spacing`.
-    void seen_by(const std::string& source, const std::vector<base::Endpoint>& endpoints, std::size_t most,
-                 base::Duration spacing, base::Duration patience);
-    void lost_by(const std::string& source, base::Duration spacing);
+    /// `source` sees the server at `endpoints` and nowhere else. What is announced again gets another turn.
+    void seen_by(const std::string& source, const std::vector<base::Endpoint>& endpoints, const EndpointLimits& limits);
+    void lost_by(const std::string& source, const EndpointLimits& limits);
     /// Forgets all endpoints on the interface.
-    void forget(std::uint32_t interface);
+    void forget(std::uint32_t interface, const EndpointLimits& limits);
     /// Another turn, at once, for what could not be reached over the interface (0: any).
     void retry_unreachable(std::uint32_t interface);
     /// Another turn, at once, for all that is listed and not being tried.
@@ -96,8 +101,8 @@ struct KnownServer {
     [[nodiscard]] std::string status(base::Time now) const;
 
 private:
-    void relist(base::Duration spacing);
-    void add(const base::Endpoint& endpoint, std::size_t most, base::Duration patience);
+    void relist(const EndpointLimits& limits);
+    void add(const base::Endpoint& endpoint, const EndpointLimits& limits);
 };
 
 }  // namespace bootkey::servers

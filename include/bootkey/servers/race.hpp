@@ -104,6 +104,9 @@ private:
         bool was_in_flight = false;
     };
 
+    [[nodiscard]] EndpointLimits endpoint_limits() const {
+        return {limits_.endpoints, limits_.announcements, limits_.patience};
+    }
     [[nodiscard]] std::optional<Found> find(AttemptId attempt);
     [[nodiscard]] KnownServer* remember(const std::string& name, const std::string& host);
 
