@@ -33,17 +33,17 @@ struct Limit {
     const char* name;
 };
 
-// For 256 servers that wait, 32 that connect, and mDNS sockets on every interface. No limit on file sizes: it opens no
-// file, and standard error may be one that others have filled.
+// No limit on the size of files: memory, where the decryptor's are, has none either, and standard error may be a file
+// that others have filled.
+
+// For 256 servers that wait, 32 that connect, and mDNS sockets on every interface.
 constexpr Limit worker_limits[] = {
     {RLIMIT_NOFILE, 1024, "RLIMIT_NOFILE"},
     {RLIMIT_NPROC, 0, "RLIMIT_NPROC"},
 };
 
-// The GnuPG home is in RAM, and holds one key.
 constexpr Limit decryptor_limits[] = {
     {RLIMIT_NOFILE, 256, "RLIMIT_NOFILE"},
-    {RLIMIT_FSIZE, 16 * 1024 * 1024, "RLIMIT_FSIZE"},
 };
 
 // Processes and threads are counted per user id. One decryptor has about ten with those of gpg and the agent; several
@@ -104,20 +104,19 @@ void close_from_to(unsigned from, unsigned to) {
 base::Result<std::vector<std::string>> confine(const Confinement& wanted, pid_t expected_parent) {
     const bool is_root = geteuid() == 0;
     umask(077);
-    std::vector<std::string> remarks =
-        protect_memory_without_capabilities();  // while the limit on locked memory can still be raised
+    auto remarks = protect_memory_without_capabilities();  // while the limit on locked memory can still be raised
     if (auto given_up = give_up_root(wanted.role, is_root); !given_up) return std::move(given_up).error();
     if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) return refusal("PR_SET_DUMPABLE", errno);
     if (auto set = set_limits(wanted.role, is_root); !set) return std::move(set).error();
     if (auto bound = die_with(expected_parent); !bound) return std::move(bound).error();
     if (!wanted.filters) return remarks;
 
-    for (auto step : {+[](const Confinement& c) { return restrict_with_landlock(c.role, c.writable_directory); },
-                      +[](const Confinement& c) { return filter_system_calls(c.role); }}) {
-        auto remark = step(wanted);
-        if (!remark) return std::move(remark).error();
-        if (*remark) remarks.push_back(**std::move(remark));
-    }
+    auto files = restrict_with_landlock(wanted.role, wanted.writable_directory);
+    if (!files) return std::move(files).error();
+    auto calls = filter_system_calls(wanted.role);
+    if (!calls) return std::move(calls).error();
+    for (std::optional<std::string>* remark : {&*files, &*calls})
+        if (*remark) remarks.push_back(std::move(**remark));
     return remarks;
 }
 

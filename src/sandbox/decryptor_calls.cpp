@@ -122,6 +122,7 @@ CallTable decryptor_calls() {
         // The agent's socket, on which it listens, and pipes and pairs between processes.
         allow("socket", {int_is(0, AF_UNIX)}),
         allow("socketpair", {int_is(0, AF_UNIX)}),
+        allow("pipe"),
         allow("listen"),
         allow("accept"),
         allow("accept4"),

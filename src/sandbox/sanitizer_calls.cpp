@@ -12,7 +12,7 @@ bool confined = false;
 }  // namespace
 
 // Asked by the leak sanitizer before it begins (sanitizer/lsan_interface.h).
-extern "C" int __lsan_is_turned_off() {  // NOLINT(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp)
+extern "C" int __lsan_is_turned_off() {  // NOLINT(*-identifier*,cert-dcl*)
     return confined ? 1 : 0;
 }
 

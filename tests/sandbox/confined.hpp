@@ -125,7 +125,7 @@ inline std::string attempt(const Confinement& wanted, const std::function<long()
 /// One thing that attackers try.
 struct Attempt {
     const char* what;
-    long (*call)();
+    std::function<long()> call;
     const char* outcome;                    ///< with filters
     const char* without_filters = nullptr;  ///< what user id and capabilities alone make of it, if started by root
 };

@@ -119,7 +119,6 @@ TEST_CASE("a confined process has given up everything, with and without filters"
     CHECK(line(limits, "Max core file size") == "0 0 bytes");
     if (role == Role::worker) CHECK(line(limits, "Max processes") == "0 0 processes");
     CHECK(line(limits, "Max open files") == (role == Role::worker ? "1024 1024 files" : "256 256 files"));
-    if (role == Role::decryptor) CHECK(line(limits, "Max file size") == "16777216 16777216 bytes");
 }
 
 TEST_CASE("a confined process's memory is locked, not dumped and not for debuggers") {

@@ -55,6 +55,7 @@ TEST_CASE("a confined decryptor decrypts, several messages and with every kind o
     kind == "rsa" ? lab.make_rsa_key("machine") : lab.make_curve_key("machine");
     const std::vector<std::string> passwords = {"first", std::string(65536, 'p')};
     std::vector<std::string> messages;
+    messages.reserve(passwords.size());
     for (const auto& password : passwords) messages.push_back(lab.encrypted(password, "machine"));
     const WritableDirectory directory;
     const std::string home = directory.make_directory("home");

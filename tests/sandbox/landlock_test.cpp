@@ -24,14 +24,14 @@ bool has_landlock(long abi = 1) {
 
 std::string opened(const std::string& path, int flags) {
     const int fd = open(path.c_str(), flags | O_CLOEXEC, 0600);
-    const std::string outcome = outcome_of(fd);
+    std::string outcome = outcome_of(fd);
     if (fd >= 0) close(fd);
     return outcome;
 }
 
 // A world-readable file and a directory that everybody may write to: beside the decryptor's own, and not for it.
 std::string readable_file(const WritableDirectory& directory) {
-    const std::string path = directory.outside("readable");
+    std::string path = directory.outside("readable");
     std::ofstream(path) << "text";
     REQUIRE(chmod(path.c_str(), 0644) == 0);
     return path;
