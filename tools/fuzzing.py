@@ -3,6 +3,7 @@
 
 import argparse
 import concurrent.futures
+import json
 import os
 import pathlib
 import re
@@ -112,14 +113,8 @@ def write_report(path, outcomes):
     xml.etree.ElementTree.ElementTree(suite).write(path)
 
 
-def sources_of(target):
-    """The files of the program whose headers a target includes itself: what it is there to test."""
-    headers = re.findall(r'#include "bootkey/(\w+/\w+)\.hpp"', (ROOT / f"fuzz/{target}.cpp").read_text())
-    return [source for header in headers if (source := ROOT / f"src/{header}.cpp").exists()]
-
-
 def print_coverage(targets):
-    """Runs the seeds and what was found through each target and prints what share of its sources' lines was reached."""
+    """Runs the seeds and what was found through each target and prints what share of the lines of each file was reached."""
     profile = CORPUS / "coverage"
     CORPUS.mkdir(parents=True, exist_ok=True)
     for target in targets:
@@ -129,12 +124,15 @@ def print_coverage(targets):
         if run.returncode != 0:
             sys.exit(f"{target} failed:\n{run.stderr.decode(errors='replace')[-2000:]}")
         subprocess.run(["llvm-profdata-14", "merge", "-o", f"{profile}.data", f"{profile}.raw"], check=True)
-        summary = subprocess.run(["llvm-cov-14", "report", program(target, COUNTING_PROGRAMS),
-                                  f"-instr-profile={profile}.data", *sources_of(target)], check=True,
-                                 stdout=subprocess.PIPE, text=True).stdout
-        for source in sources_of(target):
-            cells = next(line.split() for line in summary.splitlines() if line.startswith(source.name) or f"/{source.name} " in line)
-            print(f"{target:<16} {source.relative_to(ROOT)!s:<40} {cells[9]:>8} of {cells[7]} lines")
+        counted = subprocess.run(["llvm-cov-14", "export", "-summary-only", program(target, COUNTING_PROGRAMS),
+                                  f"-instr-profile={profile}.data"], check=True, stdout=subprocess.PIPE).stdout
+        files = {pathlib.Path(file["filename"]).resolve().relative_to(ROOT): file["summary"]["lines"]
+                 for file in json.loads(counted)["data"][0]["files"]}
+        reached = {path: lines for path, lines in files.items() if path.match("src/*/*.cpp") and lines["covered"] > 0}
+        # The room that all others stand on is of interest only where there is nothing else.
+        for path, lines in sorted({path: reached[path] for path in reached if path.parent.name != "base"}.items()
+                                  or reached.items()):
+            print(f"{target:<16} {path!s:<40} {lines['covered']:>4} of {lines['count']:>4} lines {lines['percent']:6.1f} %")
 
 
 def main():
