@@ -2,6 +2,7 @@
 #include "bootkey/servers/race.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <tuple>
 #include <utility>
 
@@ -24,7 +25,7 @@ std::optional<Race::Found> Race::find(AttemptId attempt) {
 
 // The server's record, made if need be at the cost of the least valuable other. Nothing if a person configured them
 // all.
-KnownServer* Race::remember(const std::string& name, const std::string& host) {
+KnownServer* Race::remember(const std::string& name, const std::string& host, base::Time now) {
     const Key key(host.empty(), name);
     if (const auto known = servers_.find(key); known != servers_.end()) return &known->second;
     if (servers_.size() >= limits_.servers) {
@@ -37,12 +38,13 @@ KnownServer* Race::remember(const std::string& name, const std::string& host) {
     }
     KnownServer& server = servers_[key];
     server.name = name;
+    server.known_since = now;
     return &server;
 }
 
 void Race::update(const std::string& name, const std::string& host, const std::string& source,
                   const std::vector<base::Endpoint>& endpoints, base::Time now) {
-    KnownServer* server = remember(name, host);
+    KnownServer* server = remember(name, host, now);
     if (server == nullptr) return;
     server->host = host;
     server->seen = now;
@@ -199,6 +201,7 @@ std::optional<std::string> Race::rejected(AttemptId attempt, const std::string& 
 
 std::vector<Action> Race::decide(base::Time now) {
     deadline_.reset();
+    count_.reset();
     const std::vector<KnownServer*> order = order_of_turns();
     // Room made for one may leave room for another that was passed over, so again until nobody moves.
     for (bool again = true; again;) {
@@ -210,24 +213,45 @@ std::vector<Action> Race::decide(base::Time now) {
     return std::exchange(actions_, {});
 }
 
-// Whoever has waited longest for a turn comes first, servers that were never tried before all others; of these, each host's
-// first before any host's second, so that one host's many do not keep another's waiting.
+// Whoever has waited longest for a turn comes first, servers that were never tried before all others; but every now and then one
+// of those, since anybody can announce new servers without end. Of the new, each host's first comes before any host's second,
+// so that one host's many do not keep another's waiting.
 std::vector<KnownServer*> Race::order_of_turns() {
     std::map<std::string, std::size_t> turns;
-    for (const auto& [key, server] : servers_) turns[server.host] += server.tries.size();
-    std::vector<std::tuple<base::Time, std::size_t, KnownServer*>> ranked;
-    for (auto& [key, server] : servers_) {
-        const bool never_tried = server.last_start == base::Time{};
-        const std::size_t turn = never_tried && !server.configured() ? turns[server.host]++ : 0;
-        ranked.emplace_back(server.last_start, turn, &server);
-    }
-    std::stable_sort(ranked.begin(), ranked.end(), [](const auto& a, const auto& b) {
-        return std::tie(std::get<0>(a), std::get<1>(a)) < std::tie(std::get<0>(b), std::get<1>(b));
-    });
     std::vector<KnownServer*> order;
-    order.reserve(ranked.size());
-    for (const auto& one : ranked) order.push_back(std::get<KnownServer*>(one));
+    for (auto& [key, server] : servers_) {
+        turns[server.host] += server.tries.size();
+        order.push_back(&server);
+    }
+    std::stable_sort(order.begin(), order.end(), [](const KnownServer* a, const KnownServer* b) {
+        return std::tie(a->last_start, a->known_since) < std::tie(b->last_start, b->known_since);
+    });
+    const auto first_tried = std::find_if_not(order.begin(), order.end(), std::mem_fn(&KnownServer::never_tried));
+    std::map<const KnownServer*, std::size_t> turn;
+    for (auto next = order.begin(); next != first_tried; ++next)
+        turn[*next] = (*next)->configured() ? 0 : turns[(*next)->host]++;
+    std::stable_sort(order.begin(), first_tried,
+                     [&](const KnownServer* a, const KnownServer* b) { return turn[a] < turn[b]; });
+    if (newcomers_ >= limits_.newcomers) std::rotate(order.begin(), first_tried, order.end());
     return order;
+}
+
+const Race::Count& Race::count() {
+    if (count_) return *count_;
+    count_.emplace();
+    for (const auto& [key, server] : servers_) {
+        const std::size_t in_flight = server.in_flight();
+        count_->in_flight += in_flight;
+        count_->in_flight_of_host[server.host] += in_flight;
+        count_->attempts_of_host[server.host] += server.tries.size();
+    }
+    std::size_t most = 0;
+    for (const auto& [host, places] : count_->in_flight_of_host) {
+        if (host.empty() || places <= most) continue;
+        most = places;
+        count_->greediest = host;
+    }
+    return *count_;
 }
 
 void Race::wake_at(base::Time time) {
@@ -270,8 +294,10 @@ bool Race::start_one(KnownServer& server, base::Time now) {
     Candidate* next = next_candidate(server, now);
     if (next == nullptr || !make_room_for(server, now)) return false;
     // Making room may have ended an attempt with this very server, but removes no candidate.
+    count_.reset();
     next->tried = true;
     next->last_start = now;
+    newcomers_ = server.never_tried() ? newcomers_ + 1 : 0;
     server.last_start = now;
     ++server.attempts;
     server.tries.push_back({++last_id_, next->endpoint, Phase::connecting, now});
@@ -339,35 +365,26 @@ Race::Room Race::room_in_server(const KnownServer& server, base::Time now) {
 
 Race::Room Race::room_for_host(const KnownServer& server, base::Time now) {
     if (server.configured()) return {.possible = true};
-    std::size_t count = 0;
-    for (const auto& [key, other] : servers_) {
-        if (other.host == server.host) count += other.tries.size();
-    }
-    if (count < limits_.per_host) return {.possible = true};
+    if (count().attempts_of_host.at(server.host) < limits_.per_host) return {.possible = true};
     return room_of([&](const KnownServer& other, const Try&) { return other.host == server.host; }, now);
 }
 
 Race::Room Race::room_in_flight(const KnownServer& server, base::Time now) {
-    std::size_t count = 0;
-    for (const auto& [key, other] : servers_) count += other.in_flight();
-    if (count < limits_.in_flight) return {.possible = true};
+    if (count().in_flight < limits_.in_flight) return {.possible = true};
     const Room room = room_of([](const KnownServer&, const Try& one) { return one.in_flight(); }, now);
     return room.possible ? room : room_of_the_greediest(server);
 }
 
 // A host (or a configured server) that has nothing in flight need not wait: it gets the oldest place of the host that has
 // most of them, if that keeps another one.
-Race::Room Race::room_of_the_greediest(const KnownServer& server) const {
-    std::map<std::string, std::size_t> places;
-    for (const auto& [key, other] : servers_)
-        if (!other.configured()) places[other.host] += other.in_flight();
-    const auto greediest =
-        std::max_element(places.begin(), places.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
-    const bool has_any = server.configured() ? server.in_flight() > 0 : places[server.host] > 0;
-    if (has_any || greediest == places.end() || greediest->second < 2) return {};
+Race::Room Race::room_of_the_greediest(const KnownServer& server) {
+    const auto& places = count().in_flight_of_host;
+    const std::string& greediest = count().greediest;
+    const bool has_any = server.configured() ? server.in_flight() > 0 : places.at(server.host) > 0;
+    if (has_any || greediest.empty() || places.at(greediest) < 2) return {};
     const Try* oldest = nullptr;
     for (const auto& [key, other] : servers_) {
-        if (other.configured() || other.host != greediest->first) continue;
+        if (other.configured() || other.host != greediest) continue;
         for (const Try& one : other.tries)
             if (one.in_flight() && (oldest == nullptr || one.since < oldest->since)) oldest = &one;
     }

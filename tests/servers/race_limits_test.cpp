@@ -73,6 +73,30 @@ TEST_CASE("of servers that nobody has tried each host's first comes before any h
     CHECK(world.act() == Endpoints{at(0), at(100), at(101)});
 }
 
+TEST_CASE("a flood of new servers keeps none from being tried, whatever its name, nor from being tried again") {
+    World world;
+    unsigned number = 0;
+    const auto flood = [&] {  // 40 a second, more than there are places, and all of them mute
+        for (unsigned i = 0; i < 4; ++i, ++number) world.see("a" + std::to_string(number), {at(number)});
+        return world.act(100ms);
+    };
+    while (number < 400) flood();
+    world.see("z good", {at(100'000)});
+    std::vector<base::Time> tries;
+    for (const base::Time announced = world.now; world.now < announced + 35s;) {
+        const Endpoints started = flood();
+        if (std::find(started.begin(), started.end(), at(100'000)) == started.end()) continue;
+        tries.push_back(world.now);
+        if (tries.size() == 1) CHECK(base::to_seconds(world.now - announced) < 8);  // others were announced before
+        const AttemptId id = world.id_of(at(100'000));
+        world.reach(id, Phase::handshake);
+        world.reach(id, Phase::waiting);
+        world.fail(id, Blame::server);
+    }
+    REQUIRE(tries.size() >= 3);
+    CHECK(base::to_seconds(tries[2] - tries[1]) < 12);
+}
+
 TEST_CASE("an endpoint that had to make room may take longer the next time") {
     RaceLimits limits;
     limits.in_flight = 1;

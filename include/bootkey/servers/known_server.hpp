@@ -61,6 +61,7 @@ struct KnownServer {
     std::vector<Try> tries;
     std::optional<AttemptId> answer;  ///< that is being judged
     std::optional<base::Time> next_round;
+    base::Time known_since{};
     base::Time seen{};
     base::Time last_start{};
     bool proved = false;  ///< has shaken hands with us once
@@ -68,6 +69,7 @@ struct KnownServer {
     std::string last_error;
 
     [[nodiscard]] bool configured() const { return host.empty(); }
+    [[nodiscard]] bool never_tried() const { return last_start == base::Time{}; }
     /// Whether this record is worth less than `other`, if one has to be forgotten: those go first that nobody configured,
     /// that are not being tried (else a flood would push the good one out while it shakes hands, or while a person is
     /// asked), that no source sees any more, that never got as far as a handshake, that were announced longest ago.

@@ -40,6 +40,7 @@ struct RaceLimits {
     base::Duration least_retry = std::chrono::milliseconds(100);  ///< a shorter rest is not taken seriously
     base::Duration announcements =
         std::chrono::seconds(1);  ///< least time between tries caused by repeated announcements
+    unsigned newcomers = 3;       ///< servers that were never tried come before those that were, so many times in a row
 };
 
 /// Begin an attempt.
@@ -107,8 +108,16 @@ private:
     [[nodiscard]] EndpointLimits endpoint_limits() const {
         return {limits_.endpoints, limits_.announcements, limits_.patience};
     }
+    // How many there are, of all and of each announcing host's servers (the configured ones' have no name).
+    struct Count {
+        std::size_t in_flight = 0;
+        std::map<std::string, std::size_t> in_flight_of_host{};
+        std::map<std::string, std::size_t> attempts_of_host{};
+        std::string greediest{};  // of the hosts, the one that has most in flight
+    };
+
     [[nodiscard]] std::optional<Found> find(AttemptId attempt);
-    [[nodiscard]] KnownServer* remember(const std::string& name, const std::string& host);
+    [[nodiscard]] KnownServer* remember(const std::string& name, const std::string& host, base::Time now);
 
     void cancel(const Found& found, const std::string& why);
     template <typename Which>
@@ -132,9 +141,10 @@ private:
     [[nodiscard]] Room room_in_server(const KnownServer& server, base::Time now);
     [[nodiscard]] Room room_for_host(const KnownServer& server, base::Time now);
     [[nodiscard]] Room room_in_flight(const KnownServer& server, base::Time now);
-    [[nodiscard]] Room room_of_the_greediest(const KnownServer& server) const;
+    [[nodiscard]] Room room_of_the_greediest(const KnownServer& server);
     template <typename Competes>
     [[nodiscard]] Room room_of(Competes competes, base::Time now);
+    [[nodiscard]] const Count& count();
     void wake_at(base::Time time);
 
     base::Duration retry_;
@@ -142,8 +152,10 @@ private:
     RaceLimits limits_;
     std::map<Key, KnownServer> servers_;
     AttemptId last_id_ = 0;
+    unsigned newcomers_ = 0;       // that have had their first turn one after the other
     std::vector<Action> actions_;  // decided, not yet handed out
     std::optional<base::Time> deadline_;
+    std::optional<Count> count_;  // kept while decide() looks at one server after the other and nothing changes
 };
 
 }  // namespace bootkey::servers
