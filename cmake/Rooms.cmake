@@ -22,6 +22,7 @@ if(BOOTKEY_STATIC_LIBSTDCXX)
     target_link_options(bootkey_settings INTERFACE -static-libstdc++ -static-libgcc -Wl,--gc-sections)
     target_compile_options(bootkey_settings INTERFACE -ffunction-sections -fdata-sections)
 endif()
+include(Hardening)
 
 # bootkey_room(NAME SOURCES file… [ROOMS room…] [LIBRARIES target…])
 # Makes the library bootkey_NAME from files in the current folder. LIBRARIES stay private to the room: their headers

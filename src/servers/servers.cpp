@@ -25,7 +25,7 @@ using base::escaped;
 // Chance for spreading retries; not for secrets. Never waits for entropy, which may be scarce early in the boot.
 Random make_random(base::Time now) {
     auto seed = static_cast<std::minstd_rand::result_type>(now.time_since_epoch().count());
-    (void)::getrandom(&seed, sizeof seed, GRND_NONBLOCK);
+    [[maybe_unused]] const auto got = ::getrandom(&seed, sizeof seed, GRND_NONBLOCK);
     return [engine = std::minstd_rand(seed)]() mutable { return std::generate_canonical<double, 32>(engine); };
 }
 
