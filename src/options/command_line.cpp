@@ -137,6 +137,19 @@ Assignments not_overridden(const Assignments& file, const Assignments& command_l
 
 // ---- Rules between options
 
+// Hooks get it in their environment, run as root, and may be careless with it: no name can be an option or hold what a
+// shell would expand. Patterns, which are kept from hooks, and IPv6 addresses are let through.
+bool harmless_to_hooks(std::string_view value) {
+    constexpr std::string_view marks = ".,:%_+=@-*?![]";
+    const auto harmless = [&](char character) {
+        const auto lower = static_cast<char>(character | 0x20);
+        return (lower >= 'a' && lower <= 'z') || (character >= '0' && character <= '9') ||
+               marks.find(character) != std::string_view::npos;
+    };
+    return std::ranges::all_of(value, harmless) && !value.starts_with('-') &&
+           value.find(",-") == std::string_view::npos;
+}
+
 base::Result<void> check_set_user_id(const Assignments& command_line) {
     for (const Assignment& word : command_line) {
         const auto refuse = [&](std::string why, std::string advice) {
@@ -145,6 +158,8 @@ base::Result<void> check_set_user_id(const Assignments& command_line) {
         if (!word.option->mandos_client) return refuse("not accepted while bootkey runs set-user-ID", "run it as root");
         if (const char* only = word.option->trusted_value; only && *word.value != only)
             return refuse("while bootkey runs set-user-ID it can only be " + std::string(only), "run bootkey as root");
+        if (word.option->told_to_hooks && !harmless_to_hooks(*word.value))
+            return refuse("while bootkey runs set-user-ID network hooks are told no such value", "run bootkey as root");
         if (!word.option->trusted_directory) continue;
         const std::filesystem::path path = *word.value;
         const std::filesystem::path trusted = word.option->trusted_directory;

@@ -306,6 +306,14 @@ class SetUserIdTest(netns_case.NetnsCase):
                 self.in_root(change)
                 self.assertIn("hooks", self.unlocks().errors)
 
+    def test_no_value_makes_a_careless_hook_run_something(self):
+        self.make_root()
+        self.hook('cd /run; eval "true $DEVICE $CONNECT $DELAY"')
+        for option in ("--interface=$(>evil)", "--interface=;>evil", "--interface=eth0,`>evil`", "--interface=|tee&",
+                       "--connect=[fe80::1%$(>evil)]:1", "--delay=1;>evil"):
+            with self.subTest(option):
+                self.refused(77, option)
+
     def test_the_environment_changes_nothing(self):
         self.serve()
         self.make_root()

@@ -188,6 +188,19 @@ TEST_CASE("set-user-ID: no text, no configuration file, mandos-client's options 
         {{"--network-hook-dir=/lib/mandos/network-hooks.d/../../../usr/bin"}, "--network-hook-dir="},
         {{"--network-hook-dir=/lib/mandos"}, "--network-hook-dir="},
         {{"--network-hook-dir="}, "--network-hook-dir="},
+        {{"--interface=$(id)"}, "--interface="},
+        {{"--interface=eth0,`id`"}, "--interface="},
+        {{"--interface=eth0;id"}, "--interface="},
+        {{"--interface=a&id"}, "--interface="},
+        {{"--interface=a|id"}, "--interface="},
+        {{"--interface=a>x"}, "--interface="},
+        {{"--interface=it's"}, "--interface="},
+        {{"--interface=a\\b"}, "--interface="},
+        {{"--interface=-rf"}, "--interface="},
+        {{"--interface=eth0,-rf"}, "--interface="},
+        {{"--interface=eth0 -rf"}, "--interface="},
+        {{"--connect=fe80::1%$(id):1"}, "--connect="},
+        {{"--delay=$(id)"}, "--delay="},
     }));
     CAPTURE(row.first);
     const auto error = refused_words(row.first, true);
@@ -230,5 +243,6 @@ TEST_CASE("set-user-ID: mandos-client's options are accepted") {
                        "/conf/conf.d/mandos/tls-privkey.pem", "--priority=NORMAL", "--dh-bits=2048", "--delay=1",
                        "--retry=5", "--network-hook-dir=/lib/mandos/network-hooks.d", "--debug"},
                       true));
+    CHECK(parse_words({"--interface=none", "-i", "en*,!wl[!0-8],eth0.100,br-lan", "-c", "[fe80::1%wg_0+=]:1"}, true));
     CHECK(refused_words({"--retry=0"}, true).code == ExitCode::usage);
 }

@@ -53,6 +53,7 @@ struct Option {
     bool mandos_client = false;               ///< mandos-client has it: the only ones accepted in set-user-ID use
     const char* trusted_directory = nullptr;  ///< in set-user-ID use its value must be a file in this directory
     const char* trusted_value = nullptr;      ///< in set-user-ID use no other value is accepted
+    bool told_to_hooks = false;               ///< in set-user-ID use nothing in its value may have a meaning to a shell
     Apply apply = nullptr;                    ///< settings and modes have one
 };
 
