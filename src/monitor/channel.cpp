@@ -9,6 +9,7 @@ namespace bootkey::monitor {
 namespace {
 
 constexpr int most_messages_a_turn = 32;  // before others get theirs
+constexpr base::Duration shortage_pause = std::chrono::milliseconds(10);
 
 }  // namespace
 
@@ -23,28 +24,40 @@ Channel::Channel(base::Loop& loop, base::UniqueFd end, Listener listener)
     : end_(std::move(end)),
       listener_(std::move(listener)),
       closing_(loop.timer([this] { close(); })),
-      watch_(loop.watch(end_.get(), {.readable = true}, [this](base::Readiness readiness) { ready(readiness); })) {}
+      again_(loop.timer([this] { flush(); })),
+      watch_(loop.watch(end_.get(), {.readable = true}, [this](base::Readiness readiness) { ready(readiness); })) {
+}
 
 void Channel::send_bytes(base::Secret bytes) {
     if (closed_) return;
-    if (queue_.size() >= most_queued) return closing_->arm({});
+    if (queue_.size() >= most_queued) return give_up();
     queue_.push_back(std::move(bytes));
     if (queue_.size() == 1) flush();
 }
 
+void Channel::give_up() {
+    if (!closed_) closing_->arm({});
+}
+
 void Channel::flush() {
-    while (!queue_.empty()) {
+    bool shortage = false;
+    while (!queue_.empty() && !shortage) {
         const auto bytes = queue_.front().bytes();
         // A message goes whole or not at all.
         if (::send(end_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL) < 0) {
             if (errno == EINTR) continue;
+            if (errno == EAGAIN) break;
+            // Want of memory passes, but nothing tells when: a connection that cannot take anything now still counts as
+            // writable.
+            shortage = errno == ENOBUFS || errno == ENOMEM;
             // If the other end is gone, what it said before is read first.
-            if (errno != EAGAIN) queue_.clear();
-            break;
+            if (!shortage) queue_.clear();
+            continue;
         }
         queue_.pop_front();
     }
-    watch_->update({.readable = true, .writable = !queue_.empty()});
+    if (shortage) again_->arm(shortage_pause);
+    watch_->update({.readable = true, .writable = !queue_.empty() && !shortage});
 }
 
 void Channel::ready(base::Readiness readiness) {
@@ -81,7 +94,9 @@ bool Channel::receive_one() {
 void Channel::close() {
     if (closed_) return;
     closed_ = true;
+    ::shutdown(end_.get(), SHUT_RDWR);  // the other end sees it at once, if it is still there
     queue_.clear();
+    again_->disarm();
     watch_->update({});
     const auto tell = std::move(listener_.closed);
     tell();

@@ -109,6 +109,9 @@ TEST_CASE("an end that takes nothing is as good as gone, and makes nobody wait")
     CHECK(scene.closed == 0);  // told from the loop, not from a call
     scene.run();
     CHECK(scene.closed == 1);
+    CHECK_FALSE(scene.heard().empty());
+    char byte;
+    CHECK(recv(scene.other.get(), &byte, 1, 0) == 0);  // it is told, too
 }
 
 TEST_CASE("a channel may be destroyed by what it tells") {

@@ -36,7 +36,10 @@ public:
     /// Sends a message of one of the sets in messages.hpp.
     template <typename Set>
     void send(const Set& message) {
-        if (auto bytes = encode(message)) send_bytes(std::move(*bytes));
+        if (auto bytes = encode(message))
+            send_bytes(std::move(*bytes));
+        else
+            give_up();  // the other end would wait for it in vain
     }
     /// Takes what has arrived, now, from whoever is known to be gone.
     void drain() { receive(static_cast<int>(most_queued)); }
@@ -47,6 +50,7 @@ public:
 
 private:
     void send_bytes(base::Secret bytes);
+    void give_up();
     void ready(base::Readiness readiness);
     void receive(int most);
     [[nodiscard]] bool receive_one();
@@ -59,6 +63,7 @@ private:
     bool closed_ = false;
     std::shared_ptr<char> alive_ = std::make_shared<char>();
     std::unique_ptr<base::Timer> closing_;  // tells from the loop what send() found out
+    std::unique_ptr<base::Timer> again_;    // sends when there may be memory again
     std::unique_ptr<base::Watch> watch_;
 };
 
