@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <type_traits>
 #include <utility>
 
 #include "bootkey/base/text.hpp"
@@ -34,6 +35,13 @@ bool is_ignored(int signal_number) {
 // What the other processes write into the log may be what an attacker makes them write.
 std::string harmless(const std::string& text) {
     return base::is_printable_utf8(text) ? text : escaped(text, text.size());
+}
+
+// What keeps a process from its work for want of memory, descriptors or room may be gone a moment later. A wrong key,
+// option or permission is not.
+bool may_pass(base::ExitCode code) {
+    return code == base::ExitCode::os_error || code == base::ExitCode::unavailable ||
+           code == base::ExitCode::cannot_create;
 }
 
 network::HookSettings hook_settings(const options::Options& options) {
@@ -158,8 +166,10 @@ bool Monitor::on_worker_message(const base::Secret& bytes) {
     if (!message) return false;
     if (outcome_ && !std::holds_alternative<LogLine>(*message)) return true;  // too late
     std::visit(
-        [this](auto& said) {
-            if constexpr (requires { this->on(std::move(said)); })
+        [this]<typename Message>(Message& said) {
+            if constexpr (std::is_same_v<Message, Failed>)
+                on_process_failed(*worker_, said.error);
+            else if constexpr (requires { this->on(std::move(said)); })
                 on(std::move(said));
             else
                 guard_->request(said, [this](const ToWorker& reply) { tell_worker(reply); });
@@ -170,13 +180,21 @@ bool Monitor::on_worker_message(const base::Secret& bytes) {
 
 bool Monitor::on_decryptor_message(const base::Secret& bytes) {
     auto message = decode<FromDecryptor>(bytes.bytes());
-    if (message) std::visit([this](auto& said) { on(std::move(said)); }, *message);
-    return message.has_value();
+    if (!message) return false;
+    std::visit(
+        [this]<typename Message>(Message& said) {
+            if constexpr (std::is_same_v<Message, Failed>)
+                on_process_failed(*decryptor_, said.error);
+            else
+                on(std::move(said));
+        },
+        *message);
+    return true;
 }
 
 // Nobody knows whether a packet did that to it; avahi-core is what reads most of them.
 bool Monitor::on_worker_lost() {
-    browsing_ = discovery::Browsing::off;
+    if (std::exchange(worker_began_, false)) browsing_ = discovery::Browsing::off;
     worker_ready_ = false;
     for (Pending& pending : answers_) pending.worker_waits = false;
     return !outcome_;
@@ -200,13 +218,8 @@ void Monitor::on(const LogLine& line) const {
     log_.say(line.verbosity, line.flag, harmless(line.text));
 }
 
-void Monitor::on(const Failed& failure) {
-    const base::Error& error = failure.error;
-    on_failed({error.code, harmless(error.tried), harmless(error.why), harmless(error.advice)});
-}
-
 void Monitor::on(const StartHooks&) {
-    worker_ready_ = true;
+    worker_began_ = worker_ready_ = true;
     begin_when_ready();
 }
 
@@ -265,6 +278,12 @@ void Monitor::on_password(base::Secret password, const std::string& server) {
     });
 }
 
+void Monitor::on_process_failed(SupervisedProcess& process, const base::Error& error) {
+    const base::Error shown{error.code, harmless(error.tried), harmless(error.why), harmless(error.advice)};
+    if (outcome_ || !may_pass(error.code) || !process.retry()) return on_failed(shown);
+    log_.error(shown.message());
+}
+
 void Monitor::on_failed(const base::Error& error) {
     if (outcome_) return;
     log_.fatal(error.message());
@@ -281,7 +300,7 @@ void Monitor::restart() {
         guard_.reset();
         administration_.reset();
         browsing_ = discovery::Browsing::on;
-        keys_good_ = worker_ready_ = false;
+        keys_good_ = worker_began_ = worker_ready_ = false;
         if (const auto started = start_unlocking(); !started) on_failed(started.error());
     });
 }

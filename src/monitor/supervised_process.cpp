@@ -68,7 +68,7 @@ void SupervisedProcess::on_exit(const std::string& how) {
     process_.reset();
     kill_timer_->disarm();
     if (ended_) return std::exchange(ended_, {})();
-    restarts_ = loop_.now() - started_ >= sound_after ? 1 : restarts_ + 1;
+    restarts_ = is_sound() ? 1 : restarts_ + 1;
     const base::Duration pause = restart_pause(restarts_);
     log_.error(format("the %s ended with %s; it is started again in %g s", role_.name.c_str(), how.c_str(), base::to_seconds(pause)));
     if (role_.lost()) restart_timer_->arm(pause);
@@ -79,6 +79,15 @@ void SupervisedProcess::start_again() {
     if (started) return;
     log_.error(started.error().message());
     restart_timer_->arm(restart_pause(++restarts_));
+}
+
+bool SupervisedProcess::retry() {
+    if (is_sound()) retries_ = 0;
+    if (retries_ == most_retries) return false;
+    ++retries_;
+    channel_.reset();
+    kill_timer_->arm(closing_limit);
+    return true;
 }
 
 void SupervisedProcess::end(base::Duration limit, std::function<void()> then) {

@@ -77,6 +77,13 @@ std::optional<Error> import_error(const std::string& tried, gpgme_error_t error)
     return Error{ExitCode::no_input, tried, gpgme_text(error), "check the file with gpg --show-keys"};
 }
 
+// gpg that could not be executed, or was killed, takes nothing in, and GPGME calls that no error.
+std::optional<Error> silence(const std::string& tried, gpgme_import_result_t result) {
+    if (result != nullptr && result->considered > 0) return std::nullopt;
+    return Error{ExitCode::unavailable, tried, "gpg ended without saying what it did",
+                 "check that /usr/bin/gpg runs and that there is memory for it"};
+}
+
 // gpg's own conditions, after the message's outer shape was found good and gpg has ended with success. The home holds
 // one key, ours: a session key that gpg could use was encrypted to it, by its key id or anonymously.
 std::optional<Error> objection(gpgme_decrypt_result_t result) {
@@ -162,7 +169,9 @@ void GpgDecryptor::signers_imported(gpgme_error_t error) {
     keys_.signers = Secret();
     const std::string tried = "cannot import the public keys from " + base::escaped(keys_.signers_path);
     if (auto why = import_error(tried, error)) return fail(std::move(*why));
-    const std::size_t taken = signature_check_->accept(gpgme_op_import_result(context_->handle()));
+    const gpgme_import_result_t result = gpgme_op_import_result(context_->handle());
+    if (auto why = silence(tried, result)) return fail(std::move(*why));
+    const std::size_t taken = signature_check_->accept(result);
     if (taken == 0)
         return fail({ExitCode::no_input, tried, "gpg cannot use any of them", "check the file with gpg --show-keys"});
     log_.info(3, base::format("openpgp: answers must be signed by one of %zu keys", taken));
@@ -181,10 +190,14 @@ void GpgDecryptor::key_imported(gpgme_error_t error) {
     const gpgme_import_result_t result = gpgme_op_import_result(context_->handle());
     const std::string tried = "cannot import the OpenPGP key from " + base::escaped(keys_.seckey_path);
     if (auto why = import_error(tried, error)) return fail(std::move(*why));
-    if (result == nullptr || result->secret_read == 0)
+    if (auto why = silence(tried, result)) return fail(std::move(*why));
+    if (result->secret_read == 0)
         return fail(
             {ExitCode::no_input, tried, "there is no secret key in it", "export it with gpg --export-secret-keys"});
-    if (result->secret_imported + result->secret_unchanged == 0)
+    const bool imported = result->secret_imported + result->secret_unchanged > 0;
+    if (!imported && !agent_.running())
+        return fail({ExitCode::unavailable, tried, "gpg-agent has ended", "check that there is memory for it"});
+    if (!imported)
         return fail({ExitCode::no_input, tried, "gpg cannot use the key", "check the file with gpg --show-keys"});
     log_.info(3, "openpgp: the secret key is ready");
     state_ = State::ready;

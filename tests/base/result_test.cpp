@@ -53,6 +53,11 @@ TEST_CASE("an error's message has what there is, in one line") {
     CHECK(row.error.message() == row.message);
 }
 
+TEST_CASE("want of memory and of file descriptors is the system's failure, whatever they were for") {
+    for (const int shortage : {ENOMEM, ENOBUFS, EMFILE, ENFILE})
+        CHECK(system_error("cannot open key file x", shortage, {}, ExitCode::no_input).code == ExitCode::os_error);
+}
+
 TEST_CASE("system errors carry the system's own words") {
     const Error error = system_error("cannot open x", ENOENT, "check the path", ExitCode::no_input);
     CHECK(error.code == ExitCode::no_input);

@@ -149,6 +149,24 @@ TEST_CASE("a process that does not end in order is killed") {
     CHECK(scene.run_until([&] { return ended; }));
 }
 
+TEST_CASE("a process that cannot do its work is ended and started again, three times at most") {
+    Scene scene([](const base::UniqueFd& channel) {
+        say(channel, "no memory");
+        wait_for_close(channel);
+        return 0;
+    });
+    for (int retry = 1; retry <= SupervisedProcess::most_retries; ++retry) {
+        const auto count = static_cast<std::size_t>(retry);
+        REQUIRE(scene.run_until([&] { return scene.received.size() == count; }));
+        CHECK(scene.process->retry());
+        REQUIRE(scene.run_until([&] { return scene.lines.size() == count; }));
+        CHECK_THAT(scene.lines.back(), Catch::StartsWith("the helper ended with exit status 0; it is started again in"));
+    }
+    REQUIRE(scene.run_until([&] { return scene.starts == 1 + SupervisedProcess::most_retries; }));
+    CHECK_FALSE(scene.process->retry());
+    CHECK_FALSE(scene.run_until([&] { return scene.losses > SupervisedProcess::most_retries; }, 100ms));
+}
+
 TEST_CASE("a process that waits to be started again can be ended") {
     Scene scene([](const base::UniqueFd&) { return 1; });
     REQUIRE(scene.run_until([&] { return scene.losses == 1; }));

@@ -36,7 +36,8 @@ struct Error {
     [[nodiscard]] std::string message() const;
 };
 
-/// An Error for a system call that failed with `errno_value`; the reason is strerror's text.
+/// An Error for a system call that failed with `errno_value`; the reason is strerror's text. Want of memory or file
+/// descriptors is the operating system's failure, whatever they were wanted for, and not one of `code`.
 [[nodiscard]] Error system_error(std::string tried, int errno_value, std::string advice = {},
                                  ExitCode code = ExitCode::os_error);
 

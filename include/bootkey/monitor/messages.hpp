@@ -34,7 +34,8 @@ struct LogLine {
     std::string text;
     static auto parts(auto& self) { return std::tie(self.verbosity, self.flag, self.text); }
 };
-/// Unlocking cannot succeed (wrong key, no permission): the program ends with this error.
+/// The process cannot do its work. A new one is tried if the reason may pass (no memory), else the program ends with
+/// this error (wrong key, no permission).
 struct Failed {
     base::Error error;
     static auto parts(auto& self) { return std::tie(self.error); }

@@ -58,7 +58,6 @@ private:
     [[nodiscard]] bool on_decryptor_lost();
     void tell_worker(const ToWorker& message);
     void on(const LogLine& line) const;
-    void on(const Failed& failure);
     void on(const StartHooks& request);
     void on(const KeysGood& news);
     void on(Answer answer);
@@ -68,6 +67,7 @@ private:
     void decrypt_next();
     void judge(const std::string& why);
 
+    void on_process_failed(SupervisedProcess& process, const base::Error& error);
     void on_password(base::Secret password, const std::string& server);
     void on_failed(const base::Error& error);
     void restart();
@@ -89,6 +89,7 @@ private:
     discovery::Browsing browsing_ = discovery::Browsing::on;
     std::string home_;  // the decryptor's
     bool keys_good_ = false;      // as the decryptor says, and
+    bool worker_began_ = false;   // it may have read packets
     bool worker_ready_ = false;   // the worker asks for network hooks: nothing on the machine is touched before both
     std::unique_ptr<SupervisedProcess> worker_;
     std::unique_ptr<SupervisedProcess> decryptor_;

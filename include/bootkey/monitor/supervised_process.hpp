@@ -46,6 +46,9 @@ public:
     void send(const Set& message) {
         if (channel_) channel_->send(message);
     }
+    /// It cannot do its work, for a reason that may pass: it is ended in order and started again after a pause. False,
+    /// and nothing is done, if that has been tried `most_retries` times since it was last sound.
+    [[nodiscard]] bool retry();
     /// Closes its channel, upon which it ends in order, and calls `then` from the loop when it has, or has been killed because it
     /// took longer than `limit`.
     void end(base::Duration limit, std::function<void()> then);
@@ -54,16 +57,19 @@ public:
     [[nodiscard]] static base::Duration restart_pause(int count);
     /// One that has run that long is believed to be sound: the pauses begin anew.
     static constexpr base::Duration sound_after = std::chrono::seconds(60);
+    static constexpr int most_retries = 3;
 
 private:
     void on_message(base::Secret message);
     void on_exit(const std::string& how);
     void start_again();
+    [[nodiscard]] bool is_sound() const { return loop_.now() - started_ >= sound_after; }
 
     base::Loop& loop_;
     const base::Log& log_;
     Role role_;
     int restarts_ = 0;
+    int retries_ = 0;
     base::Time started_{};
     std::function<void()> ended_;  // set while it is being ended
     std::unique_ptr<base::Timer> restart_timer_;
