@@ -2,23 +2,23 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """System calls that fail: each call of each kind once, each kind for good, and too few file descriptors.
 
-strace lets a chosen call of bootkey fail (not those of the gpg that it starts). A run without faults tells which calls there are. Then
-there is a run for each of them, in which that one fails, and the password must arrive nevertheless: it was tried
-again or done without. The calls that may end the program are in the table. So is what comes of a kind that fails for good: an exit
-status, the password, or that it goes on trying until it is stopped. However it ends, it does so in time, has said why, and
-has put everything back.
+tracer.py lets a chosen call of the monitor, the worker or the decryptor fail (not those of the gpg that this one starts). A run without
+faults tells which calls each process makes. Then there is a run for each of them, in which that one fails, and the password
+must arrive nevertheless: it was tried again or done without, or the process was started again. The calls of the monitor that may
+end the program are in the table. So is what comes of a kind that fails for good in one of the processes: an exit status, the
+password, or that it goes on trying until it is stopped. However it ends, it does so in time, has said why, and has put everything back.
 """
 
 import collections
 import contextlib
-import os
 import re
 import resource
-import shutil
 import signal
 import subprocess
 
+import lab
 import netns_case
+import tracer
 from netns_case import PASSWORD
 
 # Seconds until a fault must have been overcome; for one that lasts, how long the program is watched before it is stopped.
@@ -26,38 +26,45 @@ LIMIT = 15
 WATCHED = 1.0
 TRIES = "goes on trying"
 
-# What a kind of call is, the error it fails with, what may end the program if it fails once, as {pattern of the
-# call as strace writes it: exit status}, and what comes of it if it fails for good, with a word of the message.
-Kind = collections.namedtuple("Kind", "error fatal for_good word")
-RTNETLINK = {r"AF_NETLINK, SOCK_RAW": 71, r"nl_groups=(00000000|0x000111)": 71}
-AGENT = {r"AF_UNIX": 71}
+MONITOR, WORKER, DECRYPTOR = "bootkey", "bootkey-worker", "bootkey-decrypt"
+
+# What a kind of call is: the error it fails with, what may end the program if it fails once in the monitor, as {pattern of what
+# tracer.py tells of the call: exit status}, and what comes of it if it fails for good, as {process: (outcome, word of the message)}.
+Kind = collections.namedtuple("Kind", "error fatal for_good")
+NETLINK = (71, "netlink")
+AGENT = (71, "S.gpg-agent")
 KINDS = {
-    "socket": Kind("EMFILE", RTNETLINK | AGENT, 71, "netlink"),
-    "bind": Kind("EADDRINUSE", RTNETLINK | AGENT, 71, "netlink"),
-    "connect": Kind("ENETUNREACH", {}, TRIES, "unreachable"),
-    "sendto": Kind("ENOBUFS", {}, TRIES, "interfaces: No buffer space"),
-    "recvmsg": Kind("ENOBUFS", {}, TRIES, "no network interface is usable"),
-    "recvfrom": Kind("ECONNRESET", {}, TRIES, "Connection reset"),
-    "clone": Kind("EAGAIN", {".": (69, 71)}, 69, "gpg-agent"),
-    "mkdir": Kind("ENOSPC", {"/bootkey-home-": 73}, 73, "cannot make a directory"),
-    "write": Kind("ENOSPC", {r"write\(1,": 74, "Nobody is there": 73, "PRIVATE KEY": 71}, 73, None),
-    "openat": Kind("EMFILE", {"key[.](txt|pem)": 66, "/proc/[0-9]+/stat": 71, "gpg.conf": 73, "/dev/null": 69}, 66, "key"),
-    "epoll_create1": Kind("EMFILE", {}, 0, None),
-    "epoll_ctl": Kind("ENOMEM", {}, None, None),  # not for good: signals come by it, too
-    "timerfd_create": Kind("EMFILE", {}, 0, None),
-    "mlock": Kind("EPERM", {}, 0, None),
-    "flock": Kind("ENOLCK", {}, TRIES, "journal"),
-    "renameat": Kind("EIO", {}, 73, "cannot make a directory"),
+    "socket": Kind("EMFILE", {"AF_NETLINK": 71}, {MONITOR: NETLINK, WORKER: NETLINK, DECRYPTOR: AGENT}),
+    "bind": Kind("EADDRINUSE", {"AF_NETLINK": 71}, {MONITOR: NETLINK, WORKER: NETLINK, DECRYPTOR: AGENT}),
+    "connect": Kind("ENETUNREACH", {}, {WORKER: (TRIES, "unreachable")}),
+    "sendto": Kind("ENOBUFS", {}, {MONITOR: (TRIES, "no network interface is usable"), WORKER: (TRIES, ""),
+                                   DECRYPTOR: (TRIES, "no network interface is usable")}),
+    "recvmsg": Kind("ENOBUFS", {}, {MONITOR: (TRIES, "No buffer space"), WORKER: (TRIES, "no network interface is usable")}),
+    "recvfrom": Kind("ECONNRESET", {}, {MONITOR: (TRIES, "worker ended"), WORKER: (TRIES, "worker ended"),
+                                        DECRYPTOR: (TRIES, "decryptor ended")}),
+    "socketpair": Kind("EMFILE", {"": 71}, {MONITOR: (71, "Too many open files")}),
+    "clone": Kind("EAGAIN", {"": 71}, {MONITOR: (71, "another process"), DECRYPTOR: (69, "gpg-agent")}),
+    "pidfd_open": Kind("EMFILE", {"": 71}, {MONITOR: (71, "another process"), DECRYPTOR: (69, "gpg-agent")}),
+    "pipe2": Kind("EMFILE", {}, {WORKER: (0, ""), DECRYPTOR: (69, "gpg-agent")}),
+    "execve": Kind("ENOMEM", {}, {DECRYPTOR: (69, "Cannot allocate memory")}),
+    "mkdir": Kind("ENOSPC", {}, {MONITOR: (73, "cannot make a directory"), DECRYPTOR: (73, "cannot make directory")}),
+    "write": Kind("ENOSPC", {"^1 pipe": 74}, {MONITOR: (73, ""), DECRYPTOR: (73, "gpg.conf")}),
+    "openat": Kind("EMFILE", {"key[.](txt|pem)": 71, "/proc/[0-9]+/stat$": 71},
+                   {MONITOR: (71, "key"), WORKER: (71, "key"), DECRYPTOR: (71, "key")}),
+    "epoll_create1": Kind("EMFILE", {}, {MONITOR: (0, ""), WORKER: (0, ""), DECRYPTOR: (0, "")}),
+    # Not for good in the monitor: signals come by it, too.
+    "epoll_ctl": Kind("ENOMEM", {}, {WORKER: (TRIES, ""), DECRYPTOR: (TRIES, "")}),
+    "timerfd_create": Kind("EMFILE", {}, {MONITOR: (0, ""), WORKER: (0, ""), DECRYPTOR: (0, "")}),
+    "mlock": Kind("EPERM", {}, {MONITOR: (0, ""), WORKER: (0, ""), DECRYPTOR: (0, "")}),
+    "flock": Kind("ENOLCK", {}, {MONITOR: (TRIES, "journal")}),
+    "renameat": Kind("EIO", {}, {MONITOR: (73, "cannot make a directory")}),
 }
-# avahi-core 0.8 ends the program if it cannot have its netlink socket. bootkey sees just before whether one can be had; what is made to
-# fail in between is not held against it.
-AVAHI = "avahi_interface_monitor_sync: Assertion"
 
 
 class FaultsTest(netns_case.NetnsCase):
     def setUp(self):
-        if not shutil.which("strace"):
-            self.skipTest("strace is not installed")
+        if not tracer.CAN_FAIL_CALLS:
+            self.skipTest("calls can be made to fail on x86-64 only")
         with open(self.bootkey, "rb") as program:
             if b"__ubsan_" in program.read():
                 self.skipTest("the sanitizers make system calls of their own")
@@ -65,84 +72,67 @@ class FaultsTest(netns_case.NetnsCase):
         self.keys = self.lab.keys()
         self.lab.mandos([self.keys.section(PASSWORD)])
         self.client = self.lab.client()
-        self.trace = self.lab.path("trace")
+        self.before = self.client.state()
+        self.record = self.lab.path("record")
 
-    def start_traced(self, call, fault=None, children=False):
-        """Start bootkey with strace. `fault`: which calls fail and how, in strace's words."""
-        command = ["strace", f"--output={self.trace}", "--string-limit=50", f"--trace={call},rt_sigaction"]
-        command += [f"--inject={call}:{fault}"] if fault else []
-        command += ["--follow-forks"] if children else []
-        process = self.client.start([*command, self.bootkey, "--verb=4", "--retry=0.3", "--delay=0.5", *self.keys.options])
-        self.addCleanup(self.kill, process)
+    def start_traced(self, call, *options, **fault):
+        """Start bootkey with tracer.py, which takes note of one kind of call. `fault`: which fail, as of tracer.command()."""
+        program = [self.bootkey, "--retry=0.3", "--delay=0.5", *self.keys.options, *options]
+        process = self.client.start(tracer.command(program, record=self.record, calls=[call], **fault))
+        self.addCleanup(process.kill)
         return process
 
-    @staticmethod
-    def signal(process, number):
-        """Send a signal to the program rather than to strace, which would leave it running or not see it end."""
-        with contextlib.suppress(OSError), open(f"/proc/{process.pid}/task/{process.pid}/children") as children:
-            for pid in children.read().split():
-                os.kill(int(pid), number)
+    def calls(self):
+        """The calls of the last run."""
+        return tracer.read(self.record, tracer.Call)
 
-    def kill(self, process):
-        if process.running():
-            self.signal(process, signal.SIGKILL)
-        process.kill()
+    def failed_calls(self):
+        return [call for call in self.calls() if call.failed]
 
-    def traced(self, call):
-        """The calls of one kind that the last run made after the dynamic linker was through: {number: text}."""
-        with open(self.trace, errors="backslashreplace") as file:
-            lines = file.read().splitlines()
-        start = next((place for place, line in enumerate(lines) if line.startswith("rt_sigaction(SIGCHLD")), 0)
-        calls = [(place, line) for place, line in enumerate(lines) if line.startswith(call + "(")]
-        return {number: line for number, (place, line) in enumerate(calls, 1) if place > start}
+    def each_call_once(self, *kinds):
+        for kind in kinds:
+            self.assert_password(self.start_traced(kind).finish(LIMIT))
+            calls = self.calls()
+            self.assertEqual({call.name for call in calls if call.name != MONITOR}, set(KINDS[kind].for_good) - {MONITOR})
+            for call in calls:
+                with self.subTest(call=call):
+                    self.one_call(call)
 
-    def injected(self):
-        """The failed calls of the last run, as text."""
-        with open(self.trace, errors="backslashreplace") as file:
-            return [line for line in file if "(INJECTED)" in line]
+    def one_call(self, call):
+        """One run, in which this call fails, if it comes to that: not every run makes as many calls of a kind."""
+        kind = KINDS[call.call]
+        result = self.start_traced(call.call, fail=kind.error, process=call.process, at=call.number).finish(LIMIT)
+        self.client.check_unchanged(self.before)
+        fatal = [status for failed in self.failed_calls() if failed.name == MONITOR
+                 for pattern, status in kind.fatal.items() if re.search(pattern, failed.text)]
+        if not fatal or result.status == 0:
+            return self.assert_password(result)
+        self.assertIn(result.status, fatal, result)
+        self.assertEqual(result.output, b"")
+        self.assertRegex(result.errors, r"bootkey: (\[.*\] )?cannot .*: .")
 
-    def each_call_once(self, *calls):
-        for call in calls:
-            self.assert_password(self.start_traced(call).finish(LIMIT))
-            for number, text in self.traced(call).items():
-                with self.subTest(call=text, number=number):
-                    self.one_call(call, number)
+    def all_calls(self, kind, process, outcome, word):
+        """A run in which all calls of a kind fail in one of the processes, and in those that are started in its place."""
+        first = next(call.number for call in self.calls() if call.name == process) if process == MONITOR else 1
+        run = self.start_traced(kind, "--verb=2", fail=KINDS[kind].error, process=process, at=first, for_good=True)
+        if outcome == TRIES:
+            lab.wait_until(self.failed_calls, "a call that fails", LIMIT, check=lambda: self.alive(run))
+            run.wait_for_error(word, LIMIT)
+            self.alive(run, WATCHED)
+            run.signal(signal.SIGTERM)
+            outcome = -signal.SIGTERM
+        result = run.finish(LIMIT)
+        self.assertTrue(self.failed_calls())
+        self.assertEqual((result.status, result.output), (outcome, b"" if outcome else PASSWORD), result)
+        self.assertIn(word, result.errors)
+        self.client.check_unchanged(self.before)
 
-    def one_call(self, call, number):
-        kind = KINDS[call]
-        before = self.client.state()
-        result = self.start_traced(call, f"error={kind.error}:when={number}").finish(LIMIT)
-        failed = "".join(self.injected())
-        if AVAHI in result.errors and re.search("netlink|nlmsg|nl_groups|NETLINK", failed):
-            self.client.run([self.bootkey, "--restore"])
-            return
-        self.client.check_unchanged(before)
-        allowed = [status for pattern, status in kind.fatal.items() if re.search(pattern, failed)]
-        if not failed or not allowed or result.status == 0:
-            self.assert_password(result)
-        else:
-            self.assertIn(result.status, allowed[0] if isinstance(allowed[0], tuple) else allowed, f"{failed}{result}")
-            self.assertEqual(result.output, b"")
-            self.assertRegex(result.errors, r"bootkey: (\[.*\] )?cannot .*: .")
-
-    def all_calls(self, call):
-        kind = KINDS[call]
-        self.assert_password(self.start_traced(call).finish(LIMIT))
-        first = min(self.traced(call))
-        before = self.client.state()
-        process = self.start_traced(call, f"error={kind.error}:when={first}+")
-        if kind.for_good == TRIES:
-            self.alive(process, WATCHED)
-            self.signal(process, signal.SIGTERM)
-            expected = -signal.SIGTERM
-        else:
-            expected = kind.for_good
-        result = process.finish(LIMIT)
-        self.assertTrue(self.injected())
-        self.assertEqual((result.status, result.output), (expected, b"" if expected else PASSWORD), result)
-        if kind.word:
-            self.assertIn(kind.word, result.errors)
-        self.client.check_unchanged(before)
+    def kinds_for_good(self, *kinds):
+        for kind in kinds:
+            for process, (outcome, word) in KINDS[kind].for_good.items():
+                self.assert_password(self.start_traced(kind).finish(LIMIT))
+                with self.subTest(kind=kind, process=process):
+                    self.all_calls(kind, process, outcome, word)
 
     def test_once_connections(self):
         self.each_call_once("socket", "bind", "connect")
@@ -150,8 +140,11 @@ class FaultsTest(netns_case.NetnsCase):
     def test_once_sent(self):
         self.each_call_once("sendto")
 
+    def test_once_received_messages(self):
+        self.each_call_once("recvmsg")
+
     def test_once_received(self):
-        self.each_call_once("recvmsg", "recvfrom")
+        self.each_call_once("recvfrom")
 
     def test_once_files(self):
         self.each_call_once("mkdir", "write", "flock", "renameat")
@@ -162,22 +155,20 @@ class FaultsTest(netns_case.NetnsCase):
     def test_once_events(self):
         self.each_call_once("epoll_create1", "epoll_ctl", "timerfd_create")
 
-    def test_once_memory_and_children(self):
-        self.each_call_once("mlock", "clone")
+    def test_once_memory(self):
+        self.each_call_once("mlock")
 
-    def test_for_good(self):
-        for call, kind in KINDS.items():
-            if kind.for_good is not None:
-                with self.subTest(call):
-                    self.all_calls(call)
+    def test_once_processes(self):
+        self.each_call_once("socketpair", "clone", "pidfd_open", "pipe2", "execve")
 
-    def test_programs_cannot_be_executed(self):
-        before = self.client.state()
-        result = self.start_traced("execve", "error=ENOMEM", children=True).finish(LIMIT)
-        self.assertTrue(self.injected())
-        self.assertEqual((result.status, result.output), (69, b""), result)
-        self.assertIn("Cannot allocate memory", result.errors)
-        self.client.check_unchanged(before)
+    def test_for_good_network(self):
+        self.kinds_for_good("socket", "bind", "connect", "sendto", "recvmsg", "recvfrom")
+
+    def test_for_good_files(self):
+        self.kinds_for_good("mkdir", "write", "openat", "flock", "renameat")
+
+    def test_for_good_processes_and_events(self):
+        self.kinds_for_good("socketpair", "clone", "pidfd_open", "pipe2", "execve", "epoll_create1", "epoll_ctl", "timerfd_create", "mlock")
 
     def test_too_few_file_descriptors(self):
         statuses = set()
