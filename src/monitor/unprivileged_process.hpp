@@ -76,7 +76,7 @@ public:
 private:
     static void occupy_standard_descriptors() {
         const int null = open("/dev/null", O_RDWR);  // takes the place of standard input, the lowest
-        if (null >= 0) static_cast<void>(dup(null));
+        [[maybe_unused]] const int output = null >= 0 ? dup(null) : -1;
     }
 
     bool filters_;
