@@ -14,6 +14,7 @@ target_link_options(bootkey_settings INTERFACE -pie -Wl,-z,relro,-z,now,-z,text,
 
 # Where the compiler has them: a stack that is written past a buffer's end, or grown past its guard page, is noticed;
 # what is not initialised is zero; returns and calls go where they may (arm64).
+set(CMAKE_REQUIRED_FLAGS -Werror)  # clang only warns of flags that are for another architecture
 foreach(flag -fstack-protector-strong -fstack-clash-protection -ftrivial-auto-var-init=zero -mbranch-protection=standard)
     string(MAKE_C_IDENTIFIER "BOOTKEY_COMPILER_HAS${flag}" has_flag)
     check_cxx_compiler_flag(${flag} ${has_flag})
@@ -21,6 +22,7 @@ foreach(flag -fstack-protector-strong -fstack-clash-protection -ftrivial-auto-va
         target_compile_options(bootkey_settings INTERFACE ${flag})
     endif()
 endforeach()
+unset(CMAKE_REQUIRED_FLAGS)
 
 # The same for returns and calls on x86-64 (CET). The processor is told to look after them only if all that is linked is
 # made for it. Where the C library's start files are not (Debian 12), it would only be 12 kB of code without effect.
