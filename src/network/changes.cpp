@@ -226,7 +226,7 @@ Result<std::string> Changes::make_home() {
         if (!locked) unrecorded_homes_.push_back(*path);
         return std::move(*path);
     }
-    if (locked) locked->remove_empty_directory();
+    if (locked) locked->tidy();
     std::string parents;
     for (const std::string& parent : paths_.home_parents) parents += (parents.empty() ? "" : ", ") + parent;
     return Error{ExitCode::cannot_create, "cannot make a directory for keys below any of " + parents,

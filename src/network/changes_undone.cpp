@@ -50,7 +50,10 @@ Result<int> Changes::undo_left_over() {
     if (!locked) return std::move(locked).error();
     if (!*locked) return 0;
     (*locked)->journal.drop_users(namespace_, [](const Instance& user) { return !is_running(user); });
-    if ((*locked)->journal.unused(namespace_).empty()) return 0;
+    if ((*locked)->journal.unused(namespace_).empty()) {
+        (*locked)->tidy();
+        return 0;
+    }
     const Undone undone = undo_unused(**locked);
     if (!undone.first_failure) log_->warning(undone.first_failure.error().message());
     return undone.count;

@@ -84,7 +84,6 @@ std::string fields_text(const Change& change) {
                           [](const HostRoute& c) { return base::format("%u ", c.interface) + c.destination.text(); },
                           [](const ConsoleLowered& c) { return base::format("%u", c.old_level); },
                           [](const DirectoryMade& c) { return c.path; },
-                          [](const JournalDirectoryMade&) { return std::string("-"); },
                       },
                       change);
 }
@@ -122,10 +121,6 @@ std::optional<Change> parse_directory(const Fields& f) {
     return DirectoryMade{std::string(f[3])};
 }
 
-std::optional<Change> parse_journal_directory(const Fields&) {
-    return JournalDirectoryMade{};
-}
-
 struct Kind {
     const char* word;
     std::size_t fields;  // after the first three
@@ -134,7 +129,7 @@ struct Kind {
 // In the order of Change's alternatives.
 constexpr Kind kinds[] = {
     {"link", 4, parse_link},       {"accept_dad", 2, parse_dad},      {"route", 2, parse_route},
-    {"console", 1, parse_console}, {"directory", 1, parse_directory}, {"journal", 1, parse_journal_directory},
+    {"console", 1, parse_console}, {"directory", 1, parse_directory},
 };
 static_assert(std::size(kinds) == std::variant_size_v<Change>);
 
@@ -213,23 +208,13 @@ std::vector<Entry> Journal::unused(std::uint64_t network_namespace) const {
     std::vector<Entry> result;
     std::copy_if(entries_.rbegin(), entries_.rend(), std::back_inserter(result), [&](const Entry& entry) {
         const bool ours = entry.network_namespace == network_namespace || entry.network_namespace == 0;
-        return ours && entry.users.empty() && !std::holds_alternative<JournalDirectoryMade>(entry.change);
+        return ours && entry.users.empty();
     });
     return result;
 }
 
 void Journal::remove(const Entry& entry) {
     std::erase(entries_, Entry(entry));
-}
-
-bool Journal::made_directory() const {
-    return std::any_of(entries_.begin(), entries_.end(),
-                       [](const Entry& entry) { return std::holds_alternative<JournalDirectoryMade>(entry.change); });
-}
-
-bool Journal::empty() const {
-    return std::all_of(entries_.begin(), entries_.end(),
-                       [](const Entry& entry) { return std::holds_alternative<JournalDirectoryMade>(entry.change); });
 }
 
 }  // namespace bootkey::network

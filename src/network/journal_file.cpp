@@ -28,6 +28,7 @@ constexpr const char* file_name = "journal";
 constexpr const char* new_name = "journal.new";
 constexpr off_t most_bytes = 256 * 1024;  // some 2000 entries; our own instances make a handful each
 constexpr auto lock_limit = std::chrono::seconds(1);
+constexpr mode_t made_by_bootkey = S_ISVTX;  // a mark; nobody but us may write to the directory, so it forbids nothing
 constexpr timespec lock_pause{0, 2'000'000};  // 2 ms; flock(2) has no time limit of its own
 
 Error journal_error(const std::string& directory, int errno_value) {
@@ -114,13 +115,16 @@ Result<void> LockedJournal::store() {
         return {};
     }
     if (unlinkat(directory, file_name, 0) != 0 && errno != ENOENT) return journal_error(path_, errno);
-    if (!journal.entries().empty()) rmdir(path_.c_str());  // stays if others keep something there
-    journal = Journal();
+    tidy();
     return {};
 }
 
-void LockedJournal::remove_empty_directory() {
-    if (journal.made_directory()) rmdir(path_.c_str());
+void LockedJournal::tidy() {
+    if (!journal.empty()) return;
+    unlinkat(directory_.get(), new_name, 0);
+    struct stat status {};
+    if (fstat(directory_.get(), &status) == 0 && (status.st_mode & made_by_bootkey) != 0)
+        rmdir(path_.c_str());  // stays if others keep something there
 }
 
 Result<std::optional<LockedJournal>> JournalFile::open(const base::Log& log) const {
@@ -149,11 +153,8 @@ Result<LockedJournal> JournalFile::open_or_make(const base::Log& log) const {
             if (made) rmdir(path_.c_str());
             return std::move(locked).error();
         }
-        if (*locked) {
-            if (made) (*locked)->journal.note_directory_made();
-            return std::move(**locked);
-        }
-        made = mkdir(path_.c_str(), 0711) == 0;  // whoever may read it could open it, lock it and keep us out
+        if (*locked) return std::move(**locked);
+        made = mkdir(path_.c_str(), 0711 | made_by_bootkey) == 0;  // whoever may read it could open it, lock it and keep us out
         if (!made && errno != EEXIST) return journal_error(path_, errno);
     }
 }

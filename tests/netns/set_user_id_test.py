@@ -335,7 +335,7 @@ class SetUserIdTest(netns_case.NetnsCase):
                 process = self.searching(trick=lambda: os.umask(mask))
                 process.kill()
                 self.assertEqual(self.in_root("stat -c '%a %u %g' /run/bootkey /run/bootkey/journal").splitlines(),
-                                 ["711 0 0", "600 0 0"])
+                                 ["1711 0 0", "600 0 0"])
                 homes = self.in_root("stat -c '%a %u %g' /run/bootkey/*home*").splitlines()
                 self.assertEqual(homes, ["700 65521 65521"])  # the decryptor's
                 self.client.check([self.bootkey, "--restore"])

@@ -40,12 +40,12 @@ TEST_CASE("the file comes with the first entry and goes with the last") {
     CHECK_FALSE(std::filesystem::exists(path));
 
     store_console(file, log.log);
-    CHECK(mode_of(path) == 0711);  // others cannot open it, so they cannot lock it
+    CHECK(mode_of(path) == 01711);  // others cannot open it, so they cannot lock it
     CHECK(mode_of(path + "/journal") == 0600);
     {
         auto locked = expect(file.open(log.log));
         REQUIRE(locked.has_value());
-        REQUIRE(locked->journal.entries().size() == 2);
+        REQUIRE(locked->journal.entries().size() == 1);
         locked->journal.remove(Entry{ConsoleLowered{7}, 0, {self}});
         CHECK(locked->store().ok());
     }
@@ -74,6 +74,19 @@ TEST_CASE("a directory that others made, or keep something in, stays") {
     }
     CHECK(std::filesystem::exists(path));
     CHECK_FALSE(std::filesystem::exists(path + "/journal"));
+}
+
+TEST_CASE("nothing is left of an instance that was killed before the first entry or after the last") {
+    TemporaryDirectory directory;
+    RememberingLog log;
+    const std::string path = directory / "run";
+    const JournalFile file(path);
+    const bool while_storing = GENERATE(true, false);
+    static_cast<void>(expect(file.open_or_make(log.log)));
+    if (while_storing) write_text(path + "/journal.new", "console 0 -");
+    CHECK(std::filesystem::exists(path));
+    expect(file.open(log.log))->tidy();
+    CHECK_FALSE(std::filesystem::exists(path));
 }
 
 TEST_CASE("a file that others may have written is not believed") {

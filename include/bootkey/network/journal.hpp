@@ -47,11 +47,7 @@ struct DirectoryMade {
     std::string path;
     friend bool operator==(const DirectoryMade&, const DirectoryMade&) = default;
 };
-/// The directory of the journal itself was made by bootkey. Stays until the journal has nothing else.
-struct JournalDirectoryMade {
-    friend bool operator==(const JournalDirectoryMade&, const JournalDirectoryMade&) = default;
-};
-using Change = std::variant<LinkUp, DadOff, HostRoute, ConsoleLowered, DirectoryMade, JournalDirectoryMade>;
+using Change = std::variant<LinkUp, DadOff, HostRoute, ConsoleLowered, DirectoryMade>;
 
 /// Whether both change the same thing, whatever it was before.
 [[nodiscard]] bool same_object(const Change& one, const Change& other);
@@ -82,13 +78,9 @@ public:
     /// left is theirs.
     [[nodiscard]] std::vector<Entry> unused(std::uint64_t network_namespace) const;
     void remove(const Entry& entry);
-    void note_directory_made() { entries_.push_back({JournalDirectoryMade{}, 0, {}}); }
-    /// Whether the journal's directory was made for it.
-    [[nodiscard]] bool made_directory() const;
 
     [[nodiscard]] const std::vector<Entry>& entries() const { return entries_; }
-    /// Whether there is nothing in it that could have to be undone.
-    [[nodiscard]] bool empty() const;
+    [[nodiscard]] bool empty() const { return entries_.empty(); }
 
 private:
     std::vector<Entry> entries_;

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
 // Where the journal is kept: the file "journal" in a directory that all instances share. Whoever reads or writes it
-// holds a lock (flock(2)) on the directory itself, so there is no lock file to be left behind.
+// holds a lock (flock(2)) on the directory itself, so there is no lock file to be left behind. A directory that bootkey
+// made has the sticky bit, from its first moment on: so that it is known, and removed, whatever moment an instance is
+// killed at.
 #pragma once
 
 #include <optional>
@@ -22,8 +24,9 @@ public:
     /// Writes `journal` to the file in one step; where it is empty, the file goes, and the directory if bootkey made it
     /// and nothing else is in it. Fails with no_permission or cannot_create; then the file is as it was.
     [[nodiscard]] base::Result<void> store();
-    /// Where nothing could be stored: removes the directory if bootkey made it and nothing is in it.
-    void remove_empty_directory();
+    /// Removes what an instance that was killed while it stored has left, if nothing is recorded: half a journal, and
+    /// the directory if bootkey made it and nothing else is in it.
+    void tidy();
 
 private:
     friend class JournalFile;
@@ -41,7 +44,7 @@ public:
     /// Locks and reads the journal, waiting for at most a second for others. Nothing if there is no directory for it.
     /// A file that is not a journal of ours is taken for an empty one, with a warning.
     [[nodiscard]] base::Result<std::optional<LockedJournal>> open(const base::Log& log) const;
-    /// The same, but makes the directory (mode 0711) if there is none.
+    /// The same, but makes the directory (mode 01711) if there is none.
     [[nodiscard]] base::Result<LockedJournal> open_or_make(const base::Log& log) const;
 
 private:
