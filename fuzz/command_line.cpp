@@ -10,9 +10,8 @@ using namespace bootkey;
 namespace {
 
 base::Result<options::ParseOutcome> parse(std::vector<std::string> words, bool set_user_id) {
-    std::vector<char*> argv;
-    for (std::string& word : words) argv.push_back(word.data());
-    argv.push_back(nullptr);
+    std::vector<char*> argv(words.size() + 1);  // a null pointer at the end
+    std::ranges::transform(words, argv.begin(), [](std::string& word) { return word.data(); });
     return options::parse(static_cast<int>(words.size()), argv.data(), set_user_id, "/nonexistent/bootkey.conf");
 }
 
