@@ -22,6 +22,7 @@ COUNTING_PROGRAMS = ROOT / "build/fuzz-coverage/fuzz"
 
 SLOWEST = 20  # seconds for one input, before it counts as a hang
 MEMORY = 2048  # MiB
+INTERRUPTED = 72  # libFuzzer's exit status
 COLUMNS = "{:<16} {:>12} {:>8} {:>7} {:>9} {:>7}  {}"
 
 
@@ -41,7 +42,7 @@ class Outcome:
         self.edges = number(r" cov: (\d+) ")
         self.features = number(r" ft: (\d+) ")
         self.inputs = number(r" corp: (\d+)/")
-        self.failed = status != 0 or self.executions == 0
+        self.failed = status not in (0, INTERRUPTED) or self.executions == 0
 
     def row(self):
         return COLUMNS.format(self.target, self.executions, self.speed, self.edges, self.features, self.inputs,
@@ -84,17 +85,22 @@ def fuzz_all(targets, seconds, jobs):
     """Runs the targets and prints their rows. Control-C ends those that run and leaves the others out."""
     running = set()
     outcomes = []
-    print(COLUMNS.format("target", "executions", "per s", "edges", "features", "corpus", ""))
     with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
         tasks = [pool.submit(fuzz, target, seconds, running) for target in targets]
-        try:
-            for task in concurrent.futures.as_completed(tasks):
-                outcomes.append(task.result())
-                print(outcomes[-1].row(), flush=True)
-        except KeyboardInterrupt:
-            pool.shutdown(wait=False, cancel_futures=True)
+
+        def stop(*_):
+            for task in tasks:
+                task.cancel()
             for process in list(running):
                 process.send_signal(signal.SIGINT)  # libFuzzer then prints its numbers
+
+        signal.signal(signal.SIGINT, stop)
+        signal.signal(signal.SIGTERM, stop)
+        print(COLUMNS.format("target", "executions", "per s", "edges", "features", "corpus", ""))
+        for task in concurrent.futures.as_completed(tasks):
+            if not task.cancelled():
+                outcomes.append(task.result())
+                print(outcomes[-1].row(), flush=True)
     for outcome in outcomes:
         if outcome.failed:
             print(outcome.explanation())
