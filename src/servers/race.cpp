@@ -213,7 +213,7 @@ std::vector<Action> Race::decide(base::Time now) {
     return std::exchange(actions_, {});
 }
 
-// Whoever has waited longest for a turn comes first, servers that were never tried before all others; but every now and then one
+// Whoever has waited longest for a turn comes first, servers that were never tried before all others; but now and then one
 // of those, since anybody can announce new servers without end. Of the new, each host's first comes before any host's second,
 // so that one host's many do not keep another's waiting.
 std::vector<KnownServer*> Race::order_of_turns() {

@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// The scheduler by hand: how many servers, endpoints and attempts there may be, who makes room for whom; last, a long
-// random run that checks every bound at each step.
+// The scheduler by hand: how many servers, endpoints and attempts there may be, and who makes room for whom. By chance:
+// race_sequences_test.cpp.
 #include <catch2/catch.hpp>
 
 #include <algorithm>
-#include <map>
-#include <random>
-#include <set>
 #include <string>
-#include <utility>
+#include <vector>
 
 #include "race_world.hpp"
 
@@ -191,9 +188,24 @@ TEST_CASE("an endpoint that found no place among 16 has one when others go") {
     CHECK(world.act() == Endpoints{at(100, 2)});
 }
 
-TEST_CASE("256 servers are remembered, and what is worth least is forgotten first") {
+TEST_CASE("256 servers are remembered, the one that was announced longest ago makes place for the next") {
+    World world;
+    for (unsigned i = 0; i < 300; ++i) {
+        world.see("server " + std::to_string(i), {at(i)});
+        world.now += 1ms;
+        const auto lines = world.race.status(world.now);
+        REQUIRE(lines.size() == std::min(i + 1, 256u));
+        const unsigned oldest = i < 256 ? 0 : i - 255;
+        for (const unsigned known : {oldest, i}) {
+            const std::string begin = "server " + std::to_string(known) + ": ";
+            CHECK(std::any_of(lines.begin(), lines.end(), [&](const auto& line) { return line.starts_with(begin); }));
+        }
+    }
+}
+
+TEST_CASE("when too many servers are known, what is worth least is forgotten first") {
     RaceLimits limits;
-    limits.servers = 4;
+    limits.servers = 5;
     World world(limits);
     world.race.update("configured", "", "--server", {at(1)}, world.now);
     world.see("proved", {at(2)});
@@ -207,11 +219,13 @@ TEST_CASE("256 servers are remembered, and what is worth least is forgotten firs
         world.act();
         world.fail(world.id_of(endpoint));
     };
-    see_and_fail("lost", at(3));
-    world.race.lost("lost", "1/4");
-    world.now += 1s;
+    for (const char* name : {"unseen", "unseen for longest", "unseen"}) {
+        see_and_fail(name, at(3));
+        world.race.lost(name, "1/4");
+        world.now += 1s;
+    }
     see_and_fail("seen", at(4));
-    CHECK(world.race.status(world.now).size() == 4);
+    CHECK(world.race.status(world.now).size() == 5);
     const auto known = [&](const std::string& name) {
         const auto lines = world.race.status(world.now);
         return std::any_of(lines.begin(), lines.end(), [&](const auto& line) { return line.starts_with(name + ": "); });
@@ -221,7 +235,8 @@ TEST_CASE("256 servers are remembered, and what is worth least is forgotten firs
         const char* goes;
     };
     unsigned number = 10;
-    for (const auto& step : {Step{"first", "lost"}, Step{"second", "seen"}, Step{"third", "first"}}) {
+    const Step steps[] = {{"first", "unseen for longest"}, {"second", "unseen"}, {"third", "seen"}, {"fourth", "first"}};
+    for (const auto& step : steps) {
         CAPTURE(step.comes);
         world.now += 1s;
         see_and_fail(step.comes, at(++number));
@@ -260,104 +275,4 @@ TEST_CASE("a server of which a person is being asked is not forgotten for others
         world.act(1ms);
     }
     CHECK(world.running.contains(1));
-}
-
-TEST_CASE("no order of events breaks a bound or leaves a server untried") {
-    RaceLimits limits;
-    limits.in_flight = 6;
-    limits.waiting = 5;
-    limits.per_host = 4;
-    limits.servers = 12;
-    limits.endpoints = 4;
-    const unsigned seed = GENERATE(range(0u, 40u));
-    CAPTURE(seed);
-    std::mt19937 engine(seed);
-    const auto pick = [&](unsigned most) { return static_cast<unsigned>(engine() % most); };
-    World world(limits);
-
-    const auto any_running = [&] {
-        auto found = world.running.begin();
-        std::advance(found, pick(static_cast<unsigned>(world.running.size())));
-        return found->first;
-    };
-    const auto random_event = [&] {
-        const unsigned server = pick(20);
-        const std::string name = "s" + std::to_string(server);
-        const std::string host = "h" + std::to_string(server % 4);
-        const std::string source = std::to_string(pick(3));
-        switch (world.running.empty() ? pick(5) : pick(14)) {
-            case 0:
-            case 1: {
-                Endpoints endpoints;
-                for (unsigned i = pick(6); i-- > 0;) endpoints.push_back(at(server * 8 + pick(8), 1 + pick(3)));
-                return world.see(name, endpoints, source, host);
-            }
-            case 2:
-                return world.race.lost(name, source);
-            case 3:
-                return world.race.reachable(pick(3));
-            case 4:
-                return pick(10) == 0   ? world.race.interface_gone(1 + pick(3))
-                       : pick(10) == 0 ? world.race.try_now()
-                                       : void();
-            case 5:
-            case 6:
-            case 7:
-                return world.fail(any_running(), pick(2) == 0 ? Blame::endpoint : Blame::server);
-            default: {
-                const AttemptId id = any_running();
-                switch (world.running.at(id).phase) {
-                    case Phase::connecting:
-                        return world.reach(id, Phase::handshake);
-                    case Phase::handshake:
-                        return world.reach(id, Phase::waiting);
-                    case Phase::waiting:
-                        return world.reach(id, Phase::receiving);
-                    default:
-                        world.answer(id);
-                        if (pick(2) == 0) world.race.rejected(id, "no", world.now);
-                }
-            }
-        }
-    };
-    const auto check_bounds = [&] {
-        std::map<std::string, std::size_t> in_flight, waiting, by_host;
-        std::set<std::pair<std::string, base::Endpoint>> places;
-        for (const auto& [id, one] : world.running) {
-            const bool flies = one.phase == Phase::connecting || one.phase == Phase::handshake;
-            ++(flies ? in_flight : waiting)[one.server];
-            ++by_host["h" + std::to_string(std::stoi(one.server.substr(1)) % 4)];
-            REQUIRE(places.emplace(one.server, one.endpoint).second);
-        }
-        for (const auto& [name, count] : in_flight) REQUIRE(count <= 2);
-        for (const auto& [name, count] : waiting) REQUIRE(count == 1);
-        for (const auto& [name, count] : by_host) REQUIRE(count <= limits.per_host);
-        REQUIRE(world.count(true) <= limits.in_flight);
-        REQUIRE(world.count(false) <= limits.waiting);
-        REQUIRE(world.race.status(world.now).size() <= limits.servers);
-    };
-    for (int step = 0; step < 1500; ++step) {
-        random_event();
-        world.act(std::chrono::milliseconds(pick(20) == 0 ? pick(12'000) : pick(60)));
-        check_bounds();
-        if (!world.race.deadline()) continue;
-        REQUIRE(*world.race.deadline() > world.now);
-    }
-
-    // Whatever happened: once all goes well, everything that is seen has its turn.
-    world.race.interface_gone(1);
-    world.race.interface_gone(2);
-    world.race.interface_gone(3);
-    for (unsigned server = 100; server < 110; ++server) world.see("s" + std::to_string(server), {at(server)});
-    std::set<std::string> reached;
-    for (int i = 0; i < 200 && reached.size() < 10; ++i) {
-        world.act();
-        const auto present = world.running;
-        for (const auto& [id, one] : present) {
-            reached.insert(one.server);
-            if (world.running.contains(id)) world.fail(id, Blame::server);
-        }
-        world.now += 200ms;
-    }
-    CHECK(reached.size() == 10);
 }
