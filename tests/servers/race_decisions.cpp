@@ -154,13 +154,27 @@ void RaceRules::check_not_starved(Server& server, std::optional<Time> deadline, 
     if (asks) server.asked = now;
     if (seen_at.empty() || asks || !is_tried_nowhere) return server.idle.reset();
     if (!server.idle) server.idle = now;
-    if (!has_room(server)) return;
+    if (!has_room(server)) return check_waits_for_room(server, deadline, now);
     const auto open_due = std::find_if(due.begin(), due.end(), open);
     if (open_due != due.end() && !server.too_many)
         throw Broken(server.name + " is not tried at " + open_due->text() + " although there are news of it");
     const auto latest = *server.idle + base::from_seconds(1.1 * base::to_seconds(retry_) + 1e-6);
     if (!deadline || *deadline > latest) throw Broken(server.name + " is not going to be tried although there is room");
     if (now > latest) throw Broken(server.name + " has been left alone for " + seconds(now - *server.idle));
+}
+
+// Whoever has rested and only lacks a place in flight gets the next one whose owner has had its time.
+void RaceRules::check_waits_for_room(const Server& server, std::optional<Time> deadline, Time now) const {
+    const bool has_rested = now - *server.idle > base::from_seconds(1.1 * base::to_seconds(retry_));
+    const bool has_share = server.configured() || attempts_of_host(server.host) < limits_.per_host;
+    if (!has_rested || !has_share) return;
+    for (const auto& [id, one] : running_) {
+        if (!one.in_flight() || servers_.at(one.server).too_many) continue;
+        const auto until = one.since + patience_with(one);
+        if (until > now && deadline && *deadline <= until) continue;
+        throw Broken(server.name + " is not going to get the place of " + one.server + ", which has had it for " +
+                     seconds(now - one.since));
+    }
 }
 
 void RaceRules::check_all_tried_since(Time then) const {

@@ -116,6 +116,7 @@ private:
     void check_bounds(const Server& server, std::size_t before) const;
     void make_room(AttemptId victim);
     void check_room_made_for(const Server& server, base::Time now);
+    void check_waits_for_room(const Server& server, std::optional<base::Time> deadline, base::Time now) const;
     void check_not_starved(Server& server, std::optional<base::Time> deadline, base::Time now) const;
 
     base::Duration retry_;

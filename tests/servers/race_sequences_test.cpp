@@ -61,9 +61,13 @@ public:
 
     Event next(Chance& chance) const;
     void apply(const Event& event) {
-        now_ += 1ms;
+        if (undecided_)
+            now_ += 1ms;
+        else
+            pass(1ms);
+        undecided_ = true;
         std::visit([this](const auto& what) { happen(what); }, event.what);
-        if (!event.together) decide();
+        if (!event.together && undecided_) decide();
     }
     void finish();
     static std::string text(const Event& event) { return event.text(); }
@@ -93,7 +97,10 @@ private:
         race_.try_now();
         rules_.try_now(now_);
     }
-    void happen(const Pass& pass);
+    void happen(const Pass& time) {
+        decide();
+        pass(time.time);
+    }
     void happen(const GetsFurther& further) {
         if (const auto id = attempt(further.server, further.at)) get_further(*id);
     }
@@ -113,7 +120,9 @@ private:
         race_.failed(id, blame, "it failed", now_);
         rules_.failed(id, blame);
     }
+    void pass(base::Duration time);
     void decide() {
+        undecided_ = false;
         const auto actions = race_.decide(now_);
         rules_.decided(actions, race_.deadline(), now_);
         if (!race_.decide(now_).empty()) throw Broken("the race decides otherwise when asked again");
@@ -141,6 +150,7 @@ private:
     Race race_;
     RaceRules rules_;
     base::Time now_{1000h};
+    bool undecided_ = false;  // something has happened since the race decided
 };
 
 std::set<std::string> RaceWorld::remembered() const {
@@ -161,19 +171,20 @@ base::Time RaceWorld::end_of(const RaceRules::Attempt& attempt) {
     return attempt.since + (attempt.phase == Phase::receiving ? answer_limit : flight_limit);
 }
 
-// The owner decides again at each deadline, and whenever an attempt has ended.
-void RaceWorld::happen(const Pass& pass) {
-    const base::Time until = now_ + pass.time;
-    decide();
-    while (now_ < until) {
-        base::Time next = std::min(until, race_.deadline().value_or(until));
-        for (const auto& [id, one] : rules_.running()) next = std::min(next, std::max(end_of(one), now_ + 1ms));
-        now_ = next;
+// The owner decides again at each deadline, and whenever an attempt has ended; else nobody asks the race.
+void RaceWorld::pass(base::Duration time) {
+    const base::Time until = now_ + time;
+    for (;;) {
+        base::Time next = race_.deadline().value_or(base::Time::max());
+        for (const auto& [id, one] : rules_.running()) next = std::min(next, end_of(one));
+        if (next > until) break;
+        now_ = std::max(now_, next);
         const auto running = rules_.running();
         for (const auto& [id, one] : running)
             if (end_of(one) <= now_) fail(id, Blame::endpoint);
         decide();
     }
+    now_ = until;
 }
 
 void RaceWorld::get_further(AttemptId id) {
@@ -210,13 +221,13 @@ void RaceWorld::finish() {
     apply({Seen{"the good one", "good.local", "0", {at(100'000, 1)}}});
     while (!rules_.is_tried("the good one")) {
         if (now_ - announced > bound) throw Broken("a good server has not been tried for long");
-        happen(Pass{10ms});
+        pass(10ms);
     }
-    happen(Pass{limits.patience - 10ms});
+    pass(limits.patience - 10ms);
     if (!rules_.is_tried("the good one")) throw Broken("a good server has been given up too early");
     if (scale_.last_look == 0s) return;
     const base::Time then = now_;
-    happen(Pass{scale_.last_look});
+    pass(scale_.last_look);
     rules_.check_all_tried_since(then);
 }
 
@@ -231,10 +242,10 @@ Event RaceWorld::next(Chance& chance) const {
         {20, &RaceWorld::some_sighting},
         {2, &RaceWorld::some_configuration},
         {2, &RaceWorld::some_crowd},
-        {7, &RaceWorld::some_loss},
-        {3, &RaceWorld::some_change_of_interfaces},
+        {6, &RaceWorld::some_loss},
+        {6, &RaceWorld::some_change_of_interfaces},
         {20, &RaceWorld::some_time},
-        {30, &RaceWorld::some_progress},
+        {28, &RaceWorld::some_progress},
         {10, &RaceWorld::some_failure},
         {1, &RaceWorld::some_wave},
         {5, &RaceWorld::some_rejection},
@@ -280,7 +291,7 @@ Event RaceWorld::some_loss(Chance& chance) const {
 }
 
 Event RaceWorld::some_change_of_interfaces(Chance& chance) const {
-    if (!chance.one_in(3)) return {Reachable{chance.below(interfaces + 1)}};
+    if (!chance.one_in(6)) return {Reachable{chance.below(interfaces + 1)}};
     return chance.one_in(2) ? Event{TryNow{}} : Event{InterfaceGone{1 + chance.below(interfaces)}};
 }
 
