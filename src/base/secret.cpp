@@ -81,4 +81,9 @@ void Secret::release() noexcept {
     locked_ = false;
 }
 
+[[gnu::noinline]] void wipe_stack_below() noexcept {
+    std::byte area[32 * 1024];
+    explicit_bzero(area, sizeof area);
+}
+
 }  // namespace bootkey::base

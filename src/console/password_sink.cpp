@@ -54,6 +54,12 @@ void PasswordSink::write(base::Secret password, Done done) {
     next_->arm({});
 }
 
+void PasswordSink::stop() {
+    watch_.reset();
+    next_.reset();
+    password_.clear();
+}
+
 // Called when the output takes bytes, or may take them.
 void PasswordSink::proceed() {
     next_.reset();

@@ -309,6 +309,7 @@ void Monitor::restart() {
 void Monitor::end(Outcome outcome) {
     if (outcome_) return;
     outcome_ = outcome;
+    sink_->stop();  // stop hooks may take a while, and the password is of no more use
     if (!step_) put_back([this] { loop_->stop(); });
 }
 

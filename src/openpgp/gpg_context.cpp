@@ -5,6 +5,8 @@
 
 #include <utility>
 
+#include "bootkey/base/secret.hpp"
+
 namespace bootkey::openpgp {
 namespace {
 
@@ -122,10 +124,15 @@ gpgme_error_t GpgContext::add_interest(void* self, int fd, int direction, gpgme_
 
 void GpgContext::begin_watching(Interest& interest) {
     const base::Readiness wanted{.readable = interest.read, .writable = !interest.read};
-    // The callback may take the interest back; it is not touched afterwards.
-    interest.watch = loop_.watch(interest.fd, wanted,
-                                 [callback = interest.callback, data = interest.callback_data,
-                                  fd = interest.fd](base::Readiness) { callback(data, fd); });
+    // The callback may take the interest back; it is not touched afterwards. GPGME reads into a buffer on the stack,
+    // and prepares all that it reads and writes for its trace, also where there is none: what stays there may be a
+    // password or a key.
+    interest.watch =
+        loop_.watch(interest.fd, wanted,
+                    [callback = interest.callback, data = interest.callback_data, fd = interest.fd](base::Readiness) {
+                        callback(data, fd);
+                        base::wipe_stack_below();
+                    });
 }
 
 void GpgContext::remove_interest(void* tag) noexcept {

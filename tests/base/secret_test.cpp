@@ -6,7 +6,9 @@
 
 #include <catch2/catch.hpp>
 
+#include <fcntl.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <charconv>
@@ -19,6 +21,7 @@
 
 #include "base/forked.hpp"
 #include "bootkey/base/file.hpp"
+#include "bootkey/base/unique_fd.hpp"
 
 using namespace bootkey::base;
 using bootkey::base::testing::forked;
@@ -64,6 +67,24 @@ std::string mapping_flags(const void* address) {
         if (inside && line.starts_with("VmFlags:")) return line.substr(8) + " ";
     }
     return {};
+}
+
+constexpr std::string_view left_behind = "a secret that was left on the stack";
+
+// Leaves text on the stack, some kB down; where.
+[[gnu::noinline]] std::uintptr_t leave_on_the_stack() {
+    volatile char area[8 * 1024];
+    for (std::size_t i = 0; i < left_behind.size(); ++i) area[i] = left_behind[i];
+    return reinterpret_cast<std::uintptr_t>(area);
+}
+
+// The memory at an address where no object is any more, as the kernel sees it.
+std::string memory_at(std::uintptr_t address) {
+    std::string text(left_behind.size(), '?');
+    const UniqueFd memory(open("/proc/self/mem", O_RDONLY | O_CLOEXEC));
+    REQUIRE(pread(memory.get(), text.data(), text.size(), static_cast<off_t>(address)) ==
+            static_cast<ssize_t>(text.size()));
+    return text;
 }
 
 }  // namespace
@@ -180,4 +201,11 @@ TEST_CASE("a lock that is refused makes a secret that says so") {
         return secret->append(bytes_of("abc")) && text_of(*secret) == "abc" ? 10 : 4;
     });
     CHECK(seen == 10);
+}
+
+TEST_CASE("what functions have left on the stack is wiped") {
+    const std::uintptr_t place = leave_on_the_stack();
+    CHECK(memory_at(place) == left_behind);
+    wipe_stack_below();
+    CHECK(memory_at(place) == std::string(left_behind.size(), '\0'));
 }

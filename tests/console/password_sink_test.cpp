@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
+#include <cerrno>
 #include <csignal>
 #include <optional>
 #include <string>
@@ -153,4 +154,22 @@ TEST_CASE("the sink says when the reader leaves before there is a password") {
     limit->arm(10s);
     loop->run();
     CHECK(gone);
+}
+
+TEST_CASE("a sink that is stopped writes nothing more, and leaves its output open") {
+    const auto loop = std::move(*base::EventLoop::create());
+    Channel pipe = make_pipe();
+    const int output = pipe.writer.get();
+    console::PasswordSink sink(*loop, std::move(pipe.writer), [] {});
+    bool told = false;
+    sink.write(secret("xyz"), [&](const base::Result<void>&) { told = true; });
+    sink.stop();
+    const auto limit = loop->timer([&] { loop->stop(); });
+    limit->arm(20ms);
+    loop->run();
+    CHECK_FALSE(told);
+    CHECK(fcntl(output, F_GETFD) >= 0);
+    char byte;
+    REQUIRE(fcntl(pipe.reader.get(), F_SETFL, O_NONBLOCK) == 0);
+    CHECK((read(pipe.reader.get(), &byte, 1) < 0 && errno == EAGAIN));
 }

@@ -53,4 +53,7 @@ private:
     bool locked_ = false;
 };
 
+/// Wipes the stack below the caller's frame, 32 KiB of it: for after calls of functions that leave secrets there.
+void wipe_stack_below() noexcept;
+
 }  // namespace bootkey::base

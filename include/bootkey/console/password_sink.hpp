@@ -25,6 +25,8 @@ public:
     /// Writes all of `password` and closes the output; to be called once. `done` is called from the loop: with success only
     /// when every byte was written and the close succeeded; else io_error, or temporary where the reader went away.
     void write(base::Secret password, Done done);
+    /// Writes nothing more and wipes the password; the output stays open. Nothing is told of that.
+    void stop();
 
 private:
     void proceed();
