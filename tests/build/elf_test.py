@@ -15,7 +15,7 @@ import elf
 
 SKIPPED = 77
 FLAGS_FILE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../cmake/Hardening.cmake")
-LIBRARIES = {"libavahi-common", "libavahi-core", "libevent_core-2.1", "libgnutls", "libgpgme", "libmnl",
+LIBRARIES = {"libavahi-common", "libavahi-core", "libevent_core-2.1", "libgnutls", "libgpgme", "libmnl", "libseccomp", "libcap-ng",
              "libc", "libm", "libresolv", "libstdc++", "libgcc_s", "ld-linux-x86-64", "ld-linux-aarch64", "ld-linux-armhf"}
 SANITIZERS = {"libasan", "libubsan"}
 
