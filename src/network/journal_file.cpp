@@ -28,7 +28,7 @@ constexpr const char* file_name = "journal";
 constexpr const char* new_name = "journal.new";
 constexpr off_t most_bytes = 256 * 1024;  // some 2000 entries; our own instances make a handful each
 constexpr auto lock_limit = std::chrono::seconds(1);
-constexpr mode_t made_by_bootkey = S_ISVTX;  // a mark; nobody but us may write to the directory, so it forbids nothing
+constexpr mode_t made_by_bootkey = S_ISVTX;   // a mark; nobody but us may write to the directory, so it forbids nothing
 constexpr timespec lock_pause{0, 2'000'000};  // 2 ms; flock(2) has no time limit of its own
 
 Error journal_error(const std::string& directory, int errno_value) {

@@ -160,7 +160,8 @@ TEST_CASE("a process that cannot do its work is ended and started again, three t
         REQUIRE(scene.run_until([&] { return scene.received.size() == count; }));
         CHECK(scene.process->retry());
         REQUIRE(scene.run_until([&] { return scene.lines.size() == count; }));
-        CHECK_THAT(scene.lines.back(), Catch::StartsWith("the helper ended with exit status 0; it is started again in"));
+        CHECK_THAT(scene.lines.back(),
+                   Catch::StartsWith("the helper ended with exit status 0; it is started again in"));
     }
     REQUIRE(scene.run_until([&] { return scene.starts == 1 + SupervisedProcess::most_retries; }));
     CHECK_FALSE(scene.process->retry());
