@@ -41,6 +41,15 @@ def below(pid):
     return found
 
 
+def gone(pid):
+    """Whether a process has ended."""
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rsplit(")", 1)[1].split()[0] == "Z"
+    except OSError:
+        return True
+
+
 class NetnsCase(unittest.TestCase):
     """A case with a lab, which is gone when the case ends, however it ends."""
 

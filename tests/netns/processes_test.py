@@ -7,7 +7,7 @@ import signal
 
 import lab
 import netns_case
-from netns_case import PASSWORD, below
+from netns_case import PASSWORD, below, gone
 
 WORKER, DECRYPTOR = "bootkey-worker", "bootkey-decrypt"
 
@@ -16,14 +16,6 @@ def status(pid):
     """The lines of /proc/PID/status as a dictionary."""
     with open(f"/proc/{pid}/status") as file:
         return dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
-
-
-def gone(pid):
-    """Whether a process has ended."""
-    try:
-        return status(pid)["State"].startswith("Z")
-    except (OSError, KeyError):
-        return True
 
 
 class ProcessesTest(netns_case.NetnsCase):

@@ -101,7 +101,9 @@ class RestoreTest(netns_case.NetnsCase):
     def kill_in(self, phase):
         """SIGKILL, and --restore puts everything back."""
         process = phase()
+        others = netns_case.below(process.pid)
         process.kill()
+        lab.wait_until(lambda: all(map(netns_case.gone, others)), "the end of the other processes")
         result = self.run_bootkey(self.client, "--restore")
         self.assertEqual(result.status, 0, result)
         self.client.check_unchanged(self.before)
