@@ -53,6 +53,25 @@ bool is_digit(char character) {
     return character >= '0' && character <= '9';
 }
 
+std::string fit(std::string_view text, std::size_t most, bool backslashes_stay) {
+    std::string result;
+    std::size_t taken = 0;
+    while (!text.empty()) {
+        const std::size_t length = utf8_length(text);
+        const std::size_t step = length == 0 ? 1 : length;
+        if (taken + step > most) return result + "...";
+        if (length == 0 || is_control(text, length) || is_misleading(text.substr(0, length)) ||
+            (text[0] == '\\' && !backslashes_stay)) {
+            for (std::size_t i = 0; i < step; ++i) result += format("\\x%02x", static_cast<unsigned char>(text[i]));
+        } else {
+            result += text.substr(0, step);
+        }
+        text.remove_prefix(step);
+        taken += step;
+    }
+    return result;
+}
+
 }  // namespace
 
 std::string_view trim(std::string_view text) {
@@ -109,21 +128,11 @@ bool is_printable_utf8(std::string_view text) {
 }
 
 std::string escaped(std::string_view text, std::size_t most) {
-    std::string result;
-    std::size_t taken = 0;
-    while (!text.empty()) {
-        const std::size_t length = utf8_length(text);
-        const std::size_t step = length == 0 ? 1 : length;
-        if (taken + step > most) return result + "...";
-        if (length == 0 || is_control(text, length) || is_misleading(text.substr(0, length)) || text[0] == '\\') {
-            for (std::size_t i = 0; i < step; ++i) result += format("\\x%02x", static_cast<unsigned char>(text[i]));
-        } else {
-            result += text.substr(0, step);
-        }
-        text.remove_prefix(step);
-        taken += step;
-    }
-    return result;
+    return fit(text, most, false);
+}
+
+std::string printable(std::string_view text, std::size_t most) {
+    return fit(text, most, true);
 }
 
 std::string hex(const void* bytes, std::size_t size, bool upper_case) {

@@ -25,7 +25,7 @@ std::optional<Error> error_of(const Result<void>& result) {
 
 }  // namespace
 
-Result<void> GuardedAdministration::allow(const char* what, std::uint32_t interface, bool to_bring_up) const {
+Result<void> GuardedAdministration::allow(const char* what, std::uint32_t interface, bool to_bring_up) {
     std::string tried = base::format("refused to %s interface number %u", what, interface);
     const auto link = find_link_(interface);
     if (!link) return link.error();
@@ -37,14 +37,15 @@ Result<void> GuardedAdministration::allow(const char* what, std::uint32_t interf
     return {};
 }
 
-Result<void> GuardedAdministration::allow(const base::IpAddress& destination) const {
+Result<void> GuardedAdministration::allow(const base::IpAddress& destination) {
     if (!destination.is_loopback() && !destination.is_unspecified() && !destination.is_multicast() && !destination.is_link_local())
         return {};
     return refused("refused to add a route to " + destination.text(), "no server can have that address");
 }
 
 // What a sound worker never asks for.
-Error GuardedAdministration::refused(std::string tried, std::string why) const {
+Error GuardedAdministration::refused(std::string tried, std::string why) {
+    ++refusals_;
     Error error = refusal(std::move(tried), std::move(why));
     log_.warning(error.message());
     return error;

@@ -24,17 +24,16 @@ using base::format;
 
 constexpr base::Duration put_back_limit = std::chrono::seconds(5);
 constexpr base::Duration decryptor_limit = std::chrono::milliseconds(500);  // on ending its agent and itself
-constexpr std::size_t most_answers = 256;  // waiting to be decrypted: as many as may wait at servers
+// Waiting to be decrypted: as many as may wait at servers, most of which are far shorter than they may be.
+constexpr std::size_t most_answers = 256;
+constexpr std::size_t most_answer_bytes = 4 * 1024 * 1024;
+// A machine may have hundreds of interfaces, which are asked for at once; later changes are few.
+constexpr Allowance worker_requests(2048, 64);
 
 // A signal that was ignored when the program started stays ignored (nohup(1), plugin-runner).
 bool is_ignored(int signal_number) {
     struct sigaction action{};
     return sigaction(signal_number, nullptr, &action) == 0 && action.sa_handler == SIG_IGN;
-}
-
-// What the other processes write into the log may be what an attacker makes them write.
-std::string harmless(const std::string& text) {
-    return base::is_printable_utf8(text) ? text : escaped(text, text.size());
 }
 
 // What keeps a process from its work for want of memory, descriptors or room may be gone a moment later. A wrong key,
@@ -54,10 +53,23 @@ network::HookSettings hook_settings(const options::Options& options) {
             .time_limit = options.network_hook_timeout};
 }
 
+// What another process says has failed, which may be what an attacker makes it say. How the output went is for the monitor alone to
+// tell: whoever started the program lets nobody type the password instead.
+base::Error as_shown(const base::Error& error) {
+    const bool about_output = error.code == base::ExitCode::io_error || error.code == base::ExitCode::temporary;
+    const auto fit = [](const std::string& text) { return base::printable(text, RemoteLog::longest_line); };
+    return {about_output ? base::ExitCode::os_error : error.code, fit(error.tried), fit(error.why), fit(error.advice)};
+}
+
+// What libraries print when they give up, and what run-time checks find.
+void say_for(RemoteLog& log, const char* name, std::string_view line) {
+    log.say(1, base::LogFlag::nonfatal, std::string(name) + " says: " + std::string(line));
+}
+
 }  // namespace
 
-Monitor::Monitor(const options::Options& options, const base::Log& log, base::UniqueFd output)
-    : options_(options), log_(log), output_(std::move(output)) {}
+Monitor::Monitor(const options::Options& options, const base::Log& log, base::UniqueFd output, Bodies bodies)
+    : options_(options), log_(log), output_(std::move(output)), bodies_(std::move(bodies)), requests_(worker_requests) {}
 
 Monitor::~Monitor() = default;
 
@@ -76,6 +88,8 @@ base::Result<void> Monitor::start_run() {
     auto loop = base::EventLoop::create();
     if (!loop) return std::move(loop).error();
     loop_ = std::move(*loop);
+    worker_log_.emplace(*loop_, log_, "worker");
+    decryptor_log_.emplace(*loop_, log_, "decryptor");
     watch_signals();
     for (const std::string& remark : sandbox::protect_memory()) log_.info(2, remark);
     if (options_.no_sandbox) log_.warning("--no-sandbox: whoever breaks into the processes that read from the network is not confined; for debugging only");
@@ -111,7 +125,8 @@ base::Result<void> Monitor::start_worker() {
         SupervisedProcess::Role{
             .name = "worker",
             .body = [this, monitor = getpid()](
-                        base::UniqueFd channel) { return run_worker(std::move(channel), options_, keys_, browsing_, monitor); },
+                        base::UniqueFd channel) { return bodies_.worker(std::move(channel), options_, keys_, browsing_, monitor); },
+            .said = [this](std::string_view line) { say_for(*worker_log_, "worker", line); },
             .started = {},
             .received = [this](const base::Secret& bytes) { return on_worker_message(bytes); },
             .lost = [this] { return on_worker_lost(); }});
@@ -125,7 +140,8 @@ base::Result<void> Monitor::start_decryptor() {
         SupervisedProcess::Role{
             .name = "decryptor",
             .body = [this, monitor = getpid()](
-                        base::UniqueFd channel) { return run_decryptor(std::move(channel), options_, keys_, home_, monitor); },
+                        base::UniqueFd channel) { return bodies_.decryptor(std::move(channel), options_, keys_, home_, monitor); },
+            .said = [this](std::string_view line) { say_for(*decryptor_log_, "decryptor", line); },
             .started = [this] { decrypt_next(); },
             .received = [this](const base::Secret& bytes) { return on_decryptor_message(bytes); },
             .lost = [this] { return on_decryptor_lost(); }});
@@ -164,18 +180,42 @@ void Monitor::watch_signals() {
 bool Monitor::on_worker_message(const base::Secret& bytes) {
     auto message = decode<FromWorker>(bytes.bytes());
     if (!message) return false;
-    if (outcome_ && !std::holds_alternative<LogLine>(*message)) return true;  // too late
+    const auto* line = std::get_if<LogLine>(&*message);
+    if (line != nullptr)
+        worker_log_->say(*line);
+    else if (outcome_)
+        return true;  // too late
+    else if (requests_.take(loop_->now()))
+        obey(std::move(*message));
+    else
+        refuse(*message);
+    return !guard_ || !guard_->is_out_of_patience();
+}
+
+void Monitor::obey(FromWorker request) {
     std::visit(
         [this]<typename Message>(Message& said) {
             if constexpr (std::is_same_v<Message, Failed>)
                 on_process_failed(*worker_, said.error);
             else if constexpr (requires { this->on(std::move(said)); })
                 on(std::move(said));
-            else
+            else if constexpr (!std::is_same_v<decltype(said), LogLine&>)
                 guard_->request(said, [this](const ToWorker& reply) { tell_worker(reply); });
         },
-        *message);
-    return true;
+        request);
+}
+
+// What a flood gets: no line in the log, and no work done.
+void Monitor::refuse(const FromWorker& request) {
+    std::visit(
+        [this](const auto& said) {
+            if constexpr (requires { said.number; })
+                tell_worker(Done{said.number, base::Error{base::ExitCode::unavailable, "cannot do what the worker asks for",
+                                                          "it asks for too much at once", ""}});
+            else if constexpr (requires { said.attempt; })
+                tell_worker(Rejected{said.attempt, "there are too many answers at once"});
+        },
+        request);
 }
 
 bool Monitor::on_decryptor_message(const base::Secret& bytes) {
@@ -185,6 +225,8 @@ bool Monitor::on_decryptor_message(const base::Secret& bytes) {
         [this]<typename Message>(Message& said) {
             if constexpr (std::is_same_v<Message, Failed>)
                 on_process_failed(*decryptor_, said.error);
+            else if constexpr (std::is_same_v<Message, LogLine>)
+                decryptor_log_->say(said);
             else
                 on(std::move(said));
         },
@@ -196,6 +238,7 @@ bool Monitor::on_decryptor_message(const base::Secret& bytes) {
 bool Monitor::on_worker_lost() {
     if (std::exchange(worker_began_, false)) browsing_ = discovery::Browsing::off;
     worker_ready_ = false;
+    if (guard_) guard_->be_patient_again();
     for (Pending& pending : answers_) pending.worker_waits = false;
     return !outcome_;
 }
@@ -212,10 +255,6 @@ bool Monitor::on_decryptor_lost() {
 
 void Monitor::tell_worker(const ToWorker& message) {
     if (worker_) worker_->send(message);
-}
-
-void Monitor::on(const LogLine& line) const {
-    log_.say(line.verbosity, line.flag, harmless(line.text));
 }
 
 void Monitor::on(const StartHooks&) {
@@ -235,8 +274,9 @@ void Monitor::begin_when_ready() {
 }
 
 void Monitor::on(Answer answer) {
-    if (answers_.size() >= most_answers)
+    if (answers_.size() >= most_answers || answer_bytes_ + answer.message.size() > most_answer_bytes)
         return tell_worker(Rejected{answer.attempt, "too many other answers are waiting to be decrypted"});
+    answer_bytes_ += answer.message.size();
     answers_.push_back({std::move(answer)});
     if (answers_.size() == 1) decrypt_next();
 }
@@ -263,6 +303,7 @@ void Monitor::judge(const std::string& why) {
     if (answers_.empty()) return;
     const Pending judged = std::move(answers_.front());
     answers_.pop_front();
+    answer_bytes_ -= judged.answer.message.size();
     if (judged.worker_waits) tell_worker(Rejected{judged.answer.attempt, why});
     decrypt_next();
 }
@@ -279,7 +320,7 @@ void Monitor::on_password(base::Secret password, const std::string& server) {
 }
 
 void Monitor::on_process_failed(SupervisedProcess& process, const base::Error& error) {
-    const base::Error shown{error.code, harmless(error.tried), harmless(error.why), harmless(error.advice)};
+    const base::Error shown = as_shown(error);
     if (outcome_ || !may_pass(error.code) || !process.retry()) return on_failed(shown);
     log_.error(shown.message());
 }
@@ -343,6 +384,7 @@ void Monitor::put_back(std::function<void()> then) {
 void Monitor::end_processes(std::function<void()> then) {
     worker_.reset();
     answers_.clear();
+    answer_bytes_ = 0;
     if (!decryptor_) return then();
     decryptor_->end(decryptor_limit, [this, then = std::move(then)] {
         decryptor_.reset();

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "bootkey/monitor/supervised_process.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <csignal>
 #include <utility>
@@ -39,15 +41,20 @@ base::Duration SupervisedProcess::restart_pause(int count) {
 base::Result<void> SupervisedProcess::start() {
     auto ends = Channel::make_ends();
     if (!ends) return std::move(ends).error();
+    auto errors = LinePipe::make(loop_, [this](std::string_view line) { role_.said(line); });
+    if (!errors) return std::move(errors).error();
     auto process = base::ChildProcess::fork(
         loop_,
-        [this, &ends = *ends] {
+        [this, &ends = *ends, &errors = errors->second] {
             ends.first.reset();  // or it would never see the monitor close it
+            if (dup2(errors.get(), STDERR_FILENO) < 0) return static_cast<int>(base::ExitCode::os_error);
             return role_.body(std::move(ends.second));
         },
         [this](const base::ExitReport& report) { on_exit(report.text()); });
     if (!process) return std::move(process).error();
     process_ = std::move(*process);
+    errors_ = std::move(errors->first);
+    condemned_ = false;
     started_ = loop_.now();
     channel_ = std::make_unique<Channel>(loop_, std::move(ends->first),
                                          Channel::Listener{.received = [this](base::Secret message) { on_message(std::move(message)); },
@@ -57,13 +64,15 @@ base::Result<void> SupervisedProcess::start() {
 }
 
 void SupervisedProcess::on_message(base::Secret message) {
-    if (ended_ || role_.received(std::move(message))) return;
+    if (ended_ || condemned_ || role_.received(std::move(message))) return;
+    condemned_ = true;
     log_.error(format("the %s said what it may not say; it is killed", role_.name.c_str()));
     if (process_) process_->kill(SIGKILL);
 }
 
 void SupervisedProcess::on_exit(const std::string& how) {
     if (channel_) channel_->drain();  // its last words
+    errors_->drain();
     channel_.reset();
     process_.reset();
     kill_timer_->disarm();

@@ -34,7 +34,8 @@ public:
     UnprivilegedProcess(const char* name, base::UniqueFd channel, const options::Options& options, std::function<bool(const base::Secret&)> received)
         : filters_(!options.no_sandbox), log_(options.verb) {
         prctl(PR_SET_NAME, name);
-        // Nothing of the monitor's stays: not the journal, not the network, least of all the way out for the password.
+        // Nothing of the monitor's stays: not the journal, not the network, least of all the way out for the password. Standard
+        // error is a pipe to the monitor.
         const std::array<int, 2> kept{STDERR_FILENO, channel.get()};
         sandbox::close_all_but(kept);
         occupy_standard_descriptors();

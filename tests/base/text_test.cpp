@@ -146,6 +146,7 @@ TEST_CASE("printable text is well-formed UTF-8 without control characters") {
     CHECK(is_printable_utf8(row.text) == row.printable);
     CHECK(escaped(row.text) == row.shown);
     CHECK(is_printable_utf8(escaped(row.text)));
+    CHECK(printable(escaped(row.text), 1000) == escaped(row.text));
 }
 
 TEST_CASE("escaped text shows what is invisible or would turn the text around it") {

@@ -127,6 +127,18 @@ TEST_CASE("routes go to what may be a server, over interfaces that are used") {
     CHECK(scene.done());
 }
 
+TEST_CASE("a worker that goes on asking for what it may not have is not sound, but not because of what may happen to a sound one") {
+    Scene scene;
+    for (int i = 0; i < 100; ++i) scene.ask(BringUp{9, 77});  // gone
+    CHECK_FALSE(scene.guard.is_out_of_patience());
+    for (int i = 0; i < GuardedAdministration::most_refusals - 1; ++i) scene.ask(BringUp{9, 1});
+    CHECK_FALSE(scene.guard.is_out_of_patience());
+    scene.ask(AddHostRoute{9, 2, *base::IpAddress::parse("::1")});
+    CHECK(scene.guard.is_out_of_patience());
+    scene.guard.be_patient_again();
+    CHECK_FALSE(scene.guard.is_out_of_patience());
+}
+
 TEST_CASE("network hooks run once, however often a worker asks, and each worker is told when they are through") {
     Scene scene;
     scene.ask(StartHooks{});

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "bootkey/monitor/supervised_process.hpp"
 
+#include <fcntl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
@@ -31,7 +33,7 @@ void wait_for_close(const base::UniqueFd& channel) {
 struct Scene {
     std::unique_ptr<base::EventLoop> loop = std::move(*base::EventLoop::create());
     base::Log log;
-    std::vector<std::string> lines, received;
+    std::vector<std::string> lines, received, said;
     int starts = 0, losses = 0;
     bool again = true, sensible = true;
     std::unique_ptr<SupervisedProcess> process;
@@ -42,6 +44,7 @@ struct Scene {
             *loop, log,
             SupervisedProcess::Role{.name = "helper",
                                     .body = std::move(body),
+                                    .said = [this](std::string_view line) { said.emplace_back(line); },
                                     .started = [this] { ++starts; },
                                     .received =
                                         [this](const base::Secret& message) {
@@ -110,6 +113,54 @@ TEST_CASE("a process that says what it may not say is killed") {
     scene.again = false;
     REQUIRE(scene.run_until([&] { return scene.losses == 1; }));
     CHECK(scene.received == std::vector<std::string>{"nonsense"});
+}
+
+TEST_CASE("a process that says much that it may not say is told of once") {
+    Scene scene([](const base::UniqueFd& channel) {
+        for (int i = 0; i < 50; ++i) say(channel, "nonsense");
+        wait_for_close(channel);
+        return 0;
+    });
+    scene.sensible = false;
+    scene.again = false;
+    REQUIRE(scene.run_until([&] { return scene.losses == 1; }));
+    CHECK(scene.received.size() == 1);
+    CHECK(scene.lines.size() == 2);
+}
+
+TEST_CASE("what a process writes to standard error arrives line by line, and is not what the monitor's is connected to") {
+    Scene scene([](const base::UniqueFd& channel) {
+        dprintf(STDERR_FILENO, "one\ntwo\n\nlast words");
+        struct stat status{};
+        const bool write_only = (fcntl(STDERR_FILENO, F_GETFL) & O_ACCMODE) == O_WRONLY;
+        say(channel, fstat(STDERR_FILENO, &status) == 0 && S_ISFIFO(status.st_mode) && write_only ? "pipe" : "no pipe");
+        return 0;
+    });
+    scene.again = false;
+    REQUIRE(scene.run_until([&] { return scene.losses == 1; }));
+    CHECK(scene.said == std::vector<std::string>{"one", "two", "", "last words"});
+    CHECK(scene.received == std::vector<std::string>{"pipe"});
+}
+
+TEST_CASE("a long line on standard error arrives in pieces, whole") {
+    Scene scene([](const base::UniqueFd&) {
+        const std::string text(100'000, 'x');
+        for (std::size_t sent = 0; sent < text.size();) {
+            const ssize_t count = write(STDERR_FILENO, text.data() + sent, text.size() - sent);
+            if (count < 0) return 1;
+            sent += static_cast<std::size_t>(count);
+        }
+        return 0;
+    });
+    scene.again = false;
+    REQUIRE(scene.run_until([&] { return scene.losses == 1; }));
+    std::size_t size = 0;
+    for (const std::string& piece : scene.said) {
+        CHECK(piece.size() <= 2048);
+        size += piece.size();
+    }
+    CHECK(size == 100'000);
+    CHECK_THAT(scene.lines[0], Catch::Contains("exit status 0"));
 }
 
 TEST_CASE("a process that closes its channel is killed") {

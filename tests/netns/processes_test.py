@@ -56,10 +56,9 @@ class ProcessesTest(netns_case.NetnsCase):
                 self.assertEqual(int(process[capabilities], 16), 0, capabilities)
             self.assertEqual(process["NoNewPrivs"], "1")
             self.assertEqual(process["Seccomp"], "2")
-        for name in ("gpg-agent",):
-            agent = status(next(pid for pid, found in below(run.pid).items() if found == name))
-            self.assertEqual(agent["Uid"], decryptor["Uid"])
-            self.assertEqual(agent["Seccomp"], "2")
+        agent = status(self.process(run, "gpg-agent"))
+        self.assertEqual(agent["Uid"], decryptor["Uid"])
+        self.assertEqual(agent["Seccomp"], "2")
 
     def test_standard_output_is_held_by_the_monitor_alone(self):
         run, _ = self.waiting()

@@ -24,6 +24,8 @@ namespace bootkey::base {
 /// `text` fit for a log line: control and invisible characters, those that change the direction of text, backslashes and
 /// malformed UTF-8 as \xNN; cut after `most` bytes of input with "..." in the place of the rest.
 [[nodiscard]] std::string escaped(std::string_view text, std::size_t most = 256);
+/// The same, but backslashes stay: for text that has been made fit once before, or should have been.
+[[nodiscard]] std::string printable(std::string_view text, std::size_t most);
 /// Lower-case or upper-case hexadecimal digits of `bytes`.
 [[nodiscard]] std::string hex(const void* bytes, std::size_t size, bool upper_case = false);
 /// printf into a std::string.

@@ -39,16 +39,25 @@ public:
     void request(const LowerConsoleLevel&, const Reply&) { administration_.lower_console_level(); }
     void request(const RestoreConsoleLevel&, const Reply&) { administration_.restore_console_level(); }
 
+    /// Whether the worker has so often asked for what a sound one never asks for that it should not go on.
+    [[nodiscard]] bool is_out_of_patience() const { return refusals_ >= most_refusals; }
+    /// There is a new worker.
+    void be_patient_again() { refusals_ = 0; }
+
+    /// Not one: the choice of interfaces may have changed since the worker looked.
+    static constexpr int most_refusals = 16;
+
 private:
     /// Why the interface may not be used like that, if so.
-    [[nodiscard]] base::Result<void> allow(const char* what, std::uint32_t interface, bool to_bring_up) const;
-    [[nodiscard]] base::Result<void> allow(const base::IpAddress& destination) const;
-    [[nodiscard]] base::Error refused(std::string tried, std::string why) const;
+    [[nodiscard]] base::Result<void> allow(const char* what, std::uint32_t interface, bool to_bring_up);
+    [[nodiscard]] base::Result<void> allow(const base::IpAddress& destination);
+    [[nodiscard]] base::Error refused(std::string tried, std::string why);
 
     network::Administration& administration_;
     network::InterfaceChoice choice_;
     FindLink find_link_;
     const base::Log& log_;
+    int refusals_ = 0;
     bool hooks_asked_for_ = false;
     bool hooks_over_ = false;
     Reply waiting_for_hooks_;

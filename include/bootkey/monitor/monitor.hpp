@@ -6,6 +6,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -17,9 +18,12 @@
 #include "bootkey/base/unique_fd.hpp"
 #include "bootkey/console/password_sink.hpp"
 #include "bootkey/discovery/discovery.hpp"
+#include "bootkey/monitor/allowance.hpp"
 #include "bootkey/monitor/guarded_administration.hpp"
 #include "bootkey/monitor/messages.hpp"
+#include "bootkey/monitor/remote_log.hpp"
 #include "bootkey/monitor/supervised_process.hpp"
+#include "bootkey/monitor/worker.hpp"
 #include "bootkey/network/local_administration.hpp"
 #include "bootkey/network/netlink_request.hpp"
 #include "bootkey/openpgp/key_files.hpp"
@@ -33,10 +37,16 @@ struct Outcome {
     int signal = 0;  ///< not 0: the program should die by this signal, everything being put back
 };
 
+/// What the other two processes do, each given its end of the channel to the monitor; see worker.hpp.
+struct Bodies {
+    std::function<decltype(run_worker)> worker = run_worker;
+    std::function<decltype(run_decryptor)> decryptor = run_decryptor;
+};
+
 class Monitor {
 public:
     /// `options` and `log` must outlive the object. Takes `output`, where the password goes, over.
-    Monitor(const options::Options& options, const base::Log& log, base::UniqueFd output);
+    Monitor(const options::Options& options, const base::Log& log, base::UniqueFd output, Bodies bodies = {});
     ~Monitor();
     Monitor(const Monitor&) = delete;
     Monitor& operator=(const Monitor&) = delete;
@@ -53,11 +63,12 @@ private:
     void watch_signals();
 
     [[nodiscard]] bool on_worker_message(const base::Secret& bytes);
+    void obey(FromWorker request);
+    void refuse(const FromWorker& request);
     [[nodiscard]] bool on_worker_lost();
     [[nodiscard]] bool on_decryptor_message(const base::Secret& bytes);
     [[nodiscard]] bool on_decryptor_lost();
     void tell_worker(const ToWorker& message);
-    void on(const LogLine& line) const;
     void on(const StartHooks& request);
     void on(const KeysGood& news);
     void on(Answer answer);
@@ -78,7 +89,10 @@ private:
     const options::Options& options_;
     const base::Log& log_;
     base::UniqueFd output_;
+    Bodies bodies_;
     std::unique_ptr<base::EventLoop> loop_;
+    std::optional<RemoteLog> worker_log_, decryptor_log_;
+    Allowance requests_;  // of the worker
     std::vector<std::unique_ptr<base::SignalWatch>> signals_;
     std::unique_ptr<base::Timer> step_;   // leaves the callback that asked for the end before objects are destroyed
     std::unique_ptr<base::Timer> limit_;  // on putting back
@@ -98,6 +112,7 @@ private:
         bool worker_waits = true;  // the worker that fetched it still runs
     };
     std::deque<Pending> answers_;  // the first one is being decrypted
+    std::size_t answer_bytes_ = 0;  // all of them
     std::unique_ptr<console::PasswordSink> sink_;
     std::optional<Outcome> outcome_;  // once the end has begun
     bool writing_ = false;            // the password is on its way out

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
 // An unprivileged process of an unlock, as the monitor sees it: forked, spoken to over a channel, started again with growing pauses
-// when it ends by itself, and ended for certain when it is not wanted any more.
+// when it ends by itself, and ended for certain when it is not wanted any more. Its standard error is a pipe to the monitor: it has
+// nothing by which it could reach a terminal.
 #pragma once
 
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "bootkey/base/child_process.hpp"
 #include "bootkey/base/log.hpp"
@@ -15,6 +17,7 @@
 #include "bootkey/base/secret.hpp"
 #include "bootkey/base/unique_fd.hpp"
 #include "bootkey/monitor/channel.hpp"
+#include "bootkey/monitor/line_pipe.hpp"
 
 namespace bootkey::monitor {
 
@@ -24,6 +27,8 @@ public:
         std::string name;  ///< for the log
         /// What the process does, given its end of the channel; what it returns is its exit status.
         std::function<int(base::UniqueFd channel)> body;
+        /// A line that it has written to standard error.
+        std::function<void(std::string_view line)> said;
         /// It has been started (again); may be empty.
         std::function<void()> started;
         /// A message from it. False if that is none that it may send: then it is killed and started again.
@@ -74,6 +79,8 @@ private:
     std::function<void()> ended_;  // set while it is being ended
     std::unique_ptr<base::Timer> restart_timer_;
     std::unique_ptr<base::Timer> kill_timer_;
+    bool condemned_ = false;       // it has said what it may not say, and is not listened to any more
+    std::unique_ptr<LinePipe> errors_;
     std::unique_ptr<Channel> channel_;
     std::unique_ptr<base::ChildProcess> process_;
 };

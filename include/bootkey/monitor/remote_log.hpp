@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// What another process writes into the log. An attacker may make it write anything: so each line is one line, of
+// bounded length and without a character that does more than be seen; and there are no more of them than leave a
+// console usable, which may be a slow one.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "bootkey/base/log.hpp"
+#include "bootkey/base/loop.hpp"
+#include "bootkey/monitor/allowance.hpp"
+#include "bootkey/monitor/messages.hpp"
+
+namespace bootkey::monitor {
+
+class RemoteLog {
+public:
+    /// `name`: the process, for what is said about it. The references must outlive the object.
+    RemoteLog(const base::Loop& loop, const base::Log& log, std::string name);
+
+    void say(int verbosity, base::LogFlag flag, std::string_view text);
+    void say(const LogLine& line) { say(line.verbosity, line.flag, line.text); }
+
+    static constexpr std::size_t longest_line = 1024;  ///< bytes before escaping
+
+private:
+    const base::Loop& loop_;
+    const base::Log& log_;
+    std::string name_;
+    Allowance bytes_;
+    unsigned left_out_ = 0;  // since there was too much
+};
+
+}  // namespace bootkey::monitor

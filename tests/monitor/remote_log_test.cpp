@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "bootkey/monitor/remote_log.hpp"
+
+#include <catch2/catch.hpp>
+#include <string>
+#include <vector>
+
+#include "fakes/fake_loop.hpp"
+
+using namespace bootkey;
+using namespace bootkey::monitor;
+using namespace std::chrono_literals;
+
+namespace {
+
+struct Scene {
+    fakes::FakeLoop loop;
+    base::Log log{3};
+    std::vector<std::string> lines;
+    RemoteLog remote{loop, log, "worker"};
+
+    Scene() {
+        log.add_sink([this](const base::LogEntry& entry) { lines.push_back(entry.text); });
+    }
+};
+
+}  // namespace
+
+TEST_CASE("lines of another process are shown as they are, at their level") {
+    Scene scene;
+    scene.remote.say(LogLine{3, base::LogFlag::info, "server \\x1b[2J: gr\u00fc\u00dfe"});
+    scene.remote.say(LogLine{4, base::LogFlag::info, "details"});
+    CHECK(scene.lines == std::vector<std::string>{"server \\x1b[2J: gr\u00fc\u00dfe"});
+}
+
+TEST_CASE("nothing in them does more than be seen") {
+    Scene scene;
+    for (const char* text : {"a\nbootkey: b", "\x1b[2J", "\r", "\xff",
+                             "\xc2\x9b"
+                             "31m",
+                             "\xe2\x80\xae"
+                             "txt"})
+        scene.remote.say(0, base::LogFlag::info, text);
+    CHECK(scene.lines == std::vector<std::string>{"a\\x0abootkey: b", "\\x1b[2J", "\\x0d", "\\xff", "\\xc2\\x9b31m",
+                                                  "\\xe2\\x80\\xaetxt"});
+    scene.remote.say(0, base::LogFlag::info, std::string(4096, 'x'));
+    CHECK(scene.lines.back() == std::string(RemoteLog::longest_line, 'x') + "...");
+}
+
+TEST_CASE("there are no more of them than a console bears, and it is said that some are left out") {
+    Scene scene;
+    const std::string line(1000, 'x');
+    for (int i = 0; i < 10'000; ++i) scene.remote.say(0, base::LogFlag::info, line);
+    CHECK(scene.lines.size() < 1000);
+    CHECK(scene.lines.back() == "the worker writes too much into the log; lines are left out");
+    const std::size_t shown = scene.lines.size() - 1;
+    scene.remote.say(9, base::LogFlag::debug, line);  // is not shown anyway
+    scene.loop.advance(1s);
+    scene.remote.say(0, base::LogFlag::info, "too early");
+    CHECK(scene.lines.size() == shown + 1);
+    scene.loop.advance(2s);
+    scene.remote.say(0, base::LogFlag::info, "later");
+    CHECK(scene.lines.size() == shown + 3);
+    CHECK(scene.lines[shown + 1] == std::to_string(10'001 - shown) + " lines of the worker were left out");
+    CHECK(scene.lines[shown + 2] == "later");
+}
