@@ -246,6 +246,7 @@ bool Monitor::on_worker_lost() {
 bool Monitor::on_decryptor_lost() {
     if (outcome_) return false;
     judge("the decryptor ended while it was at work");
+    if (const auto removed = administration_->remove_home(home_); !removed) log_.warning(removed.error().message());
     if (auto made = make_home(); !made) {
         on_failed(made.error());
         return false;

@@ -30,6 +30,13 @@ Error because(std::string tried, const Error& cause) {
     return {cause.code, std::move(tried), cause.tried + ": " + cause.why, cause.advice};
 }
 
+// The network namespace that a change belongs to: `current`, or 0 if it is one of the whole machine.
+std::uint64_t namespace_of(const Change& change, std::uint64_t current) {
+    const bool of_machine =
+        std::holds_alternative<ConsoleLowered>(change) || std::holds_alternative<DirectoryMade>(change);
+    return of_machine ? 0 : current;
+}
+
 std::string shown(const Link& link) {
     return "interface " + base::escaped(link.name);
 }
@@ -68,7 +75,7 @@ Result<bool> Changes::join(LockedJournal& locked, const std::vector<Change>& obj
     bool found = false;
     bool changed = false;
     for (const Change& object : objects) {
-        Entry* entry = locked.journal.find(object, std::holds_alternative<ConsoleLowered>(object) ? 0 : namespace_);
+        Entry* entry = locked.journal.find(object, namespace_of(object, namespace_));
         if (entry == nullptr) continue;
         found = true;
         changed = entry->users.insert(self_).second || changed;
@@ -80,7 +87,7 @@ Result<bool> Changes::join(LockedJournal& locked, const std::vector<Change>& obj
 
 Result<void> Changes::release(LockedJournal& locked, const std::vector<Change>& objects) {
     for (const Change& object : objects)
-        if (Entry* entry = locked.journal.find(object, std::holds_alternative<ConsoleLowered>(object) ? 0 : namespace_))
+        if (Entry* entry = locked.journal.find(object, namespace_of(object, namespace_)))
             std::erase_if(entry->users, [this](const Instance& user) { return user == self_ || !is_running(user); });
     return undo_unused(locked).first_failure;
 }
@@ -231,6 +238,14 @@ Result<std::string> Changes::make_home() {
     for (const std::string& parent : paths_.home_parents) parents += (parents.empty() ? "" : ", ") + parent;
     return Error{ExitCode::cannot_create, "cannot make a directory for keys below any of " + parents,
                  "none of them is a file system in memory that bootkey may write to", "mount a tmpfs on one of them"};
+}
+
+Result<void> Changes::remove_home(const std::string& path) {
+    if (std::erase(unrecorded_homes_, path) > 0) return undo_directory({path});
+    auto locked = file_.open(*log_);
+    if (!locked) return std::move(locked).error();
+    if (!*locked) return {};
+    return release(**locked, {DirectoryMade{path}});
 }
 
 }  // namespace bootkey::network

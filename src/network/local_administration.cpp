@@ -72,6 +72,7 @@ public:
     void restore_console_level() override { tell(changes_.restore_console_level()); }
 
     Result<std::string> make_home() override { return changes_.make_home(); }
+    Result<void> remove_home(const std::string& path) override { return changes_.remove_home(path); }
 
     void put_back(Done done) override {
         if (std::exchange(ending_, true)) return later([done = std::move(done)] { done({}); });

@@ -13,6 +13,7 @@ import contextlib
 import ctypes
 import fcntl
 import fnmatch
+import glob
 import os
 import re
 import signal
@@ -335,6 +336,7 @@ class SecretsTest(netns_case.NetnsCase):
         run.wait_for_error(r"(?s)key is ready.*key is ready")
         run.wait_for_error(r"(?s): waiting.*: waiting")
         self.check(run)
+        self.assertEqual(len(self.client.space.call(glob.glob, AGENT_FILES.rsplit("/", 2)[0])), 1, "directories with keys")
         self.approve(server)
         self.assertEqual(run.finish().output, self.password)
         self.check_over(run, 0)

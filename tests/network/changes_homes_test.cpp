@@ -50,6 +50,27 @@ TEST_CASE("homes are made in memory only, are private, and go with what is in th
     CHECK(refused.error().code == base::ExitCode::cannot_create);
 }
 
+TEST_CASE("one home is removed while another stays") {
+    Machine machine;
+    if (machine.directory.path().rfind("/dev/shm", 0) != 0) {
+        WARN("SKIPPED: needs a /dev/shm to write to");
+        return;
+    }
+    Changes changes = machine.changes();
+    const std::string first = expect(changes.make_home());
+    const std::string second = expect(changes.make_home());
+    write_text(first + "/key", "secret");
+    CHECK(changes.remove_home(first).ok());
+    CHECK_FALSE(std::filesystem::exists(first));
+    CHECK(machine.journal().find(first) == std::string::npos);
+    CHECK(std::filesystem::exists(second));
+    CHECK(changes.remove_home(first).ok());  // nothing to do
+    CHECK(changes.remove_home(machine.directory / "").ok());  // nothing that it has made
+    CHECK(std::filesystem::exists(machine.directory / ""));
+    CHECK(changes.undo_ours().ok());
+    CHECK(machine.clean());
+}
+
 TEST_CASE("an agent that runs in a home is ended") {
     SandboxMachine machine;
     if (access("/usr/bin/gpg-agent", X_OK) != 0 || machine.directory.path().rfind("/dev/shm", 0) != 0) {

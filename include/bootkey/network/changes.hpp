@@ -47,6 +47,7 @@ public:
     [[nodiscard]] base::Result<void> restore_console_level();
     /// See LocalAdministration.
     [[nodiscard]] base::Result<std::string> make_home();
+    [[nodiscard]] base::Result<void> remove_home(const std::string& path);
 
     /// Undoes what instances that no longer run have left here. Returns how many changes were undone; the error if the
     /// journal cannot be used. A change that cannot be undone stays in the journal and is warned of.

@@ -27,6 +27,8 @@ public:
     /// Makes a directory (mode 0700) for the OpenPGP home in /run/bootkey, else /run, else /tmp; journalled, so that it
     /// (and an agent that runs in it) goes away even after SIGKILL. Returns its path.
     [[nodiscard]] virtual base::Result<std::string> make_home() = 0;
+    /// Removes such a directory with everything in it, before put_back() would.
+    [[nodiscard]] virtual base::Result<void> remove_home(const std::string& path) = 0;
     /// Ends hooks that still run, runs the stop hooks, and undoes all that no other running instance uses. `done` is
     /// called once from the loop, after at most 4.5 seconds, with the first thing that could not be put back, if any.
     virtual void put_back(Done done) = 0;
