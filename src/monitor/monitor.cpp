@@ -127,7 +127,7 @@ base::Result<void> Monitor::start_worker() {
             .body = [this, monitor = getpid()](
                         base::UniqueFd channel) { return bodies_.worker(std::move(channel), options_, keys_, browsing_, monitor); },
             .said = [this](std::string_view line) { say_for(*worker_log_, "worker", line); },
-            .started = {},
+            .started = [this] { be_patient_again(); },
             .received = [this](const base::Secret& bytes) { return on_worker_message(bytes); },
             .lost = [this] { return on_worker_lost(); }});
     return worker_->start();
@@ -234,11 +234,16 @@ bool Monitor::on_decryptor_message(const base::Secret& bytes) {
     return true;
 }
 
+// What the last worker has asked for is not held against a new one.
+void Monitor::be_patient_again() {
+    requests_ = worker_requests;
+    if (guard_) guard_->be_patient_again();
+}
+
 // Nobody knows whether a packet did that to it; avahi-core is what reads most of them.
 bool Monitor::on_worker_lost() {
     if (std::exchange(worker_began_, false)) browsing_ = discovery::Browsing::off;
     worker_ready_ = false;
-    if (guard_) guard_->be_patient_again();
     for (Pending& pending : answers_) pending.worker_waits = false;
     return !outcome_;
 }

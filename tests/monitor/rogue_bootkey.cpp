@@ -250,7 +250,7 @@ const Trick tricks[] = {
     {"flood-without-listening", worker,
      [](Rogue& rogue, int) {
          for (std::uint32_t number = 0; number < flood; ++number) rogue.say(FromWorker(BringUp{number, chosen}), false);
-         stay();
+         Rogue::report("flood is over");
      }},
     {"forbidden-interfaces", worker,
      [](Rogue& rogue, int) {

@@ -81,7 +81,7 @@ class RogueTest(netns_case.NetnsCase):
     def test_undecodable_messages(self):
         said = self.play("undecodable")
         self.assertEqual(said.count("the worker said what it may not say; it is killed"), 4)  # the channel refuses the other two
-        self.assertEqual(said.count("the worker ended with signal 9"), 6)
+        self.assertEqual(said.count("the worker ended with"), 6)
 
     def test_undecodable_messages_of_the_decryptor(self):
         self.assertEqual(self.play("decryptor-undecodable").count("the decryptor said what it may not say; it is killed"), 4)
@@ -101,7 +101,9 @@ class RogueTest(netns_case.NetnsCase):
         self.stop_while_playing("flood-of-routes")
 
     def test_flood_of_requests_without_listening_to_answers(self):
-        self.assertIn("the worker ended with signal 9", self.play("flood-without-listening"))
+        said = self.play("flood-without-listening")
+        self.assertIn("the worker ended with", said)
+        self.assertNotIn("flood is over", said)
         self.stop_while_playing("flood-without-listening")
 
     def test_flood_of_console_levels(self):

@@ -65,6 +65,7 @@ private:
     [[nodiscard]] bool on_worker_message(const base::Secret& bytes);
     void obey(FromWorker request);
     void refuse(const FromWorker& request);
+    void be_patient_again();
     [[nodiscard]] bool on_worker_lost();
     [[nodiscard]] bool on_decryptor_message(const base::Secret& bytes);
     [[nodiscard]] bool on_decryptor_lost();
