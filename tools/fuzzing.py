@@ -42,11 +42,12 @@ class Outcome:
         self.edges = number(r" cov: (\d+) ")
         self.features = number(r" ft: (\d+) ")
         self.inputs = number(r" corp: (\d+)/")
-        self.failed = status not in (0, INTERRUPTED) or self.executions == 0
+        self.cut_short = status == INTERRUPTED
+        self.failed = not self.cut_short and (status != 0 or self.executions == 0)
 
     def row(self):
         return COLUMNS.format(self.target, self.executions, self.speed, self.edges, self.features, self.inputs,
-                              "FAILED" if self.failed else "")
+                              "FAILED" if self.failed else "cut short" if self.cut_short else "")
 
     def explanation(self):
         telling = re.compile(r"Broken promise|ERROR: |SUMMARY: |runtime error|terminate called|what\(\)")
@@ -109,9 +110,12 @@ def fuzz_all(targets, seconds, jobs):
 
 def write_report(path, outcomes):
     """In the form of ctest's report, as far as tools/suite.sh reads it."""
-    failures = [outcome for outcome in outcomes if outcome.failed]
-    suite = xml.etree.ElementTree.Element("testsuite", name="fuzz", tests=str(len(outcomes)),
-                                          failures=str(len(failures)), disabled="0", skipped="0")
+    def count(which):
+        return str(len([outcome for outcome in outcomes if which(outcome)]))
+
+    suite = xml.etree.ElementTree.Element("testsuite", name="fuzz", tests=str(len(outcomes)), disabled="0",
+                                          failures=count(lambda outcome: outcome.failed),
+                                          skipped=count(lambda outcome: outcome.cut_short))
     for outcome in outcomes:
         case = xml.etree.ElementTree.SubElement(suite, "testcase", name=f"fuzz.{outcome.target}")
         if outcome.failed:
@@ -159,7 +163,8 @@ def main():
     outcomes = fuzz_all(targets, options.seconds, options.jobs)
     if options.report:
         write_report(options.report, outcomes)
-    return 1 if len(outcomes) < len(targets) or any(outcome.failed for outcome in outcomes) else 0
+    whole = len(outcomes) == len(targets) and not any(outcome.failed or outcome.cut_short for outcome in outcomes)
+    return 0 if whole else 1
 
 
 if __name__ == "__main__":
