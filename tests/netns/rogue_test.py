@@ -183,10 +183,13 @@ class RogueTest(netns_case.NetnsCase):
         self.assertIn("rogue: reading standard error: Bad file descriptor", said)
 
     def test_failures_that_are_made_up(self):
-        """They may end the program, but not so that the password seems to be on its way, and with harmless words."""
-        for claimed in range(64, 78):
+        """They may end the program, but not so that the password seems to be on its way, and with harmless words.
+
+        What may pass (69, 71, 73, and so 74 and 75, which are not the worker's to tell) only has the worker started again.
+        """
+        for claimed in sorted(set(range(64, 78)) - {69, 71, 73, 74, 75}):
             with self.subTest(claimed):
-                self.play(f"failed={claimed}", status=71 if claimed in (74, 75) else claimed)
+                self.play(f"failed={claimed}", status=claimed)
         self.play("decryptor-failed", status=66)
 
     # -- ends

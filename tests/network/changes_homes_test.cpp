@@ -51,7 +51,7 @@ TEST_CASE("homes are made in memory only, are private, and go with what is in th
 }
 
 TEST_CASE("one home is removed while another stays") {
-    Machine machine;
+    SandboxMachine machine;
     if (machine.directory.path().rfind("/dev/shm", 0) != 0) {
         WARN("SKIPPED: needs a /dev/shm to write to");
         return;
