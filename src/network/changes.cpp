@@ -213,31 +213,39 @@ Result<void> Changes::restore_console_level() {
     return release(**locked, {ConsoleLowered{}});
 }
 
-std::optional<std::string> Changes::make_home_below(const std::string& parent, LockedJournal* locked) {
-    auto path = is_in_memory(parent) ? new_home_path(parent) : Result<std::string>(Error{});
-    if (!path) return std::nullopt;
-    if (locked != nullptr) {
+Result<std::string> Changes::make_home_below(const std::string& parent) {
+    const std::string tried = "cannot make a directory for keys in " + parent;
+    // Anew for each parent: taking back what was tried below another may have removed the journal and its directory.
+    auto locked = file_.open_or_make(*log_);
+    auto path = is_in_memory(parent)
+                    ? new_home_path(parent)
+                    : Result<std::string>(Error{ExitCode::cannot_create, tried, "not a file system in memory", ""});
+    if (path && locked) {
         locked->journal.use(DirectoryMade{*path}, 0, self_);
-        if (!locked->store()) return std::nullopt;
+        if (auto stored = locked->store(); !stored) path = stored.error();
     }
-    if (mkdir(path->c_str(), 0700) == 0) return std::move(*path);
-    if (locked != nullptr) static_cast<void>(release(*locked, {DirectoryMade{*path}}));
-    return std::nullopt;
+    if (path && mkdir(path->c_str(), 0700) == 0) {
+        if (!locked) unrecorded_homes_.push_back(*path);
+        return path;
+    }
+    if (path) {
+        const std::string made = std::exchange(path, base::system_error(tried, errno)).value();
+        if (locked) static_cast<void>(release(*locked, {DirectoryMade{made}}));
+    } else if (locked) {
+        locked->tidy();
+    }
+    return path;
 }
 
 Result<std::string> Changes::make_home() {
-    auto locked = file_.open_or_make(*log_);
+    std::string failures;
     for (const std::string& parent : paths_.home_parents) {
-        auto path = make_home_below(parent, locked ? &*locked : nullptr);
-        if (!path) continue;
-        if (!locked) unrecorded_homes_.push_back(*path);
-        return std::move(*path);
+        auto path = make_home_below(parent);
+        if (path) return path;
+        failures += (failures.empty() ? "" : "; ") + parent + ": " + path.error().why;
     }
-    if (locked) locked->tidy();
-    std::string parents;
-    for (const std::string& parent : paths_.home_parents) parents += (parents.empty() ? "" : ", ") + parent;
-    return Error{ExitCode::cannot_create, "cannot make a directory for keys below any of " + parents,
-                 "none of them is a file system in memory that bootkey may write to", "mount a tmpfs on one of them"};
+    return Error{ExitCode::cannot_create, "cannot make a directory in memory for keys", failures,
+                 "mount a tmpfs on one of these"};
 }
 
 Result<void> Changes::remove_home(const std::string& path) {

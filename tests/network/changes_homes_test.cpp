@@ -3,12 +3,15 @@
 // Directories for OpenPGP keys, made and removed; and a journal that is not bootkey's.
 #include <catch2/catch.hpp>
 
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 
 #include <filesystem>
 
+#include "bootkey/base/text.hpp"
+#include "bootkey/base/unique_fd.hpp"
 #include "sandbox_machine.hpp"
 
 using namespace bootkey;
@@ -48,6 +51,31 @@ TEST_CASE("homes are made in memory only, are private, and go with what is in th
     const auto refused = machine.changes().make_home();
     REQUIRE_FALSE(refused.ok());
     CHECK(refused.error().code == base::ExitCode::cannot_create);
+    CHECK(refused.error().why == "/proc: not a file system in memory; /nowhere: not a file system in memory");
+}
+
+TEST_CASE("a home that cannot be made below one directory is made below the next") {
+    SandboxMachine machine;
+    if (machine.directory.path().rfind("/dev/shm", 0) != 0) {
+        WARN("SKIPPED: needs a /dev/shm to write to");
+        return;
+    }
+    const std::string removed = machine.directory / "removed";
+    std::filesystem::create_directory(removed);
+    const base::UniqueFd fd(open(removed.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    std::filesystem::remove(removed);
+    const std::string nowhere = base::format("/proc/self/fd/%d", fd.get());  // in memory, but nothing can be made there
+    machine.paths.home_parents.insert(machine.paths.home_parents.begin(), nowhere);
+    Changes changes = machine.changes();
+    CHECK(expect(changes.make_home()).rfind(nowhere, 0) != 0);
+    CHECK(changes.undo_ours().ok());
+    CHECK(machine.clean());
+
+    machine.paths.home_parents = {nowhere};
+    const auto refused = machine.changes().make_home();
+    REQUIRE_FALSE(refused.ok());
+    CHECK(refused.error().why == nowhere + ": No such file or directory");
+    CHECK(machine.clean());
 }
 
 TEST_CASE("one home is removed while another stays") {
@@ -64,7 +92,7 @@ TEST_CASE("one home is removed while another stays") {
     CHECK_FALSE(std::filesystem::exists(first));
     CHECK(machine.journal().find(first) == std::string::npos);
     CHECK(std::filesystem::exists(second));
-    CHECK(changes.remove_home(first).ok());  // nothing to do
+    CHECK(changes.remove_home(first).ok());                   // nothing to do
     CHECK(changes.remove_home(machine.directory / "").ok());  // nothing that it has made
     CHECK(std::filesystem::exists(machine.directory / ""));
     CHECK(changes.undo_ours().ok());

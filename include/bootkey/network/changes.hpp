@@ -72,8 +72,8 @@ private:
     base::Result<void> record_raise(LockedJournal& locked, const Link& link, unsigned dad);
     /// Takes this instance off the entries for these objects, undoes what then has no users, and stores the journal.
     base::Result<void> release(LockedJournal& locked, const std::vector<Change>& objects);
-    /// Makes a home below `parent` and records it if there is a journal. Nothing if that is not possible there.
-    std::optional<std::string> make_home_below(const std::string& parent, LockedJournal* locked);
+    /// Makes a home below `parent`, recorded if there can be a journal.
+    base::Result<std::string> make_home_below(const std::string& parent);
     std::string dad_path(const std::string& interface_name) const;
 
     /// Undoes all entries without users and stores the journal; how many, and the first failure.
