@@ -193,7 +193,8 @@ class Tracer:
             _ptrace(PTRACE_TRACEME, 0)
             _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
             os.kill(os.getpid(), signal.SIGSTOP)
-            os.execv(program[0], program)
+            # The leak sanitizer, which traces too, gives up where somebody else already does.
+            os.execve(program[0], program, {**os.environ, "ASAN_OPTIONS": "detect_leaks=0"})
         os.waitpid(root, WALL)
         followed = PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC
         _ptrace(PTRACE_SETOPTIONS, root, 0, PTRACE_O_TRACESYSGOOD | (PTRACE_O_TRACEEXEC if self.place == "0" else followed))
