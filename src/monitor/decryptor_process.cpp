@@ -12,9 +12,10 @@ namespace {
 class DecryptorProcess {
 public:
     DecryptorProcess(base::UniqueFd channel, const options::Options& options)
-        : options_(options), process_("bootkey-decrypt", std::move(channel), options, [this](const base::Secret& bytes) {
+        : options_(options),
+          process_("bootkey-decrypt", std::move(channel), options, [this](const base::Secret& bytes) {
               auto message = decode<ToDecryptor>(bytes.bytes());
-              if (message) on(std::move(std::get<Decrypt>(*message)));
+              if (message) std::visit([this](auto& said) { on(std::move(said)); }, *message);
               return message.has_value();
           }) {}
 
@@ -47,6 +48,8 @@ private:
         });
     }
 
+    void on(const Ping&) { say(Pong{}); }
+
     void say(FromDecryptor message) { process_.monitor().send(message); }
 
     const options::Options& options_;
@@ -56,8 +59,8 @@ private:
 
 }  // namespace
 
-int run_decryptor(base::UniqueFd channel, const options::Options& options, const openpgp::KeyFiles& keys, const std::string& home,
-                  pid_t monitor) {
+int run_decryptor(base::UniqueFd channel, const options::Options& options, const openpgp::KeyFiles& keys,
+                  const std::string& home, pid_t monitor) {
     return DecryptorProcess(std::move(channel), options).run(keys, home, monitor);
 }
 

@@ -32,7 +32,7 @@ constexpr Allowance worker_requests(2048, 64);
 
 // A signal that was ignored when the program started stays ignored (nohup(1), plugin-runner).
 bool is_ignored(int signal_number) {
-    struct sigaction action{};
+    struct sigaction action {};
     return sigaction(signal_number, nullptr, &action) == 0 && action.sa_handler == SIG_IGN;
 }
 
@@ -53,8 +53,8 @@ network::HookSettings hook_settings(const options::Options& options) {
             .time_limit = options.network_hook_timeout};
 }
 
-// What another process says has failed, which may be what an attacker makes it say. How the output went is for the monitor alone to
-// tell: whoever started the program lets nobody type the password instead.
+// What another process says has failed, which may be what an attacker makes it say. How the output went is for the
+// monitor alone to tell: whoever started the program lets nobody type the password instead.
 base::Error as_shown(const base::Error& error) {
     const bool about_output = error.code == base::ExitCode::io_error || error.code == base::ExitCode::temporary;
     const auto fit = [](const std::string& text) { return base::printable(text, RemoteLog::longest_line); };
@@ -69,7 +69,8 @@ void say_for(RemoteLog& log, const char* name, std::string_view line) {
 }  // namespace
 
 Monitor::Monitor(const options::Options& options, const base::Log& log, base::UniqueFd output, Bodies bodies)
-    : options_(options), log_(log), output_(std::move(output)), bodies_(std::move(bodies)), requests_(worker_requests) {}
+    : options_(options), log_(log), output_(std::move(output)), bodies_(std::move(bodies)), requests_(worker_requests) {
+}
 
 Monitor::~Monitor() = default;
 
@@ -92,7 +93,10 @@ base::Result<void> Monitor::start_run() {
     decryptor_log_.emplace(*loop_, log_, "decryptor");
     watch_signals();
     for (const std::string& remark : sandbox::protect_memory()) log_.info(2, remark);
-    if (options_.no_sandbox) log_.warning("--no-sandbox: whoever breaks into the processes that read from the network is not confined; for debugging only");
+    if (options_.no_sandbox)
+        log_.warning(
+            "--no-sandbox: whoever breaks into the processes that read from the network is not confined; for debugging "
+            "only");
     sink_ = std::make_unique<console::PasswordSink>(*loop_, std::move(output_), [this] {
         on_failed({base::ExitCode::temporary, "cannot hand over a password", "the reader of standard output went away",
                    "start bootkey from what reads the password"});
@@ -103,7 +107,8 @@ base::Result<void> Monitor::start_run() {
 // The worker first: it reads the keys, which may take a while, while the rest is prepared here.
 base::Result<void> Monitor::start_unlocking() {
     if (options_.set_user_id)
-        if (auto trusted = base::check_trusted_path(options_.network_hook_dir, base::Links::followed); !trusted) return trusted;
+        if (auto trusted = base::check_trusted_path(options_.network_hook_dir, base::Links::followed); !trusted)
+            return trusted;
     auto keys = find_keys(options_);
     if (!keys) return std::move(keys).error();
     keys_ = std::move(*keys);
@@ -114,22 +119,25 @@ base::Result<void> Monitor::start_unlocking() {
     auto links = network::NetlinkRequests::open();
     if (!links) return std::move(links).error();
     links_.emplace(std::move(*links));
-    guard_.emplace(*administration_, network::InterfaceChoice(options_.interfaces, options_.connect || !options_.servers.empty()),
-                   [this](std::uint32_t interface) { return links_->link(interface); }, log_);
+    guard_.emplace(
+        *administration_, network::InterfaceChoice(options_.interfaces, options_.connect || !options_.servers.empty()),
+        [this](std::uint32_t interface) { return links_->link(interface); }, log_);
     return start_decryptor();
 }
 
 base::Result<void> Monitor::start_worker() {
     worker_ = std::make_unique<SupervisedProcess>(
         *loop_, log_,
-        SupervisedProcess::Role{
-            .name = "worker",
-            .body = [this, monitor = getpid()](
-                        base::UniqueFd channel) { return bodies_.worker(std::move(channel), options_, keys_, browsing_, monitor); },
-            .said = [this](std::string_view line) { say_for(*worker_log_, "worker", line); },
-            .started = [this] { be_patient_again(); },
-            .received = [this](const base::Secret& bytes) { return on_worker_message(bytes); },
-            .lost = [this] { return on_worker_lost(); }});
+        SupervisedProcess::Role{.name = "worker",
+                                .body =
+                                    [this, monitor = getpid()](base::UniqueFd channel) {
+                                        return bodies_.worker(std::move(channel), options_, keys_, browsing_, monitor);
+                                    },
+                                .said = [this](std::string_view line) { say_for(*worker_log_, "worker", line); },
+                                .started = [this] { be_patient_again(); },
+                                .ask = [this] { tell_worker(Ping{}); },
+                                .received = [this](const base::Secret& bytes) { return on_worker_message(bytes); },
+                                .lost = [this] { return on_worker_lost(); }});
     return worker_->start();
 }
 
@@ -137,14 +145,16 @@ base::Result<void> Monitor::start_decryptor() {
     if (auto made = make_home(); !made) return made;
     decryptor_ = std::make_unique<SupervisedProcess>(
         *loop_, log_,
-        SupervisedProcess::Role{
-            .name = "decryptor",
-            .body = [this, monitor = getpid()](
-                        base::UniqueFd channel) { return bodies_.decryptor(std::move(channel), options_, keys_, home_, monitor); },
-            .said = [this](std::string_view line) { say_for(*decryptor_log_, "decryptor", line); },
-            .started = [this] { decrypt_next(); },
-            .received = [this](const base::Secret& bytes) { return on_decryptor_message(bytes); },
-            .lost = [this] { return on_decryptor_lost(); }});
+        SupervisedProcess::Role{.name = "decryptor",
+                                .body =
+                                    [this, monitor = getpid()](base::UniqueFd channel) {
+                                        return bodies_.decryptor(std::move(channel), options_, keys_, home_, monitor);
+                                    },
+                                .said = [this](std::string_view line) { say_for(*decryptor_log_, "decryptor", line); },
+                                .started = [this] { decrypt_next(); },
+                                .ask = [this] { decryptor_->send(ToDecryptor(Ping{})); },
+                                .received = [this](const base::Secret& bytes) { return on_decryptor_message(bytes); },
+                                .lost = [this] { return on_decryptor_lost(); }});
     return decryptor_->start();
 }
 
@@ -169,12 +179,8 @@ void Monitor::watch_signals() {
             end({base::ExitCode::ok, number});
         });
     watch(SIGHUP, [this] { restart(); });
-    watch(SIGUSR1, [this] {
-        tell_worker(TryNow{});
-    });
-    watch(SIGUSR2, [this] {
-        tell_worker(LogStatus{});
-    });
+    watch(SIGUSR1, [this] { tell_worker(TryNow{}); });
+    watch(SIGUSR2, [this] { tell_worker(LogStatus{}); });
 }
 
 bool Monitor::on_worker_message(const base::Secret& bytes) {
@@ -183,23 +189,25 @@ bool Monitor::on_worker_message(const base::Secret& bytes) {
     const auto* line = std::get_if<LogLine>(&*message);
     if (line != nullptr)
         worker_log_->say(*line);
+    else if (std::holds_alternative<Pong>(*message))
+        worker_->heard();
     else if (outcome_)
         return true;  // too late
     else if (requests_.take(loop_->now()))
-        obey(std::move(*message));
+        obey(*message);
     else
         refuse(*message);
     return !guard_ || !guard_->is_out_of_patience();
 }
 
-void Monitor::obey(FromWorker request) {
+void Monitor::obey(FromWorker& request) {
     std::visit(
         [this]<typename Message>(Message& said) {
             if constexpr (std::is_same_v<Message, Failed>)
                 on_process_failed(*worker_, said.error);
             else if constexpr (requires { this->on(std::move(said)); })
                 on(std::move(said));
-            else if constexpr (!std::is_same_v<decltype(said), LogLine&>)
+            else if constexpr (!std::is_same_v<Message, LogLine> && !std::is_same_v<Message, Pong>)
                 guard_->request(said, [this](const ToWorker& reply) { tell_worker(reply); });
         },
         request);
@@ -210,8 +218,9 @@ void Monitor::refuse(const FromWorker& request) {
     std::visit(
         [this](const auto& said) {
             if constexpr (requires { said.number; })
-                tell_worker(Done{said.number, base::Error{base::ExitCode::unavailable, "cannot do what the worker asks for",
-                                                          "it asks for too much at once", ""}});
+                tell_worker(
+                    Done{said.number, base::Error{base::ExitCode::unavailable, "cannot do what the worker asks for",
+                                                  "it asks for too much at once", ""}});
             else if constexpr (requires { said.attempt; })
                 tell_worker(Rejected{said.attempt, "there are too many answers at once"});
         },
@@ -227,6 +236,8 @@ bool Monitor::on_decryptor_message(const base::Secret& bytes) {
                 on_process_failed(*decryptor_, said.error);
             else if constexpr (std::is_same_v<Message, LogLine>)
                 decryptor_log_->say(said);
+            else if constexpr (std::is_same_v<Message, Pong>)
+                decryptor_->heard();
             else
                 on(std::move(said));
         },
@@ -290,7 +301,8 @@ void Monitor::on(Answer answer) {
 void Monitor::decrypt_next() {
     if (answers_.empty() || !decryptor_) return;
     const Answer& next = answers_.front().answer;
-    log_.info(3, format("decrypting the %zu bytes that %s answered", next.message.size(), escaped(next.server).c_str()));
+    log_.info(3,
+              format("decrypting the %zu bytes that %s answered", next.message.size(), escaped(next.server).c_str()));
     decryptor_->send(ToDecryptor(Decrypt{next.message}));
 }
 

@@ -27,7 +27,9 @@ SupervisedProcess::SupervisedProcess(base::Loop& loop, const base::Log& log, Rol
       restart_timer_(loop.timer([this] { start_again(); })),
       kill_timer_(loop.timer([this] {
           if (process_) process_->kill(SIGKILL);
-      })) {}
+      })),
+      ask_timer_(loop.timer([this] { ask(); })) {
+}
 
 SupervisedProcess::~SupervisedProcess() = default;
 
@@ -56,11 +58,27 @@ base::Result<void> SupervisedProcess::start() {
     errors_ = std::move(errors->first);
     condemned_ = false;
     started_ = loop_.now();
-    channel_ = std::make_unique<Channel>(loop_, std::move(ends->first),
-                                         Channel::Listener{.received = [this](base::Secret message) { on_message(std::move(message)); },
-                                                           .closed = [this] { kill_timer_->arm(closing_limit); }});
+    channel_ = std::make_unique<Channel>(
+        loop_, std::move(ends->first),
+        Channel::Listener{.received = [this](base::Secret message) { on_message(std::move(message)); },
+                          .closed = [this] { kill_timer_->arm(closing_limit); }});
+    unanswered_ = 0;
+    if (role_.ask) ask_timer_->arm(role_.ask_pause);
     if (role_.started) role_.started();
     return {};
+}
+
+void SupervisedProcess::ask() {
+    if (!process_ || condemned_ || ended_) return;
+    if (unanswered_ == most_unanswered) {
+        condemned_ = true;
+        log_.error(format("the %s has not answered for %g s; it is killed", role_.name.c_str(),
+                          base::to_seconds(most_unanswered * role_.ask_pause)));
+        return process_->kill(SIGKILL);
+    }
+    ++unanswered_;
+    role_.ask();
+    ask_timer_->arm(role_.ask_pause);
 }
 
 void SupervisedProcess::on_message(base::Secret message) {
@@ -79,7 +97,8 @@ void SupervisedProcess::on_exit(const std::string& how) {
     if (ended_) return std::exchange(ended_, {})();
     restarts_ = is_sound() ? 1 : restarts_ + 1;
     const base::Duration pause = restart_pause(restarts_);
-    log_.error(format("the %s ended with %s; it is started again in %g s", role_.name.c_str(), how.c_str(), base::to_seconds(pause)));
+    log_.error(format("the %s ended with %s; it is started again in %g s", role_.name.c_str(), how.c_str(),
+                      base::to_seconds(pause)));
     if (role_.lost()) restart_timer_->arm(pause);
 }
 

@@ -43,8 +43,10 @@ public:
         administration_ = std::make_unique<RemoteAdministration>(process_.monitor());
         auto unlocker = unlock::Unlocker::start(
             process_.loop(), process_.log(), options_, *administration_, *credentials_, browsing,
-            {.answer = [this](servers::AttemptId attempt, const std::string& server,
-                              std::vector<std::byte> message) { say(Answer{attempt, server, std::move(message)}); },
+            {.answer =
+                 [this](servers::AttemptId attempt, const std::string& server, std::vector<std::byte> message) {
+                     say(Answer{attempt, server, std::move(message)});
+                 },
              .failed = [this](base::Error error) { say(Failed{std::move(error)}); }});
         if (!unlocker) return std::move(unlocker).error();
         unlocker_ = std::move(*unlocker);
@@ -77,6 +79,7 @@ private:
     void on(const LogStatus&) {
         if (unlocker_) unlocker_->log_status();
     }
+    void on(const Ping&) { say(Pong{}); }
 
     UnprivilegedProcess<FromWorker> process_;
     const options::Options& options_;
@@ -87,8 +90,8 @@ private:
 
 }  // namespace
 
-int run_worker(base::UniqueFd channel, const options::Options& options, const openpgp::KeyFiles& keys, discovery::Browsing browsing,
-               pid_t monitor) {
+int run_worker(base::UniqueFd channel, const options::Options& options, const openpgp::KeyFiles& keys,
+               discovery::Browsing browsing, pid_t monitor) {
     return Worker(std::move(channel), options).run(keys, browsing, monitor);
 }
 

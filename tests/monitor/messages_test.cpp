@@ -56,8 +56,9 @@ TEST_CASE("what the worker says arrives as it was said") {
     carried<FromWorker>(StartHooks{});
     carried<FromWorker>(LowerConsoleLevel{});
     carried<FromWorker>(RestoreConsoleLevel{});
-    const auto answer =
-        std::get<Answer>(carried<FromWorker>(Answer{1ULL << 40, "Mandos", std::vector<std::byte>(64 * 1024, std::byte{0x5a})}));
+    carried<FromWorker>(Pong{});
+    const auto answer = std::get<Answer>(
+        carried<FromWorker>(Answer{1ULL << 40, "Mandos", std::vector<std::byte>(64 * 1024, std::byte{0x5a})}));
     CHECK(answer.attempt == 1ULL << 40);
     CHECK(answer.server == "Mandos");
     CHECK(answer.message == std::vector<std::byte>(64 * 1024, std::byte{0x5a}));
@@ -68,6 +69,9 @@ TEST_CASE("what the monitor and the decryptor say arrives as it was said") {
     carried<ToWorker>(Accepted{});
     carried<ToWorker>(TryNow{});
     carried<ToWorker>(LogStatus{});
+    carried<ToWorker>(Ping{});
+    carried<ToDecryptor>(Ping{});
+    carried<FromDecryptor>(Pong{});
     CHECK_FALSE(std::get<Done>(carried<ToWorker>(Done{4, std::nullopt})).error);
     const auto done = std::get<Done>(carried<ToWorker>(Done{4, error}));
     CHECK(done.number == 4);
@@ -119,7 +123,8 @@ TEST_CASE("a field is refused if it has a value that it cannot have") {
     route.push_back(std::byte{1});
     CHECK_FALSE(decode<FromWorker>(route));
 
-    auto text = encoded<FromWorker>(LogLine{1, base::LogFlag::info, std::string(5000, 'x')});  // cut to what may be sent
+    auto text =
+        encoded<FromWorker>(LogLine{1, base::LogFlag::info, std::string(5000, 'x')});  // cut to what may be sent
     CHECK(std::get<LogLine>(*decode<FromWorker>(text)).text.size() == 4096);
     text[3 + 1] = std::byte{0x11};  // 0x1100 bytes
     text.insert(text.end(), 0x100, std::byte{'x'});

@@ -113,6 +113,7 @@ private:
     void hear(const Accepted&) { ++heard_["accepted"]; }
     void hear(const TryNow&) {}
     void hear(const LogStatus&) {}
+    void hear(const Ping&) { ask(Pong{}); }
 
     base::UniqueFd channel_;
     unsigned answered_ = 0;

@@ -38,7 +38,7 @@ struct Scene {
     bool again = true, sensible = true;
     std::unique_ptr<SupervisedProcess> process;
 
-    explicit Scene(std::function<int(base::UniqueFd)> body) {
+    explicit Scene(std::function<int(base::UniqueFd)> body, std::function<void()> ask = {}) {
         log.add_sink([this](const base::LogEntry& entry) { lines.push_back(entry.text); });
         process = std::make_unique<SupervisedProcess>(
             *loop, log,
@@ -46,9 +46,12 @@ struct Scene {
                                     .body = std::move(body),
                                     .said = [this](std::string_view line) { said.emplace_back(line); },
                                     .started = [this] { ++starts; },
+                                    .ask = std::move(ask),
+                                    .ask_pause = 20ms,
                                     .received =
                                         [this](const base::Secret& message) {
-                                            received.emplace_back(reinterpret_cast<const char*>(message.bytes().data()), message.size());
+                                            received.emplace_back(reinterpret_cast<const char*>(message.bytes().data()),
+                                                                  message.size());
                                             return sensible;
                                         },
                                     .lost =
@@ -128,10 +131,41 @@ TEST_CASE("a process that says much that it may not say is told of once") {
     CHECK(scene.lines.size() == 2);
 }
 
-TEST_CASE("what a process writes to standard error arrives line by line, and is not what the monitor's is connected to") {
+TEST_CASE("a process that does not answer any more is killed and started again") {
+    int asked = 0;
+    Scene scene(
+        [](const base::UniqueFd&) {
+            for (;;) pause();
+            return 0;
+        },
+        [&] { ++asked; });
+    REQUIRE(scene.run_until([&] { return scene.starts == 2; }));
+    CHECK(asked >= SupervisedProcess::most_unanswered);
+    CHECK(scene.lines.at(0) == "the helper has not answered for 0.06 s; it is killed");
+}
+
+TEST_CASE("a process that answers is left alone") {
+    int asked = 0;
+    Scene* all = nullptr;
+    Scene scene(
+        [](const base::UniqueFd& channel) {
+            wait_for_close(channel);
+            return 0;
+        },
+        [&] {
+            ++asked;
+            all->process->heard();
+        });
+    all = &scene;
+    REQUIRE(scene.run_until([&] { return asked > 3 * SupervisedProcess::most_unanswered; }));
+    CHECK(scene.losses == 0);
+}
+
+TEST_CASE(
+    "what a process writes to standard error arrives line by line, and is not what the monitor's is connected to") {
     Scene scene([](const base::UniqueFd& channel) {
         dprintf(STDERR_FILENO, "one\ntwo\n\nlast words");
-        struct stat status{};
+        struct stat status {};
         const bool write_only = (fcntl(STDERR_FILENO, F_GETFL) & O_ACCMODE) == O_WRONLY;
         say(channel, fstat(STDERR_FILENO, &status) == 0 && S_ISFIFO(status.st_mode) && write_only ? "pipe" : "no pipe");
         return 0;

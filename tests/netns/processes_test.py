@@ -98,6 +98,16 @@ class ProcessesTest(netns_case.NetnsCase):
         self.approve(server)
         self.assert_password(run.finish())
 
+    def test_stuck_processes_are_replaced(self):
+        run, server = self.waiting()
+        stuck = [self.process(run, name) for name in (WORKER, DECRYPTOR)]
+        for pid in stuck:
+            os.kill(pid, signal.SIGSTOP)
+        self.approve(server)
+        for name in ("worker", "decryptor"):
+            run.wait_for_error(rf"the {name} has not answered for 30 s; it is killed", timeout=60)
+        self.assert_password(run.finish())
+
     def test_stopped_processes_do_not_hold_up_the_end(self):
         for names in ((WORKER,), (DECRYPTOR,), (WORKER, DECRYPTOR)):
             with self.subTest(names):

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// All that the processes of an unlock say to each other, as values: four small sets, one for each direction, so that what one of
-// them may not say cannot be read from it. One message is one datagram. Nothing here is believed: decode() refuses what is not well
-// formed, and the receiver judges what it asks for.
+// All that the processes of an unlock say to each other, as values: four small sets, one for each direction, so that
+// what one of them may not say cannot be read from it. One message is one datagram. Nothing here is believed: decode()
+// refuses what is not well formed, and the receiver judges what it asks for.
 #pragma once
 
 #include <cstddef>
@@ -40,6 +40,10 @@ struct Failed {
     base::Error error;
     static auto parts(auto& self) { return std::tie(self.error); }
 };
+/// The answer to Ping.
+struct Pong {
+    static auto parts(auto&) { return std::tie(); }
+};
 
 // The requests of network::Administration. `number` comes back in Done.
 struct StartHooks {
@@ -75,9 +79,13 @@ struct Answer {
     std::vector<std::byte> message;
     static auto parts(auto& self) { return std::tie(self.attempt, self.server, self.message); }
 };
-using FromWorker =
-    std::variant<LogLine, Failed, StartHooks, BringUp, AddHostRoute, RemoveHostRoute, LowerConsoleLevel, RestoreConsoleLevel, Answer>;
+using FromWorker = std::variant<LogLine, Failed, StartHooks, BringUp, AddHostRoute, RemoveHostRoute, LowerConsoleLevel,
+                                RestoreConsoleLevel, Answer, Pong>;
 
+/// Answered at once by a process that is not stuck.
+struct Ping {
+    static auto parts(auto&) { return std::tie(); }
+};
 /// The network hooks are through, or --delay is over.
 struct HooksOver {
     static auto parts(auto&) { return std::tie(); }
@@ -104,14 +112,14 @@ struct TryNow {
 struct LogStatus {
     static auto parts(auto&) { return std::tie(); }
 };
-using ToWorker = std::variant<HooksOver, Done, Accepted, Rejected, TryNow, LogStatus>;
+using ToWorker = std::variant<HooksOver, Done, Accepted, Rejected, TryNow, LogStatus, Ping>;
 
 /// Decrypt this. One at a time: Password or NotDecrypted comes before the next.
 struct Decrypt {
     std::vector<std::byte> message;
     static auto parts(auto& self) { return std::tie(self.message); }
 };
-using ToDecryptor = std::variant<Decrypt>;
+using ToDecryptor = std::variant<Decrypt, Ping>;
 
 struct Password {
     base::Secret password;
@@ -125,7 +133,7 @@ struct NotDecrypted {
 struct KeysGood {
     static auto parts(auto&) { return std::tie(); }
 };
-using FromDecryptor = std::variant<LogLine, Failed, KeysGood, Password, NotDecrypted>;
+using FromDecryptor = std::variant<LogLine, Failed, KeysGood, Password, NotDecrypted, Pong>;
 
 /// The bytes of a message, which may hold secrets. `Message` is one of the four sets. Errors (os_error): no memory.
 template <typename Message>

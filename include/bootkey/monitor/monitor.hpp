@@ -63,7 +63,7 @@ private:
     void watch_signals();
 
     [[nodiscard]] bool on_worker_message(const base::Secret& bytes);
-    void obey(FromWorker request);
+    void obey(FromWorker& request);  // takes out of it what is to be kept
     void refuse(const FromWorker& request);
     void be_patient_again();
     [[nodiscard]] bool on_worker_lost();

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// An unprivileged process of an unlock, as the monitor sees it: forked, spoken to over a channel, started again with growing pauses
-// when it ends by itself, and ended for certain when it is not wanted any more. Its standard error is a pipe to the monitor: it has
-// nothing by which it could reach a terminal.
+// An unprivileged process of an unlock, as the monitor sees it: forked, spoken to over a channel, started again with
+// growing pauses when it ends by itself or does not answer any more, and ended for certain when it is not wanted any
+// more. Its standard error is a pipe to the monitor: it has nothing by which it could reach a terminal.
 #pragma once
 
 #include <functional>
@@ -31,13 +31,17 @@ public:
         std::function<void(std::string_view line)> said;
         /// It has been started (again); may be empty.
         std::function<void()> started;
+        /// Asks it for a sign of life, of which heard() is to be told; empty: it may be silent for ever.
+        std::function<void()> ask;
+        base::Duration ask_pause = std::chrono::seconds(10);
         /// A message from it. False if that is none that it may send: then it is killed and started again.
         std::function<bool(base::Secret message)> received;
         /// It has ended by itself. False if it is not to be started again.
         std::function<bool()> lost;
     };
 
-    /// All references must outlive the object; `role`'s functions are called from the loop (`body` in the other process).
+    /// All references must outlive the object; `role`'s functions are called from the loop (`body` in the other
+    /// process).
     SupervisedProcess(base::Loop& loop, const base::Log& log, Role role);
     /// Kills what still runs.
     ~SupervisedProcess();
@@ -51,11 +55,13 @@ public:
     void send(const Set& message) {
         if (channel_) channel_->send(message);
     }
+    /// It has answered what `ask` asked.
+    void heard() { unanswered_ = 0; }
     /// It cannot do its work, for a reason that may pass: it is ended in order and started again after a pause. False,
     /// and nothing is done, if that has been tried `most_retries` times since it was last sound.
     [[nodiscard]] bool retry();
-    /// Closes its channel, upon which it ends in order, and calls `then` from the loop when it has, or has been killed because it
-    /// took longer than `limit`.
+    /// Closes its channel, upon which it ends in order, and calls `then` from the loop when it has, or has been killed
+    /// because it took longer than `limit`.
     void end(base::Duration limit, std::function<void()> then);
 
     /// The pause before it is started for the `count`th time again: 0.1 s, doubled up to 10 s.
@@ -63,11 +69,15 @@ public:
     /// One that has run that long is believed to be sound: the pauses begin anew.
     static constexpr base::Duration sound_after = std::chrono::seconds(60);
     static constexpr int most_retries = 3;
+    /// It is killed when it owes so many signs of life: a library may loop for ever on a packet. They are counted, and
+    /// not the time, of which any amount may pass while processes are stopped.
+    static constexpr int most_unanswered = 3;
 
 private:
     void on_message(base::Secret message);
     void on_exit(const std::string& how);
     void start_again();
+    void ask();
     [[nodiscard]] bool is_sound() const { return loop_.now() - started_ >= sound_after; }
 
     base::Loop& loop_;
@@ -75,11 +85,13 @@ private:
     Role role_;
     int restarts_ = 0;
     int retries_ = 0;
+    int unanswered_ = 0;
     base::Time started_{};
     std::function<void()> ended_;  // set while it is being ended
     std::unique_ptr<base::Timer> restart_timer_;
     std::unique_ptr<base::Timer> kill_timer_;
-    bool condemned_ = false;       // it has said what it may not say, and is not listened to any more
+    std::unique_ptr<base::Timer> ask_timer_;
+    bool condemned_ = false;  // it has said what it may not say, and is not listened to any more
     std::unique_ptr<LinePipe> errors_;
     std::unique_ptr<Channel> channel_;
     std::unique_ptr<base::ChildProcess> process_;
