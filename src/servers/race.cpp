@@ -238,7 +238,7 @@ std::vector<KnownServer*> Race::order_of_turns() {
 
 const Race::Count& Race::count() {
     if (count_) return *count_;
-    count_.emplace();
+    count_ = Count{};
     for (const auto& [key, server] : servers_) {
         const std::size_t in_flight = server.in_flight();
         count_->in_flight += in_flight;
