@@ -6,16 +6,12 @@
 #include "bootkey/network/changes.hpp"
 
 #include <linux/if.h>
-#include <sys/stat.h>
 
 #include <algorithm>
-#include <cerrno>
 
-#include "bootkey/base/file.hpp"
 #include "bootkey/base/text.hpp"
 #include "bootkey/network/console_level.hpp"
 #include "bootkey/network/home_directory.hpp"
-#include "ipv6_setting.hpp"
 
 namespace bootkey::network {
 namespace {
@@ -51,11 +47,21 @@ Paths Paths::with_journal_in(const std::string& directory) {
 }
 
 Result<Changes> Changes::open(const base::Log& log, Paths paths) {
-    auto requests = NetlinkRequests::open();
-    if (!requests) return std::move(requests).error();
+    auto machine = this_machine();
+    if (!machine) return std::move(machine).error();
     const auto self = this_instance();
     if (!self) return self.error();
-    return Changes(log, std::move(paths), std::move(*requests), *self);
+    return Changes(log, std::move(paths), std::move(*machine), *self, own_network_namespace());
+}
+
+Changes::Changes(const base::Log& log, Paths paths, std::unique_ptr<Machine> machine, const Instance& self,
+                 std::uint64_t network_namespace)
+    : log_(&log),
+      paths_(std::move(paths)),
+      file_(paths_.journal_directory),
+      machine_(std::move(machine)),
+      self_(self),
+      namespace_(network_namespace) {
 }
 
 std::string Changes::dad_path(const std::string& interface_name) const {
@@ -63,7 +69,7 @@ std::string Changes::dad_path(const std::string& interface_name) const {
 }
 
 Result<Link> Changes::find_link(std::uint32_t interface) {
-    auto link = requests_.link(interface);
+    auto link = machine_->link(interface);
     if (!link) return std::move(link).error();
     if (!*link)
         return Error{ExitCode::unavailable, base::format("cannot use interface number %u", interface), "it is gone",
@@ -88,7 +94,8 @@ Result<bool> Changes::join(LockedJournal& locked, const std::vector<Change>& obj
 Result<void> Changes::release(LockedJournal& locked, const std::vector<Change>& objects) {
     for (const Change& object : objects)
         if (Entry* entry = locked.journal.find(object, namespace_of(object, namespace_)))
-            std::erase_if(entry->users, [this](const Instance& user) { return user == self_ || !is_running(user); });
+            std::erase_if(entry->users,
+                          [this](const Instance& user) { return user == self_ || !machine_->is_running(user); });
     return undo_unused(locked).first_failure;
 }
 
@@ -111,7 +118,7 @@ Result<void> Changes::bring_up(std::uint32_t interface) {
 }
 
 Result<void> Changes::record_raise(LockedJournal& locked, const Link& link, unsigned dad) {
-    auto addresses = requests_.addresses(link.index);
+    auto addresses = machine_->addresses(link.index);
     if (!addresses) return std::move(addresses).error();
     LinkUp change{link.index, link.name, link.controller};
     for (const AddressDetail& detail : *addresses) change.addresses.push_back(detail.address.address);
@@ -125,16 +132,16 @@ Result<void> Changes::record_raise(LockedJournal& locked, const Link& link, unsi
 Result<void> Changes::raise(LockedJournal& locked, const Link& link) {
     // Read once: what is not recorded must not be changed.
     const std::string path = dad_path(link.name);
-    const unsigned dad = read_ipv6_setting(path).value_or(0);
+    const unsigned dad = machine_->ipv6_setting(path).value_or(0);
     if (auto recorded = record_raise(locked, link, dad); !recorded)
         return because("cannot bring up " + shown(link), recorded.error());
     // Without it an IPv6 address is usable only after 1-2 s (RFC 4862, 5.4). IPv6 may be off, or /proc/sys read-only.
     if (dad != 0)
-        if (const int reason = write_ipv6_setting(path, 0); reason != 0)
+        if (const int reason = machine_->set_ipv6_setting(path, 0); reason != 0)
             log_->info(2, base::system_error("cannot turn off duplicate address detection on " + shown(link), reason,
                                              "its IPv6 address will be usable some 2 seconds later")
                               .message());
-    auto raised = requests_.set_up(link, true);
+    auto raised = machine_->set_up(link, true);
     if (raised) {
         log_->info(3, "brought up " + shown(link));
         return {};
@@ -145,7 +152,7 @@ Result<void> Changes::raise(LockedJournal& locked, const Link& link) {
 }
 
 Result<void> Changes::add_host_route(const IpAddress& destination, std::uint32_t interface) {
-    auto known = requests_.has_route(destination);
+    auto known = machine_->has_route(destination);
     if (!known) return std::move(known).error();
     const Change object = HostRoute{interface, destination};
     if (*known) {
@@ -166,7 +173,7 @@ Result<void> Changes::add_host_route(const IpAddress& destination, std::uint32_t
                      base::format("%zu servers have been given routes already", most_host_routes), ""};
     locked->journal.use(object, namespace_, self_);
     if (auto stored = locked->store(); !stored) return because(tried, stored.error());
-    auto added = requests_.add_host_route(destination, interface);
+    auto added = machine_->add_host_route(destination, interface);
     if (added) {
         log_->info(3,
                    base::format("added a route to %s over interface number %u", destination.text().c_str(), interface));
@@ -186,7 +193,7 @@ Result<void> Changes::remove_host_route(const IpAddress& destination, std::uint3
 
 Result<void> Changes::lower_console_level() {
     const char* tried = "cannot keep kernel messages off the console";
-    const auto level = console_level(paths_.printk);
+    const auto level = machine_->console_level(paths_.printk);
     if (!level) return Error{ExitCode::os_error, tried, "the level in " + paths_.printk + " cannot be read", ""};
     if (*level <= lowered_console_level) {
         auto locked = file_.open(*log_);
@@ -198,7 +205,7 @@ Result<void> Changes::lower_console_level() {
     if (!locked) return because(tried, locked.error());
     locked->journal.use(ConsoleLowered{*level}, 0, self_);
     if (auto stored = locked->store(); !stored) return because(tried, stored.error());
-    const int reason = set_console_level(paths_.printk, lowered_console_level);
+    const int reason = machine_->set_console_level(paths_.printk, lowered_console_level);
     if (reason == 0) return {};
     if (auto released = release(*locked, {ConsoleLowered{}}); !released) log_->warning(released.error().message());
     return base::system_error(tried, reason, "run bootkey as root", ExitCode::no_permission);
@@ -217,20 +224,21 @@ Result<std::string> Changes::make_home_below(const std::string& parent) {
     const std::string tried = "cannot make a directory for keys in " + parent;
     // Anew for each parent: taking back what was tried below another may have removed the journal and its directory.
     auto locked = file_.open_or_make(*log_);
-    auto path = is_in_memory(parent)
+    auto path = machine_->is_in_memory(parent)
                     ? new_home_path(parent)
                     : Result<std::string>(Error{ExitCode::cannot_create, tried, "not a file system in memory", ""});
     if (path && locked) {
         locked->journal.use(DirectoryMade{*path}, 0, self_);
         if (auto stored = locked->store(); !stored) path = stored.error();
     }
-    if (path && mkdir(path->c_str(), 0700) == 0) {
+    const int reason = path ? machine_->make_directory(*path) : 0;
+    if (path && reason == 0) {
         if (!locked) unrecorded_homes_.push_back(*path);
         return path;
     }
     if (path) {
-        const std::string made = std::exchange(path, base::system_error(tried, errno)).value();
-        if (locked) static_cast<void>(release(*locked, {DirectoryMade{made}}));
+        const std::string wanted = std::exchange(path, base::system_error(tried, reason)).value();
+        if (locked) static_cast<void>(release(*locked, {DirectoryMade{wanted}}));
     } else if (locked) {
         locked->tidy();
     }

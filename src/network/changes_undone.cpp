@@ -5,7 +5,6 @@
 #include <linux/if.h>
 #include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
-#include <unistd.h>
 
 #include <algorithm>
 
@@ -14,7 +13,6 @@
 #include "bootkey/network/console_level.hpp"
 #include "bootkey/network/home_directory.hpp"
 #include "bootkey/network/kernel_version.hpp"
-#include "ipv6_setting.hpp"
 
 namespace bootkey::network {
 namespace {
@@ -49,7 +47,7 @@ Result<int> Changes::undo_left_over() {
     auto locked = file_.open(*log_);
     if (!locked) return std::move(locked).error();
     if (!*locked) return 0;
-    (*locked)->journal.drop_users(namespace_, [](const Instance& user) { return !is_running(user); });
+    (*locked)->journal.drop_users(namespace_, [this](const Instance& user) { return !machine_->is_running(user); });
     if ((*locked)->journal.unused(namespace_).empty()) {
         (*locked)->tidy();
         return 0;
@@ -74,8 +72,8 @@ Result<void> Changes::undo_ours() {
         return first;
     }
     if (!*locked) return first;
-    (*locked)->journal.drop_users(namespace_,
-                                  [this](const Instance& user) { return user == self_ || !is_running(user); });
+    (*locked)->journal.drop_users(
+        namespace_, [this](const Instance& user) { return user == self_ || !machine_->is_running(user); });
     const Undone undone = undo_unused(**locked);
     return first ? undone.first_failure : first;
 }
@@ -113,9 +111,9 @@ Result<std::string> Changes::other_use(const Link& now, const LinkUp& before) {
         return base::format("it now belongs to interface number %u", now.controller);
     for (const std::string& name : {now.name, before.name}) {
         const std::string path = paths_.boot_configuration + "/net-" + name + ".conf";
-        if (access(path.c_str(), F_OK) == 0) return base::escaped(path) + " was written for it";
+        if (machine_->exists(path)) return base::escaped(path) + " was written for it";
     }
-    const auto addresses = requests_.addresses(now.index);
+    const auto addresses = machine_->addresses(now.index);
     if (!addresses) return addresses.error();
     for (const AddressDetail& detail : *addresses) {
         const base::IpAddress& address = detail.address.address;
@@ -123,7 +121,7 @@ Result<std::string> Changes::other_use(const Link& now, const LinkUp& before) {
             std::find(before.addresses.begin(), before.addresses.end(), address) != before.addresses.end();
         if (!known && !kernel_made(detail)) return "the address " + address.text() + " was added to it";
     }
-    const auto routes = requests_.routes(now.index);
+    const auto routes = machine_->routes(now.index);
     if (!routes) return routes.error();
     const bool own_routes_only =
         std::all_of(routes->begin(), routes->end(), [](const RouteDetail& route) { return kernel_made(route); });
@@ -131,7 +129,7 @@ Result<std::string> Changes::other_use(const Link& now, const LinkUp& before) {
 }
 
 Result<void> Changes::undo_link(const LinkUp& change) {
-    const auto link = requests_.link(change.interface);
+    const auto link = machine_->link(change.interface);
     if (!link) return link.error();
     if (!*link || ((*link)->flags & IFF_UP) == 0) return {};
     const std::string shown = "interface " + base::escaped((*link)->name);
@@ -141,36 +139,36 @@ Result<void> Changes::undo_link(const LinkUp& change) {
         log_->info(1, shown + " is left up: " + *use);
         return {};
     }
-    auto done = requests_.set_up(**link, false);
+    auto done = machine_->set_up(**link, false);
     if (done) log_->info(3, "took down " + shown);
     return done;
 }
 
 Result<void> Changes::undo_dad(const DadOff& change) {
-    const auto link = requests_.link(change.interface);
+    const auto link = machine_->link(change.interface);
     if (!link) return link.error();
     if (!*link) return {};
     const std::string path = dad_path((*link)->name);  // it may have been renamed
     const std::string tried = "cannot put back " + base::escaped(path);
     const std::string advice = base::format("write %u into it", change.old_value);
-    const auto now = read_ipv6_setting(path);
-    if (!now && access(path.c_str(), F_OK) == 0) return Error{ExitCode::os_error, tried, "it cannot be read", advice};
+    const auto now = machine_->ipv6_setting(path);
+    if (!now && machine_->exists(path)) return Error{ExitCode::os_error, tried, "it cannot be read", advice};
     if (now != 0u) return {};
-    const int reason = write_ipv6_setting(path, change.old_value);
+    const int reason = machine_->set_ipv6_setting(path, change.old_value);
     if (reason == 0) return {};
     return base::system_error(tried, reason, advice);
 }
 
 Result<void> Changes::undo_route(const HostRoute& change) {
-    const auto deleted = requests_.delete_host_route(change.destination, change.interface);
+    const auto deleted = machine_->delete_host_route(change.destination, change.interface);
     if (!deleted) return deleted.error();
     if (*deleted) log_->info(3, "deleted the route to " + change.destination.text());
     return {};
 }
 
 Result<void> Changes::undo_console(const ConsoleLowered& change) {
-    if (console_level(paths_.printk) != lowered_console_level) return {};
-    const int reason = set_console_level(paths_.printk, change.old_level);
+    if (machine_->console_level(paths_.printk) != lowered_console_level) return {};
+    const int reason = machine_->set_console_level(paths_.printk, change.old_level);
     if (reason == 0) return {};
     return base::system_error("cannot put back the kernel's console level", reason,
                               base::format("write %u into %s", change.old_level, paths_.printk.c_str()));
@@ -180,8 +178,7 @@ Result<void> Changes::undo_directory(const DirectoryMade& change) {
     if (!is_home_path(change.path, paths_.home_parents))
         return Error{ExitCode::unavailable, "will not remove " + base::escaped(change.path),
                      "bootkey makes no directory of that name", ""};
-    end_agent(change.path);
-    return remove_tree(change.path);
+    return machine_->remove_home(change.path);
 }
 
 }  // namespace bootkey::network

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -15,7 +16,7 @@
 #include "bootkey/base/result.hpp"
 #include "bootkey/network/journal.hpp"
 #include "bootkey/network/journal_file.hpp"
-#include "bootkey/network/netlink_request.hpp"
+#include "bootkey/network/machine.hpp"
 
 namespace bootkey::network {
 
@@ -36,8 +37,11 @@ inline constexpr std::size_t most_host_routes = 16;
 
 class Changes {
 public:
-    /// Opens what is needed; touches nothing yet.
+    /// Changes to this machine by this process. Opens what is needed; touches nothing yet.
     [[nodiscard]] static base::Result<Changes> open(const base::Log& log, Paths paths = {});
+    /// Changes to `machine`, in the network namespace of that number, by an instance that calls itself `self`.
+    Changes(const base::Log& log, Paths paths, std::unique_ptr<Machine> machine, const Instance& self,
+            std::uint64_t network_namespace);
 
     /// See Administration. Returns at once; errors: no_permission, unavailable if the interface is gone.
     [[nodiscard]] base::Result<void> bring_up(std::uint32_t interface);
@@ -57,13 +61,6 @@ public:
     [[nodiscard]] base::Result<void> undo_ours();
 
 private:
-    Changes(const base::Log& log, Paths paths, NetlinkRequests requests, const Instance& self)
-        : log_(&log),
-          paths_(std::move(paths)),
-          file_(paths_.journal_directory),
-          requests_(std::move(requests)),
-          self_(self) {}
-
     base::Result<Link> find_link(std::uint32_t interface);
     /// Lets this instance use the entries for these objects that are there already. Whether there was any.
     base::Result<bool> join(LockedJournal& locked, const std::vector<Change>& objects);
@@ -94,9 +91,9 @@ private:
     const base::Log* log_;
     Paths paths_;
     JournalFile file_;
-    NetlinkRequests requests_;
+    std::unique_ptr<Machine> machine_;
     Instance self_;
-    std::uint64_t namespace_ = own_network_namespace();
+    std::uint64_t namespace_;
     std::vector<std::string> unrecorded_homes_;  // of a user who may not write the journal
 };
 
