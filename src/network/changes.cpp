@@ -123,8 +123,10 @@ Result<void> Changes::record_raise(LockedJournal& locked, const Link& link, unsi
     LinkUp change{link.index, link.name, link.controller};
     for (const AddressDetail& detail : *addresses) change.addresses.push_back(detail.address.address);
     // Undone newest first: the setting goes back when the interface is down again.
-    if (dad != 0 || locked.journal.find(DadOff{link.index}, namespace_) != nullptr)
+    if (dad != 0)
         locked.journal.use(DadOff{link.index, dad}, namespace_, self_);
+    else if (Entry* off_already = locked.journal.find(DadOff{link.index}, namespace_))
+        off_already->users.insert(self_);
     locked.journal.use(std::move(change), namespace_, self_);
     return locked.store();
 }
@@ -171,16 +173,22 @@ Result<void> Changes::add_host_route(const IpAddress& destination, std::uint32_t
     if (static_cast<std::size_t>(own) >= most_host_routes)
         return Error{ExitCode::unavailable, tried,
                      base::format("%zu servers have been given routes already", most_host_routes), ""};
+    const bool ours_before = locked->journal.find(object, namespace_) != nullptr;
     locked->journal.use(object, namespace_, self_);
     if (auto stored = locked->store(); !stored) return because(tried, stored.error());
     auto added = machine_->add_host_route(destination, interface);
-    if (added) {
+    if (!added) {
+        if (!ours_before)
+            if (auto released = release(*locked, {object}); !released) log_->warning(released.error().message());
+        return std::move(added).error();
+    }
+    if (*added)
         log_->info(3,
                    base::format("added a route to %s over interface number %u", destination.text().c_str(), interface));
-        return {};
-    }
-    if (auto released = release(*locked, {object}); !released) log_->warning(released.error().message());
-    return std::move(added).error();
+    if (*added || ours_before) return {};
+    // Somebody else has made just that route, which the kernel does not use at present: not ours to delete.
+    locked->journal.remove(*locked->journal.find(object, namespace_));
+    return locked->store();
 }
 
 Result<void> Changes::remove_host_route(const IpAddress& destination, std::uint32_t interface) {
@@ -222,27 +230,27 @@ Result<void> Changes::restore_console_level() {
 
 Result<std::string> Changes::make_home_below(const std::string& parent) {
     const std::string tried = "cannot make a directory for keys in " + parent;
-    // Anew for each parent: taking back what was tried below another may have removed the journal and its directory.
+    // Anew for each parent: giving up on another may have removed the journal and its directory.
     auto locked = file_.open_or_make(*log_);
     auto path = machine_->is_in_memory(parent)
                     ? new_home_path(parent)
                     : Result<std::string>(Error{ExitCode::cannot_create, tried, "not a file system in memory", ""});
-    if (path && locked) {
+    Result<void> made = path ? Result<void>() : Result<void>(path.error());
+    if (made && locked) {
         locked->journal.use(DirectoryMade{*path}, 0, self_);
-        if (auto stored = locked->store(); !stored) path = stored.error();
+        made = locked->store();
     }
-    const int reason = path ? machine_->make_directory(*path) : 0;
-    if (path && reason == 0) {
+    if (made)
+        if (const int reason = machine_->make_directory(*path); reason != 0) made = base::system_error(tried, reason);
+    if (made) {
         if (!locked) unrecorded_homes_.push_back(*path);
         return path;
     }
-    if (path) {
-        const std::string wanted = std::exchange(path, base::system_error(tried, reason)).value();
-        if (locked) static_cast<void>(release(*locked, {DirectoryMade{wanted}}));
-    } else if (locked) {
-        locked->tidy();
+    if (locked) {
+        if (path) locked->journal.remove({DirectoryMade{*path}, 0, {self_}});
+        static_cast<void>(locked->store());  // as it was before
     }
-    return path;
+    return std::move(made).error();
 }
 
 Result<std::string> Changes::make_home() {

@@ -7,6 +7,7 @@
 #include <linux/rtnetlink.h>
 
 #include <algorithm>
+#include <set>
 
 #include "bootkey/base/text.hpp"
 #include "bootkey/network/changes.hpp"
@@ -39,6 +40,24 @@ bool kernel_made(const AddressDetail& detail) {
 bool kernel_made(const RouteDetail& route) {
     return route.table == RT_TABLE_LOCAL || route.protocol == RTPROT_KERNEL || route.protocol == RTPROT_RA ||
            route.protocol == RTPROT_REDIRECT;
+}
+
+// The interface that the change was made to; 0 if it was made to something else.
+std::uint32_t interface_of(const Change& change) {
+    if (const auto* link = std::get_if<LinkUp>(&change)) return link->interface;
+    if (const auto* dad = std::get_if<DadOff>(&change)) return dad->interface;
+    if (const auto* route = std::get_if<HostRoute>(&change)) return route->interface;
+    return 0;
+}
+
+// Over which instances that still run need host routes.
+std::set<std::uint32_t> interfaces_with_routes(const std::vector<Entry>& entries, std::uint64_t network_namespace) {
+    std::set<std::uint32_t> interfaces;
+    for (const Entry& entry : entries)
+        if (const auto* route = std::get_if<HostRoute>(&entry.change))
+            if (entry.network_namespace == network_namespace && !entry.users.empty())
+                interfaces.insert(route->interface);
+    return interfaces;
 }
 
 }  // namespace
@@ -83,13 +102,19 @@ Changes::Undone Changes::undo_unused(LockedJournal& locked) {
     const auto note = [&result](Result<void> outcome) {
         if (!outcome && result.first_failure) result.first_failure = std::move(outcome);
     };
+    // An interface waits for the routes over it to be undone, which would look like others' use of it.
+    std::set<std::uint32_t> waiting = interfaces_with_routes(locked.journal.entries(), namespace_);
     for (const Entry& entry : locked.journal.unused(namespace_)) {
+        const std::uint32_t interface = interface_of(entry.change);
+        if (!std::holds_alternative<HostRoute>(entry.change) && waiting.contains(interface)) continue;
         auto undone = undo(entry.change);
         if (undone) {
             locked.journal.remove(entry);
             ++result.count;
         } else if (undone.error().code == ExitCode::unavailable) {
             locked.journal.remove(entry);  // never to be undone: what it is about is not ours
+        } else if (interface != 0) {
+            waiting.insert(interface);
         }
         note(std::move(undone));
     }

@@ -185,9 +185,10 @@ Entry* Journal::find(const Change& change, std::uint64_t network_namespace) {
 }
 
 void Journal::use(Change change, std::uint64_t network_namespace, const Instance& user) {
-    if (Entry* entry = find(change, network_namespace)) {
-        entry->users.insert(user);
-        return;
+    std::set<Instance> users = {user};
+    if (const Entry* entry = find(change, network_namespace)) {
+        users.insert(entry->users.begin(), entry->users.end());
+        remove(*entry);
     }
     if (entries_.size() >= most_entries) {
         const auto foreign = std::find_if(entries_.begin(), entries_.end(), [&](const Entry& entry) {
@@ -195,7 +196,7 @@ void Journal::use(Change change, std::uint64_t network_namespace, const Instance
         });
         if (foreign != entries_.end()) entries_.erase(foreign);
     }
-    entries_.push_back({std::move(change), network_namespace, {user}});
+    entries_.push_back({std::move(change), network_namespace, std::move(users)});
 }
 
 void Journal::drop_users(std::uint64_t network_namespace, const std::function<bool(const Instance&)>& gone) {

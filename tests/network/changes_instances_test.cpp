@@ -81,6 +81,31 @@ TEST_CASE("a killed instance does not keep an interface from being taken down, n
           }) == "");
 }
 
+TEST_CASE("an interface over which another instance has a route goes down when that one ends") {
+    CHECK(in_namespace([] {
+              SandboxMachine machine;
+              run("ip link set two up && ip link set one up");
+              const auto add_route = [&](Changes& changes) {
+                  expect_ok(changes.add_host_route(ip("2001:db8:1::1"), index_of("one")));
+              };
+              Changes other = machine.changes();
+              add_route(other);
+              run("ip link set one down");
+              Peer first(
+                  [&] {
+                      Changes changes = machine.changes();
+                      expect_ok(changes.bring_up(index_of("one")));
+                      add_route(changes);
+                  },
+                  [&] { expect_ok(machine.changes().undo_ours()); });
+              first.finish();
+              EXPECT(is_up("one") && expect(expect(NetlinkRequests::open()).has_route(ip("2001:db8:1::1"))));
+              expect_ok(other.undo_ours());
+              EXPECT(!is_up("one") && accept_dad("one") == "1");
+              EXPECT(machine.clean());
+          }) == "");
+}
+
 TEST_CASE("an instance in another network namespace leaves the journal's other entries alone") {
     CHECK(in_namespace([] {
               SandboxMachine machine;

@@ -112,6 +112,21 @@ TEST_CASE("an interface that somebody else has come to use is left up, and the l
           }) == "");
 }
 
+TEST_CASE("what others did to an interface before bootkey brought it up again is no reason to leave it up") {
+    CHECK(
+        in_namespace([] {
+            SandboxMachine machine;
+            Changes changes = machine.changes();
+            expect_ok(changes.bring_up(index_of("one")));
+            run("ip addr add 192.0.2.1/24 dev one && ip link set one down && sysctl -q net.ipv6.conf.one.accept_dad=2");
+            expect_ok(changes.bring_up(index_of("one")));
+            EXPECT(is_up("one") && accept_dad("one") == "0");
+            expect_ok(changes.undo_ours());
+            EXPECT(!is_up("one") && accept_dad("one") == "2");
+            EXPECT(machine.clean());
+        }) == "");
+}
+
 TEST_CASE("what was on an interface before is no reason to leave it up") {
     CHECK(in_namespace([] {
               SandboxMachine machine;
@@ -178,6 +193,35 @@ TEST_CASE("an interface that was brought up for a host route goes down with it")
           }) == "");
 }
 
+TEST_CASE("an interface that had a host route before it was brought up goes down with it") {
+    CHECK(in_namespace([] {
+              SandboxMachine machine;
+              run("ip link set two up && ip link set one up");
+              Changes changes = machine.changes();
+              expect_ok(changes.add_host_route(ip("2001:db8:1::1"), index_of("one")));
+              run("ip link set one down");
+              expect_ok(changes.bring_up(index_of("one")));
+              expect_ok(changes.add_host_route(ip("2001:db8:1::1"), index_of("one")));
+              expect_ok(changes.undo_ours());
+              EXPECT(!is_up("one"));
+          }) == "");
+}
+
+TEST_CASE("a host route that others made is not deleted, though the kernel did not use it when it was wanted") {
+    CHECK(in_namespace([] {
+              SandboxMachine machine;
+              run("sysctl -q net.ipv4.conf.all.ignore_routes_with_linkdown=1 && ip link set one up");  // without a
+                                                                                                       // carrier
+              run("ip route add 192.0.2.1/32 dev one proto static scope link");
+              EXPECT(!expect(expect(NetlinkRequests::open()).has_route(ip("192.0.2.1"))));
+              Changes changes = machine.changes();
+              expect_ok(changes.add_host_route(ip("192.0.2.1"), index_of("one")));
+              expect_ok(changes.undo_ours());
+              run("ip route show 192.0.2.1 dev one | grep -q .");
+              EXPECT(machine.clean());
+          }) == "");
+}
+
 TEST_CASE("sixteen host routes and no more; two instances share one") {
     CHECK(in_namespace([] {
               SandboxMachine machine;
@@ -230,6 +274,16 @@ TEST_CASE("the console level is lowered, never raised, and put back unless someb
                   expect_ok(changes.undo_ours());
               }) == "");
     }
+    CHECK(in_child([&] {  // by others while it was lowered
+              SandboxMachine machine;
+              Changes changes = machine.changes();
+              expect_ok(changes.lower_console_level());
+              write_text(machine.paths.printk, "8\t4\t1\t7\n");
+              expect_ok(changes.lower_console_level());
+              EXPECT(first_number(content_of(machine.paths.printk)) == "5");
+              expect_ok(changes.restore_console_level());
+              EXPECT(first_number(content_of(machine.paths.printk)) == "8");
+          }) == "");
     CHECK(in_child([] {
               SandboxMachine machine;
               machine.paths.printk = machine.directory / "missing";

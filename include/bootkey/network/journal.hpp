@@ -68,9 +68,10 @@ public:
 
     /// The entry for the same object in the same namespace, or nullptr. Valid until the next change of the journal.
     [[nodiscard]] Entry* find(const Change& change, std::uint64_t network_namespace);
-    /// Notes that `user` relies on `change`: as a new entry, or as one more user of the one that is there, whose record
-    /// of how things were before stays. At most 1000 entries: then the oldest of another namespace goes, whose instance
-    /// was killed long ago, if there is one.
+    /// Notes that `user` is about to make `change`, as the newest entry. If there is an entry for the same object,
+    /// somebody else has undone that change since: the new record of how things were before counts, and its users stay.
+    /// At most 1000 entries: then the oldest of another namespace goes, whose instance was killed long ago, if there is
+    /// one.
     void use(Change change, std::uint64_t network_namespace, const Instance& user);
     /// Takes the users away that `gone` holds true for, from entries of this namespace and of none.
     void drop_users(std::uint64_t network_namespace, const std::function<bool(const Instance&)>& gone);

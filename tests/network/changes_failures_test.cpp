@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// Changes to a toy machine that refuses one of them just once, as for want of memory: the others are made or undone all
+// the same, and what could not be undone is undone the next time.
+#include <catch2/catch.hpp>
+
+#include <memory>
+
+#include "sandbox_fixture.hpp"
+#include "toy_machine.hpp"
+
+using namespace bootkey;
+using namespace bootkey::network;
+using namespace bootkey::network::toy;
+
+namespace {
+
+constexpr std::uint32_t one = 2;
+const Route route(base::IpAddress::parse("192.0.2.1").value(), one);
+
+// One instance, and the machine with an interface that is down.
+struct Scene {
+    fixture::TemporaryDirectory directory;
+    base::Log log{0};
+    Kernel kernel;
+    Mishap mishap;
+    std::unique_ptr<Changes> changes;
+
+    Scene() {
+        Paths paths = Paths::with_journal_in(directory / "run");
+        paths.home_parents = {"/first", "/second"};
+        paths.boot_configuration = boot_configuration;
+        paths.ipv6_settings = ipv6_settings;
+        kernel.interfaces = {{one, {.name = "one"}}};
+        const Instance self{100, 1};
+        kernel.running[self] = {};
+        changes = std::make_unique<Changes>(log, paths, machine(kernel, mishap), self, 1);
+    }
+};
+
+}  // namespace
+
+TEST_CASE("an interface is not left up because a route over it could not be deleted at once") {
+    Scene scene;
+    REQUIRE(scene.changes->bring_up(one));
+    REQUIRE(scene.changes->add_host_route(route.first, one));
+    scene.mishap.fails_at = 1;
+    CHECK_FALSE(scene.changes->undo_ours());
+    CHECK(scene.kernel.interfaces.at(one).up.value);
+    CHECK(scene.kernel.interfaces.at(one).accept_dad.value == 0);
+    CHECK(scene.changes->undo_ours());
+    CHECK_FALSE(scene.kernel.interfaces.at(one).up.value);
+    CHECK(scene.kernel.interfaces.at(one).accept_dad.value == 1);
+}
+
+TEST_CASE("a route stays when it cannot be added once more") {
+    Scene scene;
+    REQUIRE(scene.changes->bring_up(one));
+    REQUIRE(scene.changes->add_host_route(route.first, one));
+    scene.kernel.interfaces.at(one).carrier = false;  // so that the kernel does not use it
+    scene.mishap.fails_at = 1;
+    CHECK_FALSE(scene.changes->add_host_route(route.first, one));
+    CHECK(scene.kernel.routes.contains(route));
+    CHECK(scene.changes->undo_ours());
+    CHECK(scene.kernel.routes.empty());
+}
+
+TEST_CASE("where no home can be made nothing is recorded, and the next place is tried") {
+    Scene scene;
+    scene.mishap.fails_at = 1;
+    const auto home = scene.changes->make_home();
+    REQUIRE(home.ok());
+    CHECK(home->starts_with("/second/"));
+    const std::string journal = fixture::content_of(scene.directory / "run/journal");
+    CHECK(journal.find(*home) != std::string::npos);
+    CHECK(journal.find("/first/") == std::string::npos);
+    CHECK(scene.changes->undo_ours());
+    CHECK(scene.kernel.homes.empty());
+}
