@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// Making changes. The order is always: lock the journal, see how things are, record, store, change; so whatever moment
-// the program is killed at, the journal holds at least what has been changed, and undoing what was not changed does
-// nothing.
+// Making changes. The order is always: lock the journal, see how things are, record, store, change; so no other
+// instance changes anything in between, and whatever moment the program is killed at, the journal holds at least what
+// has been changed. Undoing what was not changed does nothing. Who may not use the journal looks, too: what need not be
+// changed needs no record.
 #include "bootkey/network/changes.hpp"
 
 #include <linux/if.h>
@@ -77,18 +78,14 @@ Result<Link> Changes::find_link(std::uint32_t interface) {
     return std::move(**link);
 }
 
-Result<bool> Changes::join(LockedJournal& locked, const std::vector<Change>& objects) {
-    bool found = false;
+Result<void> Changes::join(LockedJournal& locked, const std::vector<Change>& objects) {
     bool changed = false;
-    for (const Change& object : objects) {
-        Entry* entry = locked.journal.find(object, namespace_of(object, namespace_));
-        if (entry == nullptr) continue;
-        found = true;
-        changed = entry->users.insert(self_).second || changed;
-    }
-    if (changed)
-        if (auto stored = locked.store(); !stored) return std::move(stored).error();
-    return found;
+    for (const Change& object : objects)
+        if (Entry* entry = locked.journal.find(object, namespace_of(object, namespace_)))
+            changed = entry->users.insert(self_).second || changed;
+    if (changed) return locked.store();
+    locked.tidy();
+    return {};
 }
 
 Result<void> Changes::release(LockedJournal& locked, const std::vector<Change>& objects) {
@@ -100,21 +97,20 @@ Result<void> Changes::release(LockedJournal& locked, const std::vector<Change>& 
 }
 
 Result<void> Changes::bring_up(std::uint32_t interface) {
-    auto locked = file_.open(*log_);
-    auto link = find_link(interface);  // while locked: nobody takes it down at this moment
-    if (!link) return std::move(link).error();
-    if ((link->flags & IFF_UP) != 0) {
-        // Up by another instance: then it stays up for as long as we run. Up by others: not ours to take down, no
-        // journal needed.
-        if (locked && *locked)
-            if (auto joined = join(**locked, {LinkUp{interface, {}}, DadOff{interface}}); !joined)
-                log_->warning(because("another bootkey may take down " + shown(*link), joined.error()).message());
-        return {};
+    auto locked = file_.open_or_make(*log_);
+    const auto link = find_link(interface);
+    if (!link) {
+        if (locked) locked->tidy();
+        return link.error();
     }
-    if (locked && *locked) return raise(**locked, *link);
-    auto made = locked ? file_.open_or_make(*log_) : Result<LockedJournal>(std::move(locked).error());
-    if (!made) return because("cannot bring up " + shown(*link), made.error());
-    return raise(*made, *link);
+    if ((link->flags & IFF_UP) == 0)
+        return locked ? raise(*locked, *link) : because("cannot bring up " + shown(*link), locked.error());
+    // Up by another instance: then it stays up for as long as we run. Up by others: not ours to take down, no journal
+    // needed.
+    if (locked)
+        if (auto joined = join(*locked, {LinkUp{interface, {}}, DadOff{interface}}); !joined)
+            log_->warning(because("another bootkey may take down " + shown(*link), joined.error()).message());
+    return {};
 }
 
 Result<void> Changes::record_raise(LockedJournal& locked, const Link& link, unsigned dad) {
@@ -154,17 +150,15 @@ Result<void> Changes::raise(LockedJournal& locked, const Link& link) {
 }
 
 Result<void> Changes::add_host_route(const IpAddress& destination, std::uint32_t interface) {
-    auto known = machine_->has_route(destination);
-    if (!known) return std::move(known).error();
-    const Change object = HostRoute{interface, destination};
-    if (*known) {
-        auto locked = file_.open(*log_);
-        if (locked && *locked)
-            if (auto joined = join(**locked, {object}); !joined) return std::move(joined).error();
-        return {};
-    }
     const std::string tried = "cannot add a route to " + destination.text();
+    const Change object = HostRoute{interface, destination};
     auto locked = file_.open_or_make(*log_);
+    const auto known = machine_->has_route(destination);
+    if (!known) {
+        if (locked) locked->tidy();
+        return known.error();
+    }
+    if (*known) return locked ? join(*locked, {object}) : Result<void>();
     if (!locked) return because(tried, locked.error());
     const auto& entries = locked->journal.entries();
     const auto own = std::count_if(entries.begin(), entries.end(), [this](const Entry& entry) {
@@ -201,15 +195,16 @@ Result<void> Changes::remove_host_route(const IpAddress& destination, std::uint3
 
 Result<void> Changes::lower_console_level() {
     const char* tried = "cannot keep kernel messages off the console";
-    const auto level = machine_->console_level(paths_.printk);
-    if (!level) return Error{ExitCode::os_error, tried, "the level in " + paths_.printk + " cannot be read", ""};
-    if (*level <= lowered_console_level) {
-        auto locked = file_.open(*log_);
-        if (locked && *locked)
-            if (auto joined = join(**locked, {ConsoleLowered{}}); !joined) return because(tried, joined.error());
-        return {};
-    }
     auto locked = file_.open_or_make(*log_);
+    const auto level = machine_->console_level(paths_.printk);
+    if (!level) {
+        if (locked) locked->tidy();
+        return Error{ExitCode::os_error, tried, "the level in " + paths_.printk + " cannot be read", ""};
+    }
+    if (*level <= lowered_console_level) {
+        auto joined = locked ? join(*locked, {ConsoleLowered{}}) : Result<void>();
+        return joined ? joined : because(tried, joined.error());
+    }
     if (!locked) return because(tried, locked.error());
     locked->journal.use(ConsoleLowered{*level}, 0, self_);
     if (auto stored = locked->store(); !stored) return because(tried, stored.error());
@@ -265,7 +260,11 @@ Result<std::string> Changes::make_home() {
 }
 
 Result<void> Changes::remove_home(const std::string& path) {
-    if (std::erase(unrecorded_homes_, path) > 0) return undo_directory({path});
+    if (std::count(unrecorded_homes_.begin(), unrecorded_homes_.end(), path) > 0) {
+        auto removed = undo_directory({path});
+        if (removed) std::erase(unrecorded_homes_, path);
+        return removed;
+    }
     auto locked = file_.open(*log_);
     if (!locked) return std::move(locked).error();
     if (!*locked) return {};

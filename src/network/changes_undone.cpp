@@ -177,8 +177,16 @@ Result<void> Changes::undo_dad(const DadOff& change) {
     const std::string tried = "cannot put back " + base::escaped(path);
     const std::string advice = base::format("write %u into it", change.old_value);
     const auto now = machine_->ipv6_setting(path);
-    if (!now && machine_->exists(path)) return Error{ExitCode::os_error, tried, "it cannot be read", advice};
-    if (now != 0u) return {};
+    if (!now) {
+        const auto again = machine_->link(change.interface);
+        if (!again) return again.error();
+        // For want of IPv6 there may be no such setting. If it has another name by now, it is not to be forgotten.
+        const bool renamed = *again && (*again)->name != (*link)->name;
+        if (!renamed && !machine_->exists(path)) return {};
+        return Error{ExitCode::os_error, tried, renamed ? "the interface was renamed just now" : "it cannot be read",
+                     advice};
+    }
+    if (*now != 0) return {};
     const int reason = machine_->set_ipv6_setting(path, change.old_value);
     if (reason == 0) return {};
     return base::system_error(tried, reason, advice);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// Changes to a toy machine that refuses one of them just once, as for want of memory: the others are made or undone all
-// the same, and what could not be undone is undone the next time.
+// Changes to a toy machine that refuses one of them just once, as for want of memory, or that others change at that
+// very moment: the rest is made or undone all the same, and what could not be undone is undone the next time.
 #include <catch2/catch.hpp>
 
 #include <memory>
@@ -26,11 +26,13 @@ struct Scene {
     Mishap mishap;
     std::unique_ptr<Changes> changes;
 
-    Scene() {
-        Paths paths = Paths::with_journal_in(directory / "run");
+    Scene() : Scene("run") { kernel.journal_directory = directory / "run"; }
+    explicit Scene(const std::string& journal_directory) {
+        Paths paths = Paths::with_journal_in(directory / journal_directory);
         paths.home_parents = {"/first", "/second"};
         paths.boot_configuration = boot_configuration;
         paths.ipv6_settings = ipv6_settings;
+        paths.printk = printk;
         kernel.interfaces = {{one, {.name = "one"}}};
         const Instance self{100, 1};
         kernel.running[self] = {};
@@ -76,4 +78,42 @@ TEST_CASE("where no home can be made nothing is recorded, and the next place is 
     CHECK(journal.find("/first/") == std::string::npos);
     CHECK(scene.changes->undo_ours());
     CHECK(scene.kernel.homes.empty());
+}
+
+TEST_CASE("a home that cannot be recorded, nor be removed at once, is removed in the end") {
+    Scene scene("nowhere/run");
+    const auto home = scene.changes->make_home();
+    REQUIRE(home.ok());
+    scene.mishap.fails_at = 1;
+    CHECK_FALSE(scene.changes->remove_home(*home));
+    CHECK(scene.kernel.homes.contains(*home));
+    CHECK(scene.changes->undo_ours());
+    CHECK(scene.kernel.homes.empty());
+}
+
+TEST_CASE("how things are is looked at while no other instance can change them") {
+    Scene scene;  // throws otherwise
+    CHECK_NOTHROW(scene.changes->bring_up(one).ok());
+    CHECK_NOTHROW(scene.changes->bring_up(one).ok());
+    CHECK_NOTHROW(scene.changes->bring_up(one + 1).ok());
+    CHECK_NOTHROW(scene.changes->add_host_route(route.first, one).ok());
+    CHECK_NOTHROW(scene.changes->add_host_route(route.first, one).ok());
+    CHECK_NOTHROW(scene.changes->lower_console_level().ok());
+    CHECK_NOTHROW(scene.changes->lower_console_level().ok());
+    CHECK_NOTHROW(scene.changes->undo_ours().ok());
+}
+
+TEST_CASE("duplicate address detection is on again though the interface is renamed while it is put back") {
+    unsigned steps = 0;
+    for (bool reached = true; reached; ++steps) {
+        Scene scene;
+        REQUIRE(scene.changes->bring_up(one));
+        scene.mishap.interrupted_at = steps + 1;
+        scene.mishap.others_act = [&] { scene.kernel.interfaces.at(one).name = "renamed"; };
+        if (!scene.changes->undo_ours()) CHECK(scene.changes->undo_ours());
+        CHECK_FALSE(scene.kernel.interfaces.at(one).up.value);
+        CHECK(scene.kernel.interfaces.at(one).accept_dad.value == 1);
+        reached = scene.kernel.interfaces.at(one).name == "renamed";
+    }
+    CHECK(steps > 10);
 }

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "toy_machine.hpp"
 
+#include <fcntl.h>
 #include <linux/if.h>
 #include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
+#include <sys/file.h>
 
 #include <algorithm>
 #include <cerrno>
 
-#include "bootkey/base/text.hpp"
+#include "bootkey/base/unique_fd.hpp"
 #include "bootkey/network/console_level.hpp"
 #include "model/sequences.hpp"
 
@@ -21,6 +23,12 @@ using base::Result;
 using model::require;
 
 constexpr std::uint8_t made_by_kernel = 2;  // IFAPROT_KERNEL_LL
+
+// Whether somebody holds the lock on the directory; see journal_file.hpp.
+bool is_locked(const std::string& directory) {
+    const base::UniqueFd fd(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    return fd && flock(fd.get(), LOCK_EX | LOCK_NB) != 0;
+}
 
 class ToyMachine final : public Machine {
 public:
@@ -44,20 +52,25 @@ public:
     bool is_running(const Instance& instance) override;
 
 private:
-    // The caller may be killed on the way into a call and on the way out of it.
+    // The caller may be killed on the way into a call and on the way out of it, and others may act there.
     class Call {
     public:
-        explicit Call(Mishap& mishap) : mishap_(mishap) { step(); }
+        explicit Call(ToyMachine& machine) : mishap_(machine.mishap_) {
+            const std::string& journal = machine.kernel_.journal_directory;
+            require(journal.empty() || is_locked(journal), "the machine is used while the journal is not locked");
+            step();
+        }
         template <typename Value>
         Value done(Value value) {
             step();
             return value;
         }
-        void step() {
-            if (mishap_.killed_at != 0 && --mishap_.killed_at == 0) throw Killed();
-        }
 
     private:
+        void step() {
+            if (mishap_.killed_at != 0 && --mishap_.killed_at == 0) throw Killed();
+            if (mishap_.interrupted_at != 0 && --mishap_.interrupted_at == 0) mishap_.others_act();
+        }
         Mishap& mishap_;
     };
 
@@ -82,16 +95,17 @@ bool ToyMachine::is_needed(const std::function<bool(const Needs&)>& needed) cons
 // --- Interfaces, addresses and routes -------------------------------------------------------------------------------
 
 Result<std::optional<Link>> ToyMachine::link(std::uint32_t index) {
-    Call call(mishap_);
+    Call call(*this);
     const auto found = kernel_.interfaces.find(index);
-    std::optional<Link> link;
-    if (found != kernel_.interfaces.end())
-        link = Link{index, found->second.name, found->second.up.value ? unsigned{IFF_UP} : 0, found->second.controller};
-    return call.done(link);
+    if (found == kernel_.interfaces.end()) return call.done(std::optional<Link>());
+    Interface& interface = found->second;
+    if (!interface.up.value) interface.name_then = interface.name;
+    const unsigned flags = interface.up.value ? unsigned{IFF_UP} : 0;
+    return call.done(std::optional(Link{index, interface.name, flags, interface.controller}));
 }
 
 Result<std::vector<AddressDetail>> ToyMachine::addresses(std::uint32_t index) {
-    Call call(mishap_);
+    Call call(*this);
     std::vector<AddressDetail> all;
     if (const auto found = kernel_.interfaces.find(index); found != kernel_.interfaces.end()) {
         for (const IpAddress& address : found->second.addresses)
@@ -103,7 +117,7 @@ Result<std::vector<AddressDetail>> ToyMachine::addresses(std::uint32_t index) {
 }
 
 Result<std::vector<RouteDetail>> ToyMachine::routes(std::uint32_t index) {
-    Call call(mishap_);
+    Call call(*this);
     std::vector<RouteDetail> all;
     const auto found = kernel_.interfaces.find(index);
     if (found != kernel_.interfaces.end() && found->second.up.value)
@@ -114,12 +128,12 @@ Result<std::vector<RouteDetail>> ToyMachine::routes(std::uint32_t index) {
 }
 
 Result<bool> ToyMachine::has_route(const IpAddress& destination) {
-    Call call(mishap_);
+    Call call(*this);
     return call.done(kernel_.is_reachable(destination));
 }
 
 Result<void> ToyMachine::set_up(const Link& link, bool up) {
-    Call call(mishap_);
+    Call call(*this);
     const auto found = kernel_.interfaces.find(link.index);
     if (found == kernel_.interfaces.end() || fails()) return failure("cannot change an interface");
     Interface& interface = found->second;
@@ -130,7 +144,6 @@ Result<void> ToyMachine::set_up(const Link& link, bool up) {
 
 void ToyMachine::bring_up(Interface& interface) {
     interface.up.value = interface.up.by_bootkey = true;
-    interface.name_then = interface.name;
     interface.controller_then = interface.controller;
     interface.addresses_then = interface.addresses;
 }
@@ -146,14 +159,14 @@ void ToyMachine::take_down(std::uint32_t index, Interface& interface) {
 }
 
 Result<bool> ToyMachine::add_host_route(const IpAddress& destination, std::uint32_t index) {
-    Call call(mishap_);
+    Call call(*this);
     const auto found = kernel_.interfaces.find(index);
     if (found == kernel_.interfaces.end() || !found->second.up.value || fails()) return failure("cannot add a route");
     return call.done(kernel_.routes.emplace(Route(destination, index), true).second);
 }
 
 Result<bool> ToyMachine::delete_host_route(const IpAddress& destination, std::uint32_t index) {
-    Call call(mishap_);
+    Call call(*this);
     if (fails()) return failure("cannot delete a route");
     const Route route(destination, index);
     const auto found = kernel_.routes.find(route);
@@ -174,14 +187,14 @@ Interface* ToyMachine::interface_of(const std::string& setting) {
 }
 
 std::optional<unsigned> ToyMachine::ipv6_setting(const std::string& path) {
-    Call call(mishap_);
+    Call call(*this);
     const Interface* interface = interface_of(path);
     return call.done(interface != nullptr ? std::optional(interface->accept_dad.value) : std::nullopt);
 }
 
 // It goes back when the interface is down again, or has been left to others.
 int ToyMachine::set_ipv6_setting(const std::string& path, unsigned value) {
-    Call call(mishap_);
+    Call call(*this);
     Interface* interface = interface_of(path);
     if (interface == nullptr) return ENOENT;
     if (fails()) return EIO;
@@ -200,12 +213,12 @@ int ToyMachine::set_ipv6_setting(const std::string& path, unsigned value) {
 }
 
 std::optional<unsigned> ToyMachine::console_level(const std::string&) {
-    Call call(mishap_);
+    Call call(*this);
     return call.done(std::optional(kernel_.console.value));
 }
 
 int ToyMachine::set_console_level(const std::string&, unsigned level) {
-    Call call(mishap_);
+    Call call(*this);
     if (fails()) return EIO;
     auto& console = kernel_.console;
     if (level == lowered_console_level) {
@@ -225,24 +238,24 @@ int ToyMachine::set_console_level(const std::string&, unsigned level) {
 // --- Files and processes --------------------------------------------------------------------------------------------
 
 bool ToyMachine::exists(const std::string& path) {
-    Call call(mishap_);
+    Call call(*this);
     return call.done(interface_of(path) != nullptr || kernel_.configurations.contains(path));
 }
 
 bool ToyMachine::is_in_memory(const std::string&) {
-    Call call(mishap_);
+    Call call(*this);
     return call.done(true);
 }
 
 int ToyMachine::make_directory(const std::string& path) {
-    Call call(mishap_);
+    Call call(*this);
     if (fails()) return ENOSPC;
     require(kernel_.homes.insert(path).second, path + " is made twice");
     return call.done(0);
 }
 
 Result<void> ToyMachine::remove_home(const std::string& path) {
-    Call call(mishap_);
+    Call call(*this);
     if (fails()) return failure("cannot remove a directory");
     require(!is_needed([&](const Needs& needs) { return needs.homes.contains(path); }),
             path + " is removed, and still needed");
@@ -251,7 +264,7 @@ Result<void> ToyMachine::remove_home(const std::string& path) {
 }
 
 bool ToyMachine::is_running(const Instance& instance) {
-    Call call(mishap_);
+    Call call(*this);
     return call.done(kernel_.running.contains(instance));
 }
 

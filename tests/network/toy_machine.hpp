@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -18,14 +19,16 @@
 
 namespace bootkey::network::toy {
 
-/// The process does not do any more.
+/// Thrown in place of SIGKILL: the process does nothing any more.
 struct Killed {};
 
-/// What goes wrong with one thing that an instance does: it is killed before or after the n-th call that it makes (2n -
-/// 1 and 2n), or its n-th attempt to change something fails. 0: nothing.
+/// What goes wrong with one thing that an instance does. Steps are the ways into and out of the calls that it makes.
+/// 0: nothing.
 struct Mishap {
-    unsigned killed_at = 0;
-    unsigned fails_at = 0;
+    unsigned killed_at = 0;       ///< this step
+    unsigned fails_at = 0;        ///< the attempt to change something that fails, counted from 1
+    unsigned interrupted_at = 0;  ///< the step at which others do something
+    std::function<void()> others_act = {};
 };
 
 /// Something that has a value. Others' is what it would have without bootkey.
@@ -46,7 +49,7 @@ struct Interface {
     std::uint32_t controller = 0;
     std::set<base::IpAddress> addresses = {};  ///< of others; the kernel's own come and go with `up`
 
-    // When bootkey brought it up.
+    // When bootkey brought it up; the name, when it looked at it before.
     std::string name_then = {};
     std::uint32_t controller_then = 0;
     std::set<base::IpAddress> addresses_then = {};
@@ -64,6 +67,7 @@ struct Needs {
 
 class Kernel {
 public:
+    std::string journal_directory = {};  ///< whose lock the instances hold while they look and act; empty: not checked
     std::map<std::uint32_t, Interface> interfaces;
     std::map<Route, bool> routes;  ///< whether bootkey made it
     Setting<unsigned> console{7, 7};
@@ -87,7 +91,7 @@ inline const char* const ipv6_settings = "/ipv6";
 inline const char* const boot_configuration = "/conf";
 inline const char* const printk = "/printk";
 
-/// The machine as an instance sees it. `mishap` is counted down with each call.
+/// The machine as an instance sees it. `mishap` is counted down with each step.
 [[nodiscard]] std::unique_ptr<Machine> machine(Kernel& kernel, Mishap& mishap);
 
 }  // namespace bootkey::network::toy

@@ -62,8 +62,8 @@ public:
 
 private:
     base::Result<Link> find_link(std::uint32_t interface);
-    /// Lets this instance use the entries for these objects that are there already. Whether there was any.
-    base::Result<bool> join(LockedJournal& locked, const std::vector<Change>& objects);
+    /// Lets this instance use the entries for these objects that are there already.
+    base::Result<void> join(LockedJournal& locked, const std::vector<Change>& objects);
     /// Records what is needed to bring the interface up and does it.
     base::Result<void> raise(LockedJournal& locked, const Link& link);
     base::Result<void> record_raise(LockedJournal& locked, const Link& link, unsigned dad);
