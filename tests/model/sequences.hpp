@@ -4,7 +4,7 @@
 // the sequence that broke it is shrunk to the events that matter and printed as lines to be read.
 //
 // The sequences are the same in each run, unless the environment says otherwise:
-//     BOOTKEY_SEQUENCES=N   this many instead of the usual number (10000 is a good night's work)
+//     BOOTKEY_SEQUENCES=N   this many instead of the usual number
 //     BOOTKEY_SEED=S        the first one's seed; the others follow. A failure prints the seed that repeats it.
 #pragma once
 
