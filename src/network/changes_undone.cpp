@@ -107,6 +107,9 @@ Changes::Undone Changes::undo_unused(LockedJournal& locked) {
     for (const Entry& entry : locked.journal.unused(namespace_)) {
         const std::uint32_t interface = interface_of(entry.change);
         if (!std::holds_alternative<HostRoute>(entry.change) && waiting.contains(interface)) continue;
+        // Its accept_dad waits for the interface to go down, which may be needed by instances that did not turn it off.
+        const bool is_setting = std::holds_alternative<DadOff>(entry.change);
+        if (is_setting && locked.journal.find(LinkUp{interface, {}}, namespace_) != nullptr) continue;
         auto undone = undo(entry.change);
         if (undone) {
             locked.journal.remove(entry);

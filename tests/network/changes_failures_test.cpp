@@ -20,6 +20,7 @@ const Route route(base::IpAddress::parse("192.0.2.1").value(), one);
 
 // One instance, and the machine with an interface that is down.
 struct Scene {
+    Paths paths;
     fixture::TemporaryDirectory directory;
     base::Log log{0};
     Kernel kernel;
@@ -28,15 +29,18 @@ struct Scene {
 
     Scene() : Scene("run") { kernel.journal_directory = directory / "run"; }
     explicit Scene(const std::string& journal_directory) {
-        Paths paths = Paths::with_journal_in(directory / journal_directory);
+        paths = Paths::with_journal_in(directory / journal_directory);
         paths.home_parents = {"/first", "/second"};
         paths.boot_configuration = boot_configuration;
         paths.ipv6_settings = ipv6_settings;
         paths.printk = printk;
         kernel.interfaces = {{one, {.name = "one"}}};
-        const Instance self{100, 1};
+        changes = instance(100);
+    }
+    std::unique_ptr<Changes> instance(pid_t pid) {
+        const Instance self{pid, 1};
         kernel.running[self] = {};
-        changes = std::make_unique<Changes>(log, paths, machine(kernel, mishap), self, 1);
+        return std::make_unique<Changes>(log, paths, machine(kernel, mishap), self, 1);
     }
 };
 
@@ -116,4 +120,19 @@ TEST_CASE("duplicate address detection is on again though the interface is renam
         reached = scene.kernel.interfaces.at(one).name == "renamed";
     }
     CHECK(steps > 10);
+}
+
+TEST_CASE("duplicate address detection stays off for as long as the interface is up, whoever turned it off") {
+    Scene scene;
+    Interface& interface = scene.kernel.interfaces.at(one);
+    interface.accept_dad.set_by_others(0);
+    REQUIRE(scene.changes->bring_up(one));  // nothing to turn off
+    scene.kernel.take_down(one);
+    interface.accept_dad.set_by_others(1);
+    const auto second = scene.instance(101);
+    REQUIRE(second->bring_up(one));
+    CHECK(second->undo_ours());
+    CHECK((interface.up.value && interface.accept_dad.value == 0));
+    CHECK(scene.changes->undo_ours());
+    CHECK((!interface.up.value && interface.accept_dad.value == 1));
 }
