@@ -38,6 +38,23 @@ network_packages="
     gpg-agent           keys and secrets
 "
 
+# What tools/package needs beside build_packages.
+package_packages="
+    debhelper           the steps of making a Debian package
+    dpkg-dev            runs them
+    lintian             looks for mistakes in the package
+"
+
+# What tests/package needs beside package_packages.
+package_test_packages="
+    debootstrap         the system that the package is installed into
+    shellcheck          looks for mistakes in shell scripts
+    cpio                looks into an initial RAM disk
+    zstd                the same
+    dash                runs the boot scripts, as busybox does
+    kmod                a kernel's list of modules
+"
+
 fuzz_packages="
     clang               the compiler with libFuzzer
     libclang-rt-14-dev  libFuzzer and the sanitizers
