@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# The Debian packages that building, testing and the demonstration need, each with its reason, and the function that
-# installs the missing ones. Sourced by tools/demo, tools/test, tools/fuzz and .ci/run; the only place where packages are named.
+# The Debian packages that building, packaging, testing and the demonstration need, each with its reason, and the function that
+# installs the missing ones. Sourced by tools/demo, tools/package, tools/test, tools/fuzz and .ci/run; the only place where packages
+# are named, but for packaging/debian/control.
 
 build_packages="
     g++                 the compiler
@@ -49,10 +50,25 @@ package_packages="
 package_test_packages="
     debootstrap         the system that the package is installed into
     shellcheck          looks for mistakes in shell scripts
-    cpio                looks into an initial RAM disk
-    zstd                the same
     dash                runs the boot scripts, as busybox does
-    kmod                a kernel's list of modules
+    kmod                indexes a kernel's modules
+"
+
+# What make_debian puts into its system.
+target_packages="
+    cryptsetup-initramfs    a dependency of bootkey's
+    gpg                     a dependency of bootkey's
+    gpg-agent               a dependency of bootkey's
+    initramfs-tools         a dependency of bootkey's
+    libavahi-core7          a dependency of bootkey's
+    libcap-ng0              a dependency of bootkey's
+    libevent-core-2.1-7     a dependency of bootkey's
+    libgnutls30             a dependency of bootkey's
+    libgpgme11              a dependency of bootkey's
+    libmnl0                 a dependency of bootkey's
+    libseccomp2             a dependency of bootkey's
+    busybox                 the usual programs of an initial RAM disk
+    zstd                    compresses it
 "
 
 fuzz_packages="
@@ -163,4 +179,25 @@ fetch_kernel() (
         apt-get -o APT::Sandbox::User=root download "$image" >apt.log 2>&1 || { cat apt.log >&2; exit 69; }
     fi
     dpkg -x linux-image-*.deb . && rm -f apt.log linux-image-*.deb && mv "$2" "$1"
+)
+
+# make_debian DIRECTORY : a small Debian system of this machine's release, with all that the package depends on and what makes an
+# initial RAM disk, in the directory; for chroots.
+make_debian() (
+    set -- "$1" "$1.new"
+    [ ! -d "$1" ] || exit 0
+    rm -rf "$2"
+    mkdir -p "$2"
+    suite=$(. /etc/os-release && echo "$VERSION_CODENAME")
+    # shellcheck disable=SC2016 # apt-get's own variables
+    mirror=$(apt-get indextargets --format '$(CODENAME) $(REPO_URI)' | awk -v suite="$suite" '$1 == suite { print $2; exit }')
+    names=$(package_names "$target_packages" | paste -s -d ,)
+    # debootstrap leaves file systems mounted in the new system; here they go with the namespace.
+    if ! unshare --mount debootstrap --variant=minbase --include="$names" "$suite" "$2" "$mirror" >"$1.log" 2>&1; then
+        tail -n 20 "$1.log" >&2
+        exit 69
+    fi
+    rm -rf "$2"/var/cache/apt/archives/*.deb "$2"/var/lib/apt/lists/*
+    mv "$2" "$1"
+    rm -f "$1.log"
 )

@@ -1,0 +1,301 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The boot scripts and the keyscript, in both shells that an initial RAM disk may have: what they start, with which options and when;
+what they end, and how soon; and that a person is asked whatever goes wrong.
+"""
+
+import re
+import sys
+import unittest
+
+import early_boot
+
+PREMOUNT = "/scripts/init-premount/bootkey"
+LOCAL_BOTTOM = "/scripts/local-bottom/bootkey"
+INIT_BOTTOM = "/scripts/init-bottom/bootkey"
+KEYSCRIPT = "/lib/bootkey/keyscript none"
+# Waits, up to 5 s, for a condition.
+UNTIL = "until() { n=100; while ! eval \"$1\" && [ $n -gt 0 ]; do sleep 0.05; n=$((n - 1)); done; }; "
+STARTED = "run/started---askpass-fifo"
+
+
+def in_both_shells(case):
+    """Run a test case in an image with each shell."""
+    def run(self):
+        for shell in early_boot.SHELLS:
+            with self.subTest(shell=shell), early_boot.EarlyBoot(shell) as boot:
+                case(self, boot)
+    run.__doc__ = case.__doc__
+    return run
+
+
+class BackgroundJobTest(unittest.TestCase):
+    def job(self, boot, command_line="quiet", environment=None):
+        """The options that the background job was started with; None if it was not started."""
+        script = f"{PREMOUNT}; [ ! -e /run/bootkey.pid ] || {{ {UNTIL} until '[ -e /{STARTED} ]'; }}"
+        result = boot.run(script, command_line, environment)
+        self.assertEqual((result.status, result.output, result.errors), (0, b"", ""), result)
+        started = boot.read(STARTED)
+        return started and started.splitlines()[:-2]
+
+    @in_both_shells
+    def test_is_started_for_a_disk_that_asks(self, boot):
+        self.assertEqual(self.job(boot), ["--askpass-fifo", "--verb=3"])
+        self.assertEqual(boot.read(STARTED).splitlines()[-2:], ["/dev/null", "/dev/null"])
+
+    @in_both_shells
+    def test_leaves_the_console_alone_and_keeps_nobody_waiting(self, boot):
+        result = boot.run(f"text=$({PREMOUNT} 2>&1); echo over")  # which ends when nobody has the pipe any more
+        self.assertEqual(result.output, b"over\n")
+        self.assertLess(result.seconds, 5)
+
+    @in_both_shells
+    def test_writes_errors_and_nothing_else_to_a_log_of_root_alone(self, boot):
+        boot.write("behaviour", "echo password; echo trouble >&2\n")
+        boot.run(f"{PREMOUNT}; {UNTIL} until '[ -s /run/bootkey/log ]'")
+        self.assertEqual(boot.read("run/bootkey/log"), "trouble\n")
+        result = boot.run("busybox stat -c %a /run/bootkey/log /run/bootkey")
+        self.assertEqual(result.output, b"600\n711\n")
+
+    @in_both_shells
+    def test_is_left_out_by_the_kernel_command_line(self, boot):
+        for text in ("bootkey=off", "quiet bootkey=debug,off ro", "bootkey=debug bootkey=off"):
+            self.assertIsNone(self.job(boot, text), text)
+
+    @in_both_shells
+    def test_gets_options_from_the_kernel_command_line(self, boot):
+        for text, options in {
+                "bootkey=debug": ["--debug"],
+                "ro bootkey=connect:192.0.2.1:4711": ["--verb=3", "--connect=192.0.2.1:4711"],
+                "bootkey=connect:[fe80::1%eth0]:4711,debug": ["--debug", "--connect=[fe80::1%eth0]:4711"],
+                "bootkey=connect:": ["--verb=3"],
+                "ip=192.0.2.9::192.0.2.1:255.255.255.0::eth1:off": ["--verb=3", "--interface=eth1"],
+                "ip=:::::eth1": ["--verb=3", "--interface=eth1"],
+                "ip=::::host::dhcp": ["--verb=3"],
+                "ip=dhcp": ["--verb=3"],
+                "notbootkey=off xip=:::::eth1 bootkey": ["--verb=3"],
+                "bootkey=debug *": ["--debug"]}.items():
+            self.assertEqual(self.job(boot, text), ["--askpass-fifo", *options], text)
+            boot.remove(STARTED)
+
+    @in_both_shells
+    def test_tells_of_settings_that_it_does_not_know(self, boot):
+        self.assertIsNotNone(self.job(boot, "bootkey=of"))
+        self.assertIn("unknown setting bootkey=of ", boot.read("dev/kmsg"))
+
+    @in_both_shells
+    def test_takes_the_interface_from_the_nearest_place(self, boot):
+        device = {"DEVICE": "eth7"}
+        self.assertIn("--interface=eth7", self.job(boot, environment=device))
+        boot.write("etc/bootkey/bootkey.conf", "# mine\n  interface = en*\nverb 1")
+        self.assertEqual(self.job(boot, environment=device), ["--askpass-fifo"])
+        self.assertEqual(self.job(boot, "ip=:::::eth1", device), ["--askpass-fifo", "--interface=eth1"])
+
+    @in_both_shells
+    def test_is_not_started_where_another_client_was_chosen(self, boot):
+        for text in ("client=mandos-client\nplugin=bootkey\n", "client=none\n", ""):
+            boot.write("etc/bootkey/client", text)
+            self.assertIsNone(self.job(boot), text)
+        boot.remove("etc/bootkey/client")
+        self.assertIsNone(self.job(boot))
+
+    @in_both_shells
+    def test_is_not_started_where_nobody_is_going_to_be_asked(self, boot):
+        for text in ("", "# root UUID=1 none luks\n", "root UUID=1 /keyfile luks\n", "root UUID=1 none luks,keyscript=/bin/mine,discard\n",
+                     "root UUID=1 none keyscript=/lib/mandos/plugin-runner\n"):
+            boot.write("cryptroot/crypttab", text)
+            self.assertIsNone(self.job(boot), text)
+        boot.remove("cryptroot/crypttab")
+        self.assertIsNone(self.job(boot))
+
+    @in_both_shells
+    def test_is_started_if_one_disk_of_several_asks(self, boot):
+        boot.write("cryptroot/crypttab", "a UUID=1 /key luks\nb UUID=2 none luks,keyscript=/lib/cryptsetup/askpass\nc UUID=3 x keyscript=y\n")
+        self.assertIsNotNone(self.job(boot))
+
+    @in_both_shells
+    def test_follows_cryptopts_which_replace_the_crypttab(self, boot):
+        self.assertIsNone(self.job(boot, "cryptopts="))
+        boot.remove("cryptroot/crypttab")
+        self.assertIsNotNone(self.job(boot, "cryptopts= cryptopts=target=root,source=/dev/sda2 cryptopts="))
+
+    @in_both_shells
+    def test_is_not_started_for_a_root_file_system_from_the_network(self, boot):
+        self.assertIsNone(self.job(boot, environment={"BOOT": "nfs"}))
+
+    @in_both_shells
+    def test_does_not_hinder_the_boot_when_the_program_is_missing_or_broken(self, boot):
+        boot.remove("usr/sbin/bootkey")
+        self.assertIsNone(self.job(boot))
+        boot.write("usr/sbin/bootkey", "#!/nowhere\n", 0o755)
+        result = boot.run(f"{PREMOUNT}; {UNTIL} until '[ -s /run/bootkey/log ]'")
+        self.assertEqual((result.status, result.output, result.errors), (0, b"", ""), result)
+
+    @in_both_shells
+    def test_configures_addresses_beside_if_the_kernel_command_line_asks_for_it(self, boot):
+        for text, expected in {"quiet": False, "ip=off": False, "ip=none bootkey=connect:192.0.2.1:1": False, "bootkey=off ip=dhcp": False,
+                               "ip=dhcp": True, "bootkey=connect:192.0.2.1:1": True}.items():
+            ip = re.search(r"\bip=(\S+)", text)
+            boot.run(f"{PREMOUNT}; [ ! -e /run/bootkey-network.pid ] || {{ {UNTIL} until '[ -e /run/configured ]'; }}", text,
+                     {"IP": ip.group(1) if ip else ""})
+            self.assertEqual(boot.read("run/configured") is not None, expected, text)
+            for name in ("configured", "bootkey-network.pid"):
+                if expected:
+                    boot.remove(f"run/{name}")
+
+    @in_both_shells
+    def test_leaves_addresses_to_dropbear(self, boot):
+        boot.write("sbin/dropbear", "#!/bin/sh\n", 0o755)
+        boot.run(PREMOUNT, "ip=dhcp")
+        self.assertIsNone(boot.read("run/bootkey-network.pid"))
+
+    @in_both_shells
+    def test_says_what_it_comes_after(self, boot):
+        for script, output in ((PREMOUNT, b"udev\n"), (LOCAL_BOTTOM, b""), (INIT_BOTTOM, b"")):
+            self.assertEqual(boot.run(f"{script} prereqs").output, output, script)
+        self.assertIsNone(boot.read(STARTED))
+
+
+class EndOfBootTest(unittest.TestCase):
+    """`/behaviour` says how bootkey ends; the time of local-bottom is told in hundredths of a second."""
+
+    def end(self, boot, behaviour, script=LOCAL_BOTTOM, command_line="quiet", before=""):
+        """Start the job, wait until it is there, run the script. The seconds that took; the job must be gone."""
+        boot.write("behaviour", behaviour)
+        result = boot.run(f"""{UNTIL}
+            now() {{ read -r up rest </proc/uptime; echo "${{up%.*}}${{up#*.}}"; }}
+            {PREMOUNT}
+            read -r pid </run/bootkey.pid
+            until '[ -e /run/ready ]'
+            {before}
+            begin=$(now)
+            {script} || echo "status $?"
+            end=$(now)
+            [ ! -e "/proc/$pid/exe" ] || echo "still there"
+            echo $((end - begin))""", command_line)
+        self.assertRegex(result.output.decode(), r"^[0-9]+\n$", result)
+        self.assertEqual(result.errors, "", result)
+        for name in ("bootkey.pid", "bootkey-network.pid"):
+            self.assertIsNone(boot.read(f"run/{name}"))
+        return int(result.output) / 100
+
+    OBEDIENT = "trap 'echo >/run/ended; exit 0' TERM; echo >/run/ready; while :; do sleep 0.01; done\n"
+    STUBBORN = "[ \"$1\" != --restore ] || exit 0; trap '' TERM; echo >/run/ready; while :; do sleep 0.1; done\n"
+    SLOW = "trap 'sleep 1.5; echo >/run/ended; exit 0' TERM; echo >/run/ready; while :; do sleep 0.01; done\n"
+
+    @in_both_shells
+    def test_lets_bootkey_put_things_back(self, boot):
+        self.assertLess(self.end(boot, self.OBEDIENT), 0.8)
+        self.assertIsNotNone(boot.read("run/ended"))
+        self.assertIsNone(boot.read("run/started---restore"))
+
+    @in_both_shells
+    def test_kills_a_stubborn_bootkey_after_a_second_and_restores(self, boot):
+        seconds = self.end(boot, self.STUBBORN, before="echo change >/run/bootkey/journal")
+        self.assertGreater(seconds, 0.9)
+        self.assertLess(seconds, 4)
+        self.assertEqual(boot.read("run/started---restore").splitlines()[:-2], ["--restore"])
+        self.assertIn("is killed", boot.read("dev/kmsg"))
+
+    @in_both_shells
+    def test_gives_network_hooks_more_time(self, boot):
+        self.end(boot, self.SLOW)
+        self.assertIsNone(boot.read("run/ended"))
+        boot.remove("run/ready")
+        boot.write("lib/mandos/network-hooks.d/vlan", "#!/bin/sh\n", 0o755)
+        self.end(boot, self.SLOW)
+        self.assertIsNotNone(boot.read("run/ended"))
+
+    @in_both_shells
+    def test_restores_what_one_that_was_killed_has_left(self, boot):
+        boot.write("behaviour", "exit 0")
+        boot.run(f"busybox mkdir /run/bootkey; echo >/run/bootkey/journal; {LOCAL_BOTTOM}")
+        self.assertIsNotNone(boot.read("run/started---restore"))
+
+    @in_both_shells
+    def test_starts_nothing_where_bootkey_was_not_used(self, boot):
+        result = boot.run(f"{LOCAL_BOTTOM} && {INIT_BOTTOM}")
+        self.assertEqual((result.status, result.output, result.errors), (0, b"", ""), result)
+        self.assertIsNone(boot.read("run/started---restore"))
+
+    @in_both_shells
+    def test_ends_it_also_after_other_ways_of_booting(self, boot):
+        self.end(boot, self.OBEDIENT, INIT_BOTTOM)
+        self.assertIsNotNone(boot.read("run/ended"))
+
+    @in_both_shells
+    def test_ends_what_still_waits_for_addresses(self, boot):
+        self.end(boot, self.OBEDIENT, command_line="ip=dhcp", before="""
+            until '[ -e /run/configured ]'
+            read -r network </run/bootkey-network.pid
+            read -r child </proc/$network/task/$network/children
+            trap 'for each in $network $child; do [ ! -e "/proc/$each/exe" ] || echo "left: $each"; done' EXIT""")
+
+    @in_both_shells
+    def test_leaves_a_process_alone_that_has_got_the_number_of_one_that_ended(self, boot):
+        other, start = {"dash": ("busybox", "/bin/busybox sh"), "busybox": ("dash", "/bin/dash")}[boot.shell]
+        result = boot.run(f"{start} -c 'sleep 5 & wait' & echo $! >/run/bootkey.pid; {UNTIL} "
+                          f"until '[ /proc/$!/exe -ef /bin/{other} ]'; {LOCAL_BOTTOM}; kill -0 $! && echo alive")
+        self.assertEqual(result.output, b"alive\n", result)
+
+
+class KeyscriptTest(unittest.TestCase):
+    def ask(self, boot, behaviour="printf secret", command_line="quiet"):
+        """What the keyscript writes, and its exit status."""
+        boot.write("behaviour", behaviour + "\n")
+        result = boot.run(KEYSCRIPT, command_line, {"CRYPTTAB_NAME": "root_crypt"})
+        return result.output, result.status
+
+    def assert_person_asked(self, boot, outcome):
+        self.assertEqual(outcome, (b"typed", 0))
+        self.assertEqual(boot.read("run/prompt"), "Please unlock disk root_crypt: ")
+
+    @in_both_shells
+    def test_hands_the_password_on(self, boot):
+        self.assertEqual(self.ask(boot), (b"secret", 0))
+        self.assertEqual(boot.read("run/started---prompt").splitlines()[:-2], ["--prompt=Please unlock disk root_crypt: "])
+        self.assertIsNone(boot.read("run/prompt"))
+
+    @in_both_shells
+    def test_passes_on_what_the_kernel_command_line_says(self, boot):
+        self.ask(boot, command_line="bootkey=debug,connect:192.0.2.1:1 ip=:::::eth1")
+        self.assertEqual(boot.read("run/started---prompt").splitlines()[1:-2], ["--debug", "--connect=192.0.2.1:1", "--interface=eth1"])
+
+    @in_both_shells
+    def test_asks_nobody_else_where_the_reader_is_gone(self, boot):
+        for status in (74, 75):
+            self.assertEqual(self.ask(boot, f"exit {status}"), (b"", status))
+        self.assertIsNone(boot.read("run/prompt"))
+
+    @in_both_shells
+    def test_asks_a_person_whenever_bootkey_fails(self, boot):
+        for behaviour in ("exit 1", "exit 64", "exit 66", "exit 69", "exit 71", "exit 77", "exit 127", "kill -SEGV $$", "kill -KILL $$"):
+            self.assert_person_asked(boot, self.ask(boot, behaviour))
+            boot.remove("run/prompt")
+
+    @in_both_shells
+    def test_asks_a_person_where_something_is_missing(self, boot):
+        boot.write("usr/sbin/bootkey", "#!/nowhere\n", 0o755)  # as if a library were missing
+        self.assert_person_asked(boot, self.ask(boot))
+        for missing in ("run/prompt", "usr/sbin/bootkey"):
+            boot.remove(missing)
+        self.assert_person_asked(boot, self.ask(boot))
+        for missing in ("run/prompt", "lib/bootkey/functions"):
+            boot.remove(missing)
+        self.assert_person_asked(boot, self.ask(boot))
+
+    @in_both_shells
+    def test_asks_a_person_where_bootkey_is_not_to_run(self, boot):
+        self.assert_person_asked(boot, self.ask(boot, command_line="bootkey=off"))
+        boot.remove("run/prompt")
+        boot.write("etc/bootkey/client", "client=mandos-client\n")
+        self.assert_person_asked(boot, self.ask(boot))
+        self.assertIsNone(boot.read("run/started---prompt"))
+
+
+if __name__ == "__main__":
+    reason = early_boot.why_unavailable()
+    if reason:
+        print(f"skipped: {reason}")
+        sys.exit(77)
+    unittest.main(verbosity=2)

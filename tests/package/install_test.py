@@ -1,0 +1,305 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The package, from its installation to its purge, in a Debian system of its own; and the images that come of it."""
+
+import os
+import re
+import sys
+import unittest
+
+import target
+
+KEYS = ("pubkey.txt", "seckey.txt", "tls-pubkey.pem", "tls-privkey.pem")
+INSIDE = "conf/conf.d/mandos/"
+BACKGROUND = ("scripts/init-premount/bootkey", "scripts/local-bottom/bootkey", "scripts/init-bottom/bootkey")
+
+
+class TargetCase(unittest.TestCase):
+    def new_target(self, **options):
+        system = target.Target(**options)
+        system.__enter__()
+        self.addCleanup(system.__exit__, None, None, None)
+        return system
+
+    def client(self, system):
+        """What the image says about who is to unlock."""
+        system.unpack()
+        return dict(line.split("=", 1) for line in system.read_inside("etc/bootkey/client").splitlines())
+
+    def assert_bootkey_inside(self, system):
+        files = system.files()
+        self.assertEqual(self.client(system)["client"], "bootkey")
+        for path in ("usr/sbin/bootkey", "usr/bin/gpg", "usr/bin/gpg-agent", "usr/lib/bootkey/keyscript", "usr/lib/cryptsetup/askpass"):
+            self.assertEqual((files[path].mode, files[path].owner), ("-rwxr-xr-x", "root"), path)
+        for path in BACKGROUND:
+            self.assertIn(path, files)
+        self.assertEqual(files[INSIDE.rstrip("/")].mode, "drwx------")
+        for name in ("pubkey.txt", "seckey.txt"):
+            self.assertEqual((files[INSIDE + name].mode, files[INSIDE + name].owner), ("-r--------", "root"))
+        return files
+
+    def assert_no_bootkey_inside(self, system):
+        files = system.files()
+        for path in ("usr/sbin/bootkey", INSIDE + "seckey.txt", *BACKGROUND):
+            self.assertNotIn(path, files)
+        return files
+
+
+class LifeTest(TargetCase):
+    def test_from_installation_to_purge(self):
+        system = self.new_target()
+        system.make_image()
+        before = system.size(system.image)
+        self.assertEqual(system.mode(system.image), "644 root")
+        system.shell(f"cp -p {system.image} {system.image}.bak")
+
+        # Installation: keys, an image with them, and no image that others can read.
+        said = system.install()
+        self.assertIn("made keys in /etc/keys/bootkey", said)
+        self.assertEqual(system.mode("/etc/keys/bootkey"), "700 root")
+        self.assertEqual(system.mode("/etc/keys/bootkey/seckey.txt"), "600 root")
+        self.assertEqual(system.mode("/usr/sbin/bootkey"), "755 root")
+        for image in (system.image, system.image + ".bak"):
+            self.assertEqual(system.mode(image), "600 root")
+        self.assert_bootkey_inside(system)
+        self.assertNotRegex(said, "(?m)^W: bootkey|command not found")
+        growth = system.size(system.image) - before
+        print(f"the image grew by {growth / 1e6:.2f} MB to {system.size(system.image) / 1e6:.2f} MB", file=sys.stderr)
+        self.assertLess(growth, 5_490_000)  # what mandos-client adds
+
+        # An upgrade, here to itself, changes no keys and no settings.
+        system.shell("echo verb=4 >>/etc/bootkey/bootkey.conf")
+        keys = system.shell("sha256sum /etc/keys/bootkey/*")
+        system.install()
+        self.assertEqual(system.shell("sha256sum /etc/keys/bootkey/*"), keys)
+        self.assertIn("verb=4", system.check("cat", "/etc/bootkey/bootkey.conf"))
+        self.assertEqual(system.mode(system.image), "600 root")
+
+        # Removal: images without keys; the keys and settings stay.
+        system.check("dpkg", "--remove", "bootkey", timeout=120)
+        files = self.assert_no_bootkey_inside(system)
+        self.assertFalse([path for path in files if "bootkey" in path])
+        self.assertEqual(system.shell("sha256sum /etc/keys/bootkey/*"), keys)
+        self.assertTrue(system.exists("/etc/bootkey/bootkey.conf"))
+
+        # Purge: the keys go, but not for good.
+        system.check("dpkg", "--purge", "bootkey")
+        for path in ("/etc/keys/bootkey", "/etc/bootkey"):
+            self.assertFalse(system.exists(path), path)
+        backup = system.shell("ls -d /var/backups/bootkey-2*").strip()
+        self.assertEqual(system.mode(backup), "700 root")
+        self.assertEqual(system.shell(f"cd {backup}; sha256sum *").split()[::2], keys.split()[::2])
+
+    def test_version_is_the_program_s(self):
+        system = self.new_target()
+        system.install()
+        version = system.check("dpkg-query", "-W", "-f", "${Version}", "bootkey")
+        self.assertIn(version, system.check("bootkey", "--version"))
+
+    def test_in_a_bare_chroot(self):
+        """Without file systems in memory, kernel or images: as while a system is set up."""
+        system = self.new_target(memory=False)
+        system.shell("rm /boot/*")
+        system.install()
+        self.assertEqual(system.mode("/etc/keys/bootkey/seckey.txt"), "600 root")
+        self.assertEqual(system.shell("ls /boot"), "")
+
+    def test_mandos_client_s_keys_are_used_and_left_as_they_are(self):
+        system = self.new_target()
+        system.make_image()
+        make_mandos_keys(system)
+        before = system.shell("stat --format='%n %a %U %Y' /etc/keys/mandos/*; sha256sum /etc/keys/mandos/*")
+        self.assertNotIn("made keys", system.install())
+        self.assertEqual(system.shell("stat --format='%n %a %U %Y' /etc/keys/mandos/*; sha256sum /etc/keys/mandos/*"), before)
+        self.assert_bootkey_inside(system)
+        system.check("dpkg", "--purge", "bootkey", timeout=120)
+        self.assertEqual(system.shell("stat --format='%n %a %U %Y' /etc/keys/mandos/*; sha256sum /etc/keys/mandos/*"), before)
+
+
+def make_mandos_keys(system):
+    """Key files such as mandos-client's, but for what is in them."""
+    for name in KEYS:
+        system.write(f"/etc/keys/mandos/{name}", f"content of {name}\n", 0o600)
+
+
+def install_mandos_client(system):
+    """What of Debian's mandos-client goes into an image."""
+    source = os.path.join(target.PEERS, "mandos-client")
+    for path in ("/usr/share/initramfs-tools/hooks/mandos", "/usr/share/initramfs-tools/conf-hooks.d/zz-mandos",
+                 "/usr/share/initramfs-tools/conf.d/mandos-conf", "/usr/share/initramfs-tools/scripts/init-premount/mandos",
+                 "/usr/share/initramfs-tools/scripts/local-premount/mandos", "/usr/lib/x86_64-linux-gnu/mandos",
+                 "/etc/mandos"):
+        system.copy(source + path, path)
+    system.write("/usr/bin/dpkg-architecture", "#!/bin/sh\necho x86_64-linux-gnu\n", 0o755)
+    make_mandos_keys(system)
+
+
+class ImageTest(TargetCase):
+    """What the hook makes of settings. One system is used again and again, and set back in between."""
+
+    def setUp(self):
+        self.system = self.new_target()
+        self.system.install()
+
+    def image(self):
+        """Make the image; what the hook said of bootkey."""
+        return "\n".join(re.findall(r"(?m)^[WI]: bootkey: .*$", self.system.make_image()))
+
+    def test_keys_are_missing(self):
+        self.system.shell("rm /etc/keys/bootkey/seckey.txt")
+        self.assertIn("there are no keys", self.image())
+        self.assert_no_bootkey_inside(self.system)
+        self.assertEqual(self.client(self.system)["client"], "none")
+        self.assertIn("usr/lib/cryptsetup/askpass", self.system.files())
+
+    def test_settings_are_broken(self):
+        self.system.write("/etc/bootkey/initramfs.conf", "CLIENT=(\n")
+        self.assertIn("left out", self.image())
+        self.assert_no_bootkey_inside(self.system)
+
+    def test_nobody_but_root_can_read_the_image_whatever_others_say(self):
+        self.system.write("/usr/share/initramfs-tools/conf-hooks.d/zz-other", "UMASK=0022\n")
+        self.image()
+        self.assertEqual(self.system.mode(self.system.image), "600 root")
+        files = self.assert_bootkey_inside(self.system)
+        for path, file in files.items():  # what gives up root still can run programs
+            if file.mode[0] == "d" and re.match(r"usr(/s?bin|/lib|/lib/x86_64-linux-gnu)?$|etc$", path):
+                self.assertEqual(file.mode, "drwxr-xr-x", path)
+
+    def test_the_programs_run_inside(self):
+        self.image()
+        inside = self.system.unpack()
+        for program in ("/usr/sbin/bootkey", "/usr/bin/gpg", "/usr/bin/gpg-agent"):
+            self.assertRegex(self.system.check("chroot", inside, program, "--version"), r"\d")
+
+    def test_the_configuration_and_the_files_named_in_it(self):
+        self.system.write("/etc/bootkey/bootkey.conf", "# a comment\nrequire-signature = /etc/bootkey/signers.asc  # mine\n"
+                                                       "dh-params /srv/dh.pem\nretry=3\n")
+        self.system.write("/etc/bootkey/signers.asc", "signers")
+        self.assertIn("names /srv/dh.pem, which does not exist", self.image())
+        files = self.assert_bootkey_inside(self.system)
+        self.assertEqual(files["etc/bootkey/bootkey.conf"].mode, "-rw-------")
+        self.assertEqual(files["etc/bootkey/signers.asc"].mode, "-r--------")
+
+    def test_network_hooks_and_what_they_ask_for(self):
+        self.system.write("/etc/bootkey/bootkey.conf", "interface=eth0\ninterface=vlan7,eth1\n")
+        self.system.write("/etc/bootkey/network-hooks.d/vlan", """#!/bin/sh
+            case $1 in
+                files) echo /usr/bin/env; echo /etc/hostname /etc/name; env >/tmp/hook-environment ;;
+                modules) echo 8021q ;;
+            esac\n""", 0o755)
+        self.system.write("/etc/bootkey/network-hooks.d/vlan.conf", "ID=7\n")
+        self.system.write("/etc/bootkey/network-hooks.d/no hook", "#!/bin/sh\n", 0o755)
+        self.system.write("/etc/mandos/network-hooks.d/vlan", "#!/bin/sh\n[ $1 = modules ] && echo bonding\n", 0o755)
+        self.system.write("/etc/mandos/network-hooks.d/bridge", "#!/bin/sh\nexit 3\n", 0o755)
+        self.system.shell("echo target >/etc/hostname")
+        said = self.image()
+        self.assertIn('network hook /etc/mandos/network-hooks.d/bridge failed with "files"', said)
+        files = self.assert_bootkey_inside(self.system)
+        for path in ("usr/lib/mandos/network-hooks.d/vlan", "usr/lib/mandos/network-hooks.d/bridge", "usr/bin/env"):
+            self.assertEqual(files[path].mode, "-rwxr-xr-x", path)
+        for path in ("usr/lib/mandos/network-hooks.d/vlan.conf", "etc/name"):
+            self.assertIn(path, files)
+        self.assertNotIn("usr/lib/mandos/network-hooks.d/no hook", files)
+        names = {os.path.basename(path) for path in files}
+        self.assertIn("8021q.ko", names)
+        self.assertNotIn("bonding.ko", names)
+        self.assertIn("8021q", self.system.read_inside("conf/modules").split())
+        environment = self.system.check("cat", "/tmp/hook-environment").splitlines()
+        self.assertEqual({line for line in environment if not line.startswith(("PWD=", "PATH=", "_="))},
+                         {"MANDOSNETHOOKDIR=/etc/bootkey/network-hooks.d", "DEVICE=eth0,vlan7,eth1", "MODE=files", "VERBOSITY=0"})
+
+    def test_drivers_of_the_machine_s_cards_alone(self):
+        # As in /sys: a card of virtio, which hangs on PCI.
+        self.system.shell("""
+            mount -t tmpfs sys /sys
+            mkdir -p /sys/class/net /sys/devices/pci0/virtio1/net/eth0 /sys/devices/virtual/net/lo
+            ln -s ../../devices/pci0/virtio1/net/eth0 ../../devices/virtual/net/lo /sys/class/net/
+            ln -s ../.. /sys/devices/pci0/virtio1/net/eth0/device
+            echo virtio:d00000001v00001AF4 >/sys/devices/pci0/virtio1/modalias
+            echo pci:v00001AF4d00001000sv00001AF4sd00000001bc02sc00i00 >/sys/devices/pci0/modalias""")
+        self.image()
+        names = {os.path.basename(path) for path in self.system.files()}
+        for name in ("virtio_net.ko", "virtio_pci.ko", "af_packet.ko"):
+            self.assertIn(name, names)
+        for name in ("e1000e.ko", "r8169.ko"):
+            self.assertNotIn(name, names)
+
+    def test_drivers_that_the_admin_lists(self):
+        self.system.write("/etc/bootkey/initramfs.conf", "NET_MODULES='e1000e igb'\n")
+        self.image()
+        names = {os.path.basename(path) for path in self.system.files()}
+        for name in ("e1000e.ko", "igb.ko"):
+            self.assertIn(name, names)
+        self.assertNotIn("virtio_net.ko", names)
+
+
+class BesideMandosTest(TargetCase):
+    MANDOS = ("scripts/init-premount/mandos", "scripts/local-premount/mandos")
+
+    def setUp(self):
+        self.system = self.new_target()
+        install_mandos_client(self.system)
+        self.system.install()
+
+    def order(self, directory):
+        """The scripts that are run at boot from this directory."""
+        text = self.system.read_inside(f"scripts/{directory}/ORDER") if self.system.exists(
+            f"{self.system.unpack()}/scripts/{directory}/ORDER") else ""
+        return {os.path.basename(line.split()[0]) for line in text.splitlines() if line.startswith("/scripts/")}
+
+    def test_mandos_client_goes_on_until_told_otherwise(self):
+        self.system.make_image()
+        files = self.assert_no_bootkey_key_changes()
+        for path in self.MANDOS:
+            self.assertIn(path, files)
+        self.assertEqual(self.client(self.system)["client"], "mandos-client")
+        self.assertEqual(self.order("init-premount") & {"mandos", "bootkey"}, {"mandos"})
+        self.assertNotIn("usr/sbin/bootkey", files)
+        self.assertEqual(files["usr/lib/x86_64-linux-gnu"].mode, "drwxr-xr-x")  # for its plugins, which are not root
+
+    def assert_no_bootkey_key_changes(self):
+        files = self.system.files()
+        self.assertIn(INSIDE + "seckey.txt", files)
+        self.assertEqual(files[INSIDE.rstrip("/")].mode, "drwxr-xr-x")
+        return files
+
+    def test_bootkey_takes_over_by_one_setting(self):
+        self.system.shell("sed -i s/^CLIENT=.*/CLIENT=bootkey/ /etc/bootkey/initramfs.conf")
+        self.system.make_image()
+        files = self.assert_bootkey_inside(self.system)
+        for path in self.MANDOS:
+            self.assertNotIn(path, files)
+        self.assertEqual(self.order("init-premount") & {"mandos", "bootkey"}, {"bootkey"})
+        self.assertEqual(self.system.read_inside(INSIDE + "tls-privkey.pem"), "content of tls-privkey.pem\n")
+        self.assertEqual(self.system.mode(self.system.image), "600 root")
+
+    def test_bootkey_s_keyscript_in_the_crypttab_says_the_same(self):
+        self.system.write("/etc/crypttab", "root_crypt UUID=6d5f4dc5 none luks,initramfs,keyscript=/lib/bootkey/keyscript\n")
+        self.system.make_image()
+        self.assert_bootkey_inside(self.system)
+        self.assertEqual(self.order("init-premount") & {"mandos", "bootkey"}, {"bootkey"})
+        self.assertIn("keyscript=/lib/bootkey/keyscript", self.system.read_inside("cryptroot/crypttab"))
+
+    def test_as_a_plugin_of_plugin_runner(self):
+        self.system.shell("mkdir -p /etc/mandos/plugins.d; ln -s /usr/sbin/bootkey /etc/mandos/plugins.d/mandos-client")
+        self.system.make_image()
+        files = self.system.files()
+        plugin = files["usr/lib/mandos/plugins.d/mandos-client"]
+        self.assertEqual((plugin.mode, plugin.owner), ("-rwsr-xr-x", "root"))
+        self.assertEqual(files["usr/sbin/bootkey"].mode, "-rwxr-xr-x")
+        for name in KEYS:
+            self.assertEqual((files[INSIDE + name].mode, files[INSIDE + name].owner), ("-r--------", "root"), name)
+        self.assertEqual(self.client(self.system), {"client": "mandos-client", "plugin": "bootkey",
+                                                    "why": "it is installed, and /etc/bootkey/initramfs.conf does not say CLIENT=bootkey"})
+        self.assertEqual(self.order("init-premount") & {"mandos", "bootkey"}, {"mandos"})
+        self.assertEqual(self.order("local-bottom") & {"bootkey"}, {"bootkey"})
+        self.assertIn("plugin-runner.conf", "".join(files))
+
+
+if __name__ == "__main__":
+    reason = target.why_unavailable()
+    if reason:
+        print(f"skipped: {reason}")
+        sys.exit(77)
+    unittest.main(verbosity=2)
