@@ -15,7 +15,7 @@ LOCAL_BOTTOM = "/scripts/local-bottom/bootkey"
 INIT_BOTTOM = "/scripts/init-bottom/bootkey"
 KEYSCRIPT = "/lib/bootkey/keyscript none"
 # Waits, up to 5 s, for a condition.
-UNTIL = "until() { n=100; while ! eval \"$1\" && [ $n -gt 0 ]; do sleep 0.05; n=$((n - 1)); done; }; "
+UNTIL = "await() { n=100; while ! eval \"$1\" && [ $n -gt 0 ]; do sleep 0.05; n=$((n - 1)); done; }; "
 STARTED = "run/started---askpass-fifo"
 
 
@@ -32,7 +32,9 @@ def in_both_shells(case):
 class BackgroundJobTest(unittest.TestCase):
     def job(self, boot, command_line="quiet", environment=None):
         """The options that the background job was started with; None if it was not started."""
-        script = f"{PREMOUNT}; [ ! -e /run/bootkey.pid ] || {{ {UNTIL} until '[ -e /{STARTED} ]'; }}"
+        if boot.read(STARTED) is not None:
+            boot.remove(STARTED)
+        script = f"{PREMOUNT}; [ ! -e /run/bootkey.pid ] || {{ {UNTIL} await '[ -e /{STARTED} ]'; }}"
         result = boot.run(script, command_line, environment)
         self.assertEqual((result.status, result.output, result.errors), (0, b"", ""), result)
         started = boot.read(STARTED)
@@ -52,7 +54,7 @@ class BackgroundJobTest(unittest.TestCase):
     @in_both_shells
     def test_writes_errors_and_nothing_else_to_a_log_of_root_alone(self, boot):
         boot.write("behaviour", "echo password; echo trouble >&2\n")
-        boot.run(f"{PREMOUNT}; {UNTIL} until '[ -s /run/bootkey/log ]'")
+        boot.run(f"{PREMOUNT}; {UNTIL} await '[ -s /run/bootkey/log ]'")
         self.assertEqual(boot.read("run/bootkey/log"), "trouble\n")
         result = boot.run("busybox stat -c %a /run/bootkey/log /run/bootkey")
         self.assertEqual(result.output, b"600\n711\n")
@@ -76,7 +78,6 @@ class BackgroundJobTest(unittest.TestCase):
                 "notbootkey=off xip=:::::eth1 bootkey": ["--verb=3"],
                 "bootkey=debug *": ["--debug"]}.items():
             self.assertEqual(self.job(boot, text), ["--askpass-fifo", *options], text)
-            boot.remove(STARTED)
 
     @in_both_shells
     def test_tells_of_settings_that_it_does_not_know(self, boot):
@@ -128,7 +129,7 @@ class BackgroundJobTest(unittest.TestCase):
         boot.remove("usr/sbin/bootkey")
         self.assertIsNone(self.job(boot))
         boot.write("usr/sbin/bootkey", "#!/nowhere\n", 0o755)
-        result = boot.run(f"{PREMOUNT}; {UNTIL} until '[ -s /run/bootkey/log ]'")
+        result = boot.run(f"{PREMOUNT}; {UNTIL} await '[ -s /run/bootkey/log ]'")
         self.assertEqual((result.status, result.output, result.errors), (0, b"", ""), result)
 
     @in_both_shells
@@ -136,7 +137,7 @@ class BackgroundJobTest(unittest.TestCase):
         for text, expected in {"quiet": False, "ip=off": False, "ip=none bootkey=connect:192.0.2.1:1": False, "bootkey=off ip=dhcp": False,
                                "ip=dhcp": True, "bootkey=connect:192.0.2.1:1": True}.items():
             ip = re.search(r"\bip=(\S+)", text)
-            boot.run(f"{PREMOUNT}; [ ! -e /run/bootkey-network.pid ] || {{ {UNTIL} until '[ -e /run/configured ]'; }}", text,
+            boot.run(f"{PREMOUNT}; [ ! -e /run/bootkey-network.pid ] || {{ {UNTIL} await '[ -e /run/configured ]'; }}", text,
                      {"IP": ip.group(1) if ip else ""})
             self.assertEqual(boot.read("run/configured") is not None, expected, text)
             for name in ("configured", "bootkey-network.pid"):
@@ -166,7 +167,7 @@ class EndOfBootTest(unittest.TestCase):
             now() {{ read -r up rest </proc/uptime; echo "${{up%.*}}${{up#*.}}"; }}
             {PREMOUNT}
             read -r pid </run/bootkey.pid
-            until '[ -e /run/ready ]'
+            await '[ -e /run/ready ]'
             {before}
             begin=$(now)
             {script} || echo "status $?"
@@ -226,7 +227,7 @@ class EndOfBootTest(unittest.TestCase):
     @in_both_shells
     def test_ends_what_still_waits_for_addresses(self, boot):
         self.end(boot, self.OBEDIENT, command_line="ip=dhcp", before="""
-            until '[ -e /run/configured ]'
+            await '[ -e /run/configured ]'
             read -r network </run/bootkey-network.pid
             read -r child </proc/$network/task/$network/children
             trap 'for each in $network $child; do [ ! -e "/proc/$each/exe" ] || echo "left: $each"; done' EXIT""")
@@ -235,7 +236,7 @@ class EndOfBootTest(unittest.TestCase):
     def test_leaves_a_process_alone_that_has_got_the_number_of_one_that_ended(self, boot):
         other, start = {"dash": ("busybox", "/bin/busybox sh"), "busybox": ("dash", "/bin/dash")}[boot.shell]
         result = boot.run(f"{start} -c 'sleep 5 & wait' & echo $! >/run/bootkey.pid; {UNTIL} "
-                          f"until '[ /proc/$!/exe -ef /bin/{other} ]'; {LOCAL_BOTTOM}; kill -0 $! && echo alive")
+                          f"await '[ /proc/$!/exe -ef /bin/{other} ]'; {LOCAL_BOTTOM}; kill -0 $! && echo alive")
         self.assertEqual(result.output, b"alive\n", result)
 
 

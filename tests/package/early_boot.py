@@ -22,10 +22,8 @@ SHELLS = ("busybox", "dash")
 
 # Tells with what it was started, then does what the case asks for in /behaviour.
 BOOTKEY = r"""#!/bin/sh
-{
-    printf '%s\n' "$@"
-    readlink /proc/self/fd/0 /proc/self/fd/1
-} >"/run/started-${1%%=*}.new"
+input=$(readlink "/proc/$$/fd/0") output=$(readlink "/proc/$$/fd/1")
+printf '%s\n' "$@" "$input" "$output" >"/run/started-${1%%=*}.new"
 mv "/run/started-${1%%=*}.new" "/run/started-${1%%=*}"
 . /behaviour
 """

@@ -80,11 +80,23 @@ class File:
         return f"{self.mode} {self.owner} {self.size}" + (f" -> {self.link}" if self.link else "")
 
 
-class Target:
-    """One system; a context manager. `memory`: whether file systems in memory are mounted, as on a running system."""
+# What /sys shows of a network card of virtio, which hangs on PCI.
+CARD = """
+mount -t tmpfs sys /sys
+mkdir -p /sys/class/net /sys/devices/pci0/virtio1/net/eth0 /sys/devices/virtual/net/lo
+ln -s ../../devices/pci0/virtio1/net/eth0 ../../devices/virtual/net/lo /sys/class/net/
+ln -s ../.. /sys/devices/pci0/virtio1/net/eth0/device
+echo virtio:d00000001v00001AF4 >/sys/devices/pci0/virtio1/modalias
+echo pci:v00001AF4d00001000sv00001AF4sd00000001bc02sc00i00 >/sys/devices/pci0/modalias
+"""
 
-    def __init__(self, memory=True):
-        self._memory = memory
+
+class Target:
+    """One system; a context manager. `running`: whether it is as on a running machine, with a network card in /sys and file systems
+    in memory, or a bare chroot."""
+
+    def __init__(self, running=True):
+        self._running = running
 
     def __enter__(self):
         self._directory = tempfile.mkdtemp(prefix="bootkey-target-", dir="/tmp")
@@ -114,8 +126,8 @@ class Target:
             mount -t proc proc root/proc
             for node in null zero urandom; do [ -e root/dev/$node ] || : >root/dev/$node; mount --bind /dev/$node root/dev/$node; done
             """])
-        if self._memory:
-            self.shell("mount -t tmpfs -o mode=0755 tmpfs /run")
+        if self._running:
+            self.shell("mount -t tmpfs -o mode=0755 tmpfs /run" + CARD)
         # Few modules, so that an image takes seconds.
         self.write("/etc/initramfs-tools/conf.d/few-modules", "MODULES=list\n")
         self.write("/etc/crypttab", "root_crypt UUID=6d5f4dc5-3f5b-4c83-9a48-f1ecf6a4d3b1 none luks,initramfs\n")
@@ -187,6 +199,12 @@ class Target:
         """Unpack the image; the directory, as the system sees it."""
         self.shell(f"rm -rf /tmp/image; unmkinitramfs {self.image} /tmp/image")
         return "/tmp/image/main" if self.exists("/tmp/image/main") else "/tmp/image"
+
+    def export(self, path):
+        """Copy a directory of the system, with owners and modes, to where the machine sees it; its path there."""
+        copy = os.path.join(self._directory, "exported")
+        self._namespaces.check(["cp", "-a", self.root + path, copy])
+        return copy
 
     def read_inside(self, path):
         """The text of a file in the image, which unpack() has unpacked."""

@@ -1,0 +1,48 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The inside of an initial RAM disk, as the package makes it, is enough to get the password from a real Mandos server: programs,
+libraries, keys, and rights that do for the processes that are not root.
+"""
+
+import subprocess
+import sys
+
+import target
+
+import lab  # noqa: E402, I001 # target has made it known where that is
+import netns_case
+from netns_case import PASSWORD
+
+# What init makes of it.
+ENTER = """
+mount --rbind /dev {image}/dev
+mount -t proc proc {image}/proc
+mount -t tmpfs -o mode=0755 run {image}/run
+exec chroot {image} /usr/sbin/bootkey --verb=4
+"""
+
+
+class ImageTest(netns_case.NetnsCase):
+    def test_unlocks_from_inside(self):
+        with target.Target() as system:
+            system.install()
+            system.make_image()
+            system.write("/root/password", PASSWORD.decode())
+            section = system.run(["bootkey", "--enroll", "--name=machine", "--password-file=/root/password"])
+            self.assertEqual(section.status, 0, section)
+            # Owners and modes as they are, out of the file system in memory.
+            image = self.lab.path("image")
+            subprocess.run(["cp", "-a", system.export(system.unpack()), image], check=True)
+        server = self.lab.mandos([section.output.decode()])
+        host = self.lab.client()
+        result = host.run(["sh", "-e", "-c", ENTER.format(image=image)], timeout=30)
+        self.assert_password(result)
+        server.stop()
+
+
+if __name__ == "__main__":
+    reason = target.why_unavailable() or lab.why_unavailable()
+    if reason:
+        print(f"skipped: {reason}")
+        sys.exit(netns_case.SKIPPED)
+    netns_case.main()
