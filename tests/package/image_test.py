@@ -15,6 +15,7 @@ from netns_case import PASSWORD
 
 # What init makes of it.
 ENTER = """
+mkdir -p {image}/dev {image}/proc
 mount --rbind /dev {image}/dev
 mount -t proc proc {image}/proc
 mount -t tmpfs -o mode=0755 run {image}/run

@@ -65,7 +65,7 @@ class LifeTest(TargetCase):
         self.assertNotRegex(said, "(?m)^W: bootkey|command not found")
         growth = system.size(system.image) - before
         print(f"the image grew by {growth / 1e6:.2f} MB to {system.size(system.image) / 1e6:.2f} MB", file=sys.stderr)
-        self.assertLess(growth, 5_490_000)  # what mandos-client adds
+        self.assertLess(growth, 6_200_000)  # 5.7 MB, of which gpg, GnuTLS and their libraries are 5.2
 
         # An upgrade, here to itself, changes no keys and no settings.
         system.shell("echo verb=4 >>/etc/bootkey/bootkey.conf")
