@@ -210,8 +210,11 @@ class EndOfBootTest(unittest.TestCase):
     @in_both_shells
     def test_restores_what_one_that_was_killed_has_left(self, boot):
         boot.write("behaviour", "exit 0")
-        boot.run(f"busybox mkdir /run/bootkey; echo >/run/bootkey/journal; {LOCAL_BOTTOM}")
-        self.assertIsNotNone(boot.read("run/started---restore"))
+        for name in ("journal", "given"):
+            boot.run(f"busybox mkdir -p /run/bootkey; echo >/run/bootkey/{name}; {LOCAL_BOTTOM}")
+            self.assertIsNotNone(boot.read("run/started---restore"), name)
+            boot.remove("run/started---restore")
+            boot.remove(f"run/bootkey/{name}")
 
     @in_both_shells
     def test_starts_nothing_where_bootkey_was_not_used(self, boot):
@@ -241,10 +244,12 @@ class EndOfBootTest(unittest.TestCase):
 
 
 class KeyscriptTest(unittest.TestCase):
-    def ask(self, boot, behaviour="printf secret", command_line="quiet"):
+    OPTIONS = ["--prompt=Please unlock disk root_crypt: ", "--mapping=root_crypt", "--tried=1/3"]
+
+    def ask(self, boot, behaviour="printf secret", command_line="quiet", **environment):
         """What the keyscript writes, and its exit status."""
         boot.write("behaviour", behaviour + "\n")
-        result = boot.run(KEYSCRIPT, command_line, {"CRYPTTAB_NAME": "root_crypt"})
+        result = boot.run(KEYSCRIPT, command_line, {"CRYPTTAB_NAME": "root_crypt", "CRYPTTAB_TRIED": "1", **environment})
         return result.output, result.status
 
     def assert_person_asked(self, boot, outcome):
@@ -254,13 +259,19 @@ class KeyscriptTest(unittest.TestCase):
     @in_both_shells
     def test_hands_the_password_on(self, boot):
         self.assertEqual(self.ask(boot), (b"secret", 0))
-        self.assertEqual(boot.read("run/started---prompt").splitlines()[:-2], ["--prompt=Please unlock disk root_crypt: "])
+        self.assertEqual(boot.read("run/started---prompt").splitlines()[:-2], self.OPTIONS)
         self.assertIsNone(boot.read("run/prompt"))
 
     @in_both_shells
     def test_passes_on_what_the_kernel_command_line_says(self, boot):
         self.ask(boot, command_line="bootkey=debug,connect:192.0.2.1:1 ip=:::::eth1")
-        self.assertEqual(boot.read("run/started---prompt").splitlines()[1:-2], ["--debug", "--connect=192.0.2.1:1", "--interface=eth1"])
+        self.assertEqual(boot.read("run/started---prompt").splitlines()[:-2],
+                         [*self.OPTIONS, "--debug", "--connect=192.0.2.1:1", "--interface=eth1"])
+
+    @in_both_shells
+    def test_tells_which_try_it_is(self, boot):
+        self.ask(boot, CRYPTTAB_TRIED="4", CRYPTTAB_OPTION_tries="5")
+        self.assertIn("--tried=4/5", boot.read("run/started---prompt").splitlines())
 
     @in_both_shells
     def test_asks_nobody_else_where_the_reader_is_gone(self, boot):
