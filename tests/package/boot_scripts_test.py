@@ -5,10 +5,10 @@ what they end, and how soon; and that a person is asked whatever goes wrong.
 """
 
 import re
-import sys
 import unittest
 
 import early_boot
+import package_case
 
 PREMOUNT = "/scripts/init-premount/bootkey"
 LOCAL_BOTTOM = "/scripts/local-bottom/bootkey"
@@ -306,8 +306,4 @@ class KeyscriptTest(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    reason = early_boot.why_unavailable()
-    if reason:
-        print(f"skipped: {reason}")
-        sys.exit(77)
-    unittest.main(verbosity=2)
+    package_case.main(early_boot.why_unavailable())

@@ -7,6 +7,7 @@ import re
 import sys
 import unittest
 
+import package_case
 import target
 
 KEYS = ("pubkey.txt", "seckey.txt", "tls-pubkey.pem", "tls-privkey.pem")
@@ -166,6 +167,11 @@ class ImageTest(TargetCase):
             if file.mode[0] == "d" and re.match(r"usr(/s?bin|/lib|/lib/x86_64-linux-gnu)?$|etc$", path):
                 self.assertEqual(file.mode, "drwxr-xr-x", path)
 
+    def test_a_stricter_umask_of_the_admin_stays(self):
+        self.system.write("/etc/initramfs-tools/conf.d/mine", "UMASK=0277\n")
+        self.image()
+        self.assertEqual(self.system.mode(self.system.image), "400 root")
+
     def test_the_programs_run_inside(self):
         self.image()
         inside = self.system.unpack()
@@ -295,8 +301,4 @@ class BesideMandosTest(TargetCase):
 
 
 if __name__ == "__main__":
-    reason = target.why_unavailable()
-    if reason:
-        print(f"skipped: {reason}")
-        sys.exit(77)
-    unittest.main(verbosity=2)
+    package_case.main(target.why_unavailable())

@@ -6,8 +6,9 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import unittest
+
+import package_case
 
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 # Files of other packages, and of the admin, are sourced, too, which are not here.
@@ -37,7 +38,4 @@ class ShellcheckTest(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    if not shutil.which("shellcheck"):
-        print("skipped: not installed: shellcheck")
-        sys.exit(77)
-    unittest.main(verbosity=2)
+    package_case.main(None if shutil.which("shellcheck") else "not installed: shellcheck")
