@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# The Debian packages that building, packaging, testing and the demonstration need, each with its reason, and the function that
-# installs the missing ones. Sourced by tools/demo, tools/package, tools/test, tools/fuzz and .ci/run; the only place where packages
-# are named, but for packaging/debian/control.
+# The Debian packages that building, packaging, testing and the demonstration need, each with its reason, and the
+# function that installs the missing ones. Sourced by tools/demo, tools/package, tools/test, tools/fuzz and .ci/run; the
+# only place where packages are named, but for packaging/debian/control.
 
 build_packages="
     g++                 the compiler
@@ -181,8 +181,8 @@ fetch_kernel() (
     dpkg -x linux-image-*.deb . && rm -f apt.log linux-image-*.deb && mv "$2" "$1"
 )
 
-# make_debian DIRECTORY : a small Debian system of this machine's release, with all that the package depends on and what makes an
-# initial RAM disk, in the directory; for chroots.
+# make_debian DIRECTORY : a small Debian system of this machine's release, with all that the package depends on and what
+# makes an initial RAM disk, in the directory; for chroots.
 make_debian() (
     set -- "$1" "$1.new"
     [ ! -d "$1" ] || exit 0

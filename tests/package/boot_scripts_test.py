@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The boot scripts and the keyscript, in both shells that an initial RAM disk may have: what they start, with which options and when;
-what they end, and how soon; and that a person is asked whatever goes wrong.
+"""The boot scripts and the keyscript, in both shells that an initial RAM disk may have: what they start, with which options
+and when; what they end, and how soon; and that a person is asked whatever goes wrong.
 """
 
 import re
@@ -102,8 +102,8 @@ class BackgroundJobTest(unittest.TestCase):
 
     @in_both_shells
     def test_is_not_started_where_nobody_is_going_to_be_asked(self, boot):
-        for text in ("", "# root UUID=1 none luks\n", "root UUID=1 /keyfile luks\n", "root UUID=1 none luks,keyscript=/bin/mine,discard\n",
-                     "root UUID=1 none keyscript=/lib/mandos/plugin-runner\n"):
+        for text in ("", "# root UUID=1 none luks\n", "root UUID=1 /keyfile luks\n",
+                     "root UUID=1 none luks,keyscript=/bin/mine,discard\n", "root UUID=1 none keyscript=/lib/mandos/plugin-runner\n"):
             boot.write("cryptroot/crypttab", text)
             self.assertIsNone(self.job(boot), text)
         boot.remove("cryptroot/crypttab")
@@ -111,7 +111,8 @@ class BackgroundJobTest(unittest.TestCase):
 
     @in_both_shells
     def test_is_started_if_one_disk_of_several_asks(self, boot):
-        boot.write("cryptroot/crypttab", "a UUID=1 /key luks\nb UUID=2 none luks,keyscript=/lib/cryptsetup/askpass\nc UUID=3 x keyscript=y\n")
+        boot.write("cryptroot/crypttab", "a UUID=1 /key luks\nb UUID=2 none luks,keyscript=/lib/cryptsetup/askpass\n"
+                                         "c UUID=3 x keyscript=y\n")
         self.assertIsNotNone(self.job(boot))
 
     @in_both_shells
@@ -134,8 +135,8 @@ class BackgroundJobTest(unittest.TestCase):
 
     @in_both_shells
     def test_configures_addresses_beside_if_the_kernel_command_line_asks_for_it(self, boot):
-        for text, expected in {"quiet": False, "ip=off": False, "ip=none bootkey=connect:192.0.2.1:1": False, "bootkey=off ip=dhcp": False,
-                               "ip=dhcp": True, "bootkey=connect:192.0.2.1:1": True}.items():
+        for text, expected in {"quiet": False, "ip=off": False, "ip=none bootkey=connect:192.0.2.1:1": False,
+                               "bootkey=off ip=dhcp": False, "ip=dhcp": True, "bootkey=connect:192.0.2.1:1": True}.items():
             ip = re.search(r"\bip=(\S+)", text)
             boot.run(f"{PREMOUNT}; [ ! -e /run/bootkey-network.pid ] || {{ {UNTIL} await '[ -e /run/configured ]'; }}", text,
                      {"IP": ip.group(1) if ip else ""})
@@ -281,7 +282,8 @@ class KeyscriptTest(unittest.TestCase):
 
     @in_both_shells
     def test_asks_a_person_whenever_bootkey_fails(self, boot):
-        for behaviour in ("exit 1", "exit 64", "exit 66", "exit 69", "exit 71", "exit 77", "exit 127", "kill -SEGV $$", "kill -KILL $$"):
+        for behaviour in ("exit 1", "exit 64", "exit 66", "exit 69", "exit 71", "exit 77", "exit 127",
+                          "kill -SEGV $$", "kill -KILL $$"):
             self.assert_person_asked(boot, self.ask(boot, behaviour))
             boot.remove("run/prompt")
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The inside of an initial RAM disk, for running the boot scripts one by one: a directory with busybox, a shell, the scripts of this
-repository, and stand-ins for the programs that they start. Scripts are run in it by chroot, in namespaces of their own, so that
-/proc/cmdline can be made up and nothing is left behind.
+"""The inside of an initial RAM disk, for running the boot scripts one by one: a directory with busybox, a shell, the
+scripts of this repository, and stand-ins for the programs that they start. Scripts are run in it by chroot, in namespaces of
+their own, so that /proc/cmdline can be made up and nothing is left behind.
 """
 
 import os
@@ -53,8 +53,8 @@ class EarlyBoot:
 
     def __enter__(self):
         self.root = tempfile.mkdtemp(prefix="bootkey-boot-", dir="/tmp")
-        for directory in ("bin", "dev", "etc/bootkey", "lib/bootkey", "lib/cryptsetup", "lib/mandos/network-hooks.d", "cryptroot", "proc",
-                          "run", "scratch", "usr/sbin", "sbin"):
+        for directory in ("bin", "dev", "etc/bootkey", "lib/bootkey", "lib/cryptsetup", "lib/mandos/network-hooks.d",
+                          "cryptroot", "proc", "run", "scratch", "usr/sbin", "sbin"):
             os.makedirs(os.path.join(self.root, directory))
         for name in SHELLS:
             self._add_program(shutil.which(name), f"bin/{name}")
@@ -109,8 +109,8 @@ class EarlyBoot:
         self.write("cmdline", command_line + "\n")
         inside = namespaces.Namespaces(os.path.join(self.root, "scratch"), [self.root])
         try:
-            inside.check(["sh", "-c", f"mount -t proc proc {self.root}/proc && mount --bind {self.root}/cmdline {self.root}/proc/cmdline"
-                                      f" && mount --bind /dev/null {self.root}/dev/null"])
+            inside.check(["sh", "-c", f"cd {self.root} && mount -t proc proc proc && mount --bind cmdline proc/cmdline && "
+                                      "mount --bind /dev/null dev/null"])
             return inside.run(["chroot", self.root, "/bin/sh", "-c", script],
                               environment={"PATH": "/sbin:/usr/sbin:/bin:/usr/bin", "BOOT": "local", **(environment or {})})
         finally:

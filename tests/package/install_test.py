@@ -30,7 +30,8 @@ class TargetCase(unittest.TestCase):
     def assert_bootkey_inside(self, system):
         files = system.files()
         self.assertEqual(self.client(system)["client"], "bootkey")
-        for path in ("usr/sbin/bootkey", "usr/bin/gpg", "usr/bin/gpg-agent", "usr/lib/bootkey/keyscript", "usr/lib/cryptsetup/askpass"):
+        for path in ("usr/sbin/bootkey", "usr/bin/gpg", "usr/bin/gpg-agent", "usr/lib/bootkey/keyscript",
+                     "usr/lib/cryptsetup/askpass"):
             self.assertEqual((files[path].mode, files[path].owner), ("-rwxr-xr-x", "root"), path)
         for path in BACKGROUND:
             self.assertIn(path, files)
@@ -98,7 +99,7 @@ class LifeTest(TargetCase):
         self.assertIn(version, system.check("bootkey", "--version"))
 
     def test_in_a_bare_chroot(self):
-        """Without file systems in memory, kernel or images: as while a system is set up. No keys must get onto a disk on the way."""
+        """Without file systems in memory, kernel or images, as while a system is set up."""
         system = self.new_target(running=False)
         system.shell("rm /boot/*")
         system.install()
@@ -227,7 +228,7 @@ class ImageTest(TargetCase):
     def test_all_drivers_where_no_card_can_be_seen(self):
         self.system.shell("umount /sys")
         self.image()
-        self.assertLess({"virtio_net", "e1000e", "r8169"}, self.modules())
+        self.assertLess({"virtio_net", "virtio_pci", "e1000e", "r8169"}, self.modules())
 
     def test_drivers_that_the_admin_lists(self):
         self.system.write("/etc/bootkey/initramfs.conf", "NET_MODULES='e1000e igb'\n")
@@ -293,8 +294,8 @@ class BesideMandosTest(TargetCase):
         self.assertEqual(files["usr/sbin/bootkey"].mode, "-rwxr-xr-x")
         for name in KEYS:
             self.assertEqual((files[INSIDE + name].mode, files[INSIDE + name].owner), ("-r--------", "root"), name)
-        self.assertEqual(self.client(self.system), {"client": "mandos-client", "plugin": "bootkey",
-                                                    "why": "it is installed, and /etc/bootkey/initramfs.conf does not say CLIENT=bootkey"})
+        client = self.client(self.system)
+        self.assertEqual((client["client"], client["plugin"]), ("mandos-client", "bootkey"))
         self.assertEqual(self.order("init-premount") & {"mandos", "bootkey"}, {"mandos"})
         self.assertEqual(self.order("local-bottom") & {"bootkey"}, {"bootkey"})
         self.assertIn("plugin-runner.conf", "".join(files))

@@ -32,8 +32,8 @@ class ShellcheckTest(unittest.TestCase):
     def test_no_complaints(self):
         files = sorted(shell_files())
         self.assertGreater(len(files), 10)
-        result = subprocess.run(["shellcheck", "--external-sources", f"--source-path={REPOSITORY}", f"--exclude={NOT_FOLLOWED}", *files],
-                                capture_output=True, text=True, check=False)
+        command = ["shellcheck", "--external-sources", f"--source-path={REPOSITORY}", f"--exclude={NOT_FOLLOWED}", *files]
+        result = subprocess.run(command, capture_output=True, text=True, check=False)
         self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
 
 

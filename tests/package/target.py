@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A Debian system to install the package into: the one that tools/packages.sh makes in build/peers/debian, with Debian's kernel, for
-each Target anew. What is written into it goes to memory and is gone with the Target; no network can be reached from there.
+"""A Debian system to install the package into: the one that tools/packages.sh makes in build/peers/debian, with Debian's
+kernel, for each Target anew. What is written into it goes to memory and is gone with the Target; no network can be reached
+from there.
 """
 
 import fcntl
@@ -20,8 +21,8 @@ import namespaces  # noqa: E402
 PEERS = os.path.join(REPOSITORY, "build/peers")
 PACKAGES = os.path.join(REPOSITORY, "build/package")
 # What the package is made from.
-SOURCES = ("CMakeLists.txt", "README.md", "NEWS.md", "SECURITY.md", "cmake", "hooks", "include", "initramfs-tools", "man", "packaging",
-           "src", "tools/package")
+SOURCES = ("CMakeLists.txt", "README.md", "NEWS.md", "SECURITY.md", "cmake", "hooks", "include", "initramfs-tools", "man",
+           "packaging", "src", "tools/package")
 ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND": "noninteractive",
                "LC_ALL": "C.UTF-8", "HOME": "/root"}
 # A mode, as ls(1) and cpio(1) write it, with what else lsinitramfs tells of a file.
@@ -92,8 +93,8 @@ echo pci:v00001AF4d00001000sv00001AF4sd00000001bc02sc00i00 >/sys/devices/pci0/mo
 
 
 class Target:
-    """One system; a context manager. `running`: whether it is as on a running machine, with a network card in /sys and file systems
-    in memory, or a bare chroot."""
+    """One system; a context manager. `running`: whether it is as on a running machine, with a network card in /sys and file
+    systems in memory, or a bare chroot."""
 
     def __init__(self, running=True):
         self._running = running
@@ -111,7 +112,7 @@ class Target:
     def _set_up(self):
         for name in ("scratch", "layers", "root"):
             os.mkdir(os.path.join(self._directory, name))
-        self._namespaces = namespaces.Namespaces(os.path.join(self._directory, "scratch"), [self._directory, PEERS])
+        self._namespaces = namespaces.Namespaces(os.path.join(self._directory, "scratch"), [self._directory, PEERS, PACKAGES])
         self.root = os.path.join(self._directory, "root")
         self.kernel = kernel()
         self._namespaces.check(["sh", "-e", "-c", f"""
@@ -124,7 +125,10 @@ class Target:
             mount -o remount,bind,ro root/lib/modules/{self.kernel}
             cp {PEERS}/linux/boot/* root/boot/
             mount -t proc proc root/proc
-            for node in null zero urandom; do [ -e root/dev/$node ] || : >root/dev/$node; mount --bind /dev/$node root/dev/$node; done
+            for node in null zero urandom; do
+                [ -e root/dev/$node ] || : >root/dev/$node
+                mount --bind /dev/$node root/dev/$node
+            done
             """])
         if self._running:
             self.shell("mount -t tmpfs -o mode=0755 tmpfs /run" + CARD)
