@@ -203,8 +203,10 @@ Result<void> Changes::undo_route(const HostRoute& change) {
 }
 
 Result<void> Changes::undo_console(const ConsoleLowered& change) {
-    if (machine_->console_level(paths_.printk) != lowered_console_level) return {};
-    const int reason = machine_->set_console_level(paths_.printk, change.old_level);
+    const bool hidden = machine_->console_level(paths_.printk) != lowered_console_level;
+    const int reason =
+        hidden ? machine_->replace_hidden_console_level(paths_.printk, lowered_console_level, change.old_level)
+               : machine_->set_console_level(paths_.printk, change.old_level);
     if (reason == 0) return {};
     return base::system_error("cannot put back the kernel's console level", reason,
                               base::format("write %u into %s", change.old_level, paths_.printk.c_str()));

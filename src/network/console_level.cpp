@@ -15,7 +15,10 @@
 namespace bootkey::network {
 namespace {
 
-constexpr int syslog_action_console_level = 8;  // SYSLOG_ACTION_CONSOLE_LEVEL, which no header of the C library names
+// SYSLOG_ACTION_..., which no header of the C library names.
+constexpr int syslog_action_console_off = 6;
+constexpr int syslog_action_console_on = 7;
+constexpr int syslog_action_console_level = 8;
 
 // Writes the first of the file's four numbers; the kernel leaves the others as they are.
 int write_level(const std::string& printk_file, unsigned level) {
@@ -38,6 +41,16 @@ int set_console_level(const std::string& printk_file, unsigned level) {
     const int reason = write_level(printk_file, level);
     if (reason != EPERM && reason != EACCES && reason != EROFS) return reason;
     return klogctl(syslog_action_console_level, nullptr, static_cast<int>(level)) == 0 ? 0 : errno;
+}
+
+// The kernel tells the hidden level only by bringing it back, which does nothing if there is none.
+int replace_hidden_console_level(const std::string& printk_file, unsigned expected, unsigned level) {
+    const auto shown = console_level(printk_file);
+    if (klogctl(syslog_action_console_on, nullptr, 0) != 0) return 0;  // who may not do that has not lowered it either
+    const auto hidden = console_level(printk_file);
+    if (hidden == shown) return 0;
+    const int reason = hidden == expected ? set_console_level(printk_file, level) : 0;
+    return klogctl(syslog_action_console_off, nullptr, 0) == 0 ? reason : errno;
 }
 
 }  // namespace bootkey::network

@@ -44,6 +44,9 @@ public:
     int set_console_level(const std::string& printk_file, unsigned level) override {
         return network::set_console_level(printk_file, level);
     }
+    int replace_hidden_console_level(const std::string& printk_file, unsigned expected, unsigned level) override {
+        return network::replace_hidden_console_level(printk_file, expected, level);
+    }
 
     bool exists(const std::string& path) override { return access(path.c_str(), F_OK) == 0; }
     bool is_in_memory(const std::string& directory) override { return network::is_in_memory(directory); }

@@ -17,5 +17,8 @@ inline constexpr unsigned lowered_console_level = 5;
 [[nodiscard]] std::optional<unsigned> console_level(const std::string& printk_file);
 /// Sets it. Returns 0 or errno: EPERM or EACCES without CAP_SYSLOG and without write permission.
 [[nodiscard]] int set_console_level(const std::string& printk_file, unsigned level);
+/// The same for the level that comes back when a program that has turned the console's messages off, as cryptsetup's
+/// askpass does, turns them on again. Nothing if nobody has, or if that is not `expected`. Returns 0 or errno.
+[[nodiscard]] int replace_hidden_console_level(const std::string& printk_file, unsigned expected, unsigned level);
 
 }  // namespace bootkey::network

@@ -41,6 +41,8 @@ public:
     /// See console_level.hpp.
     [[nodiscard]] virtual std::optional<unsigned> console_level(const std::string& printk_file) = 0;
     [[nodiscard]] virtual int set_console_level(const std::string& printk_file, unsigned level) = 0;
+    [[nodiscard]] virtual int replace_hidden_console_level(const std::string& printk_file, unsigned expected,
+                                                           unsigned level) = 0;
 
     [[nodiscard]] virtual bool exists(const std::string& path) = 0;
     /// Whether files in the directory are in memory only.
