@@ -13,18 +13,14 @@
 
 #include "bootkey/base/event_loop.hpp"
 #include "bootkey/base/file.hpp"
+#include "console/secrets.hpp"
 
 using namespace bootkey;
+using console::testing::awkward_password;
+using console::testing::secret;
 using namespace std::chrono_literals;
 
 namespace {
-
-base::Secret secret(const std::string& text) {
-    auto result = base::Secret::with_capacity(text.size());
-    REQUIRE(result);
-    REQUIRE(result->append(base::bytes_of(text)));
-    return std::move(*result);
-}
 
 // A pipe or socket pair of which we are the reader.
 struct Channel {
@@ -71,12 +67,6 @@ struct Run {
         loop->run();
     }
 };
-
-std::string awkward_password(std::size_t size) {
-    std::string text(size, 'x');
-    for (std::size_t i = 0; i < size; ++i) text[i] = static_cast<char>(i * 7);
-    return text;
-}
 
 }  // namespace
 

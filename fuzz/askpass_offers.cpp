@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// The environment of processes that wait for a password, and what they are offered after any sequence of news.
+// Accepted: one was offered something.
+#include <map>
+#include <set>
+
+#include "bootkey/console/askpass_offers.hpp"
+#include "bootkey/console/waiting_askpass.hpp"
+#include "fuzz.hpp"
+
+using namespace bootkey;
+using namespace bootkey::console;
+
+bool fuzz::run(Input input) {
+    Script script(input);
+    AskpassOffers offers;
+    std::map<ProcessNumber, Prompt> waiting;
+    std::set<std::pair<std::string, PasswordNumber>> taken;
+    std::set<AnswerNumber> refused;
+    std::optional<Offer> offer;
+    AnswerNumber answers = 0;
+    bool accepted = false;
+    for (pid_t pid = 1; !script.ended(); ++pid) {
+        const unsigned what = script.below(5);
+        if (what == 0) offers.answered(++answers, script.below(20));
+        if (what == 1) offers.waits(waiting[pid] = prompt_of(pid, script.until("\n")));
+        if (what == 2 && !waiting.empty()) {
+            offers.gone(waiting.begin()->first);
+            waiting.erase(waiting.begin());
+        }
+        if (what == 3 && offer) taken.emplace(offer->device, offer->password);
+        if (what >= 3) what == 3 ? offers.taken() : offers.not_taken(), offer.reset();
+        for (const AskpassAction& action : offers.decide()) {
+            if (const auto* refusal = std::get_if<Refuse>(&action)) {
+                require(refused.insert(refusal->answer).second && refusal->answer <= answers,
+                        "an answer is refused once");
+                continue;
+            }
+            require(!offer && waiting.size() == 1, "one process is offered one password at a time");
+            offer = std::get<Offer>(action);
+            const Prompt& prompt = waiting.begin()->second;
+            require(prompt.process == offer->process && prompt.device == offer->device && !prompt.is_last_try(),
+                    "not at the last try");
+            require(!taken.contains({offer->device, offer->password}) && offers.keeps(offer->password),
+                    "once for a device");
+            accepted = true;
+        }
+    }
+    return accepted;
+}

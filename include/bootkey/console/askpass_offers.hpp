@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// Which password is offered to which waiting askpass. Pure: news goes in, actions come out. Passwords are numbers here
+// (the same number for the same bytes, see known_passwords.hpp) and so are askpass processes; nothing in here is
+// secret.
+//
+// The rules. A device gets the same password once. When a device asks again after it has taken a password, that was the
+// wrong one: the servers that sent it are told, and only another one is offered. The last of several tries is the
+// person's. A password that no device has refused is kept for the next device. Nothing is offered while two processes
+// wait, since nobody could tell which of them reads it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace bootkey::console {
+
+using PasswordNumber = std::uint64_t;
+/// A server's answer, as the caller counts them.
+using AnswerNumber = std::uint64_t;
+using ProcessNumber = std::int64_t;
+
+/// A process that asks for a device's password.
+struct Prompt {
+    ProcessNumber process = 0;
+    std::string device;  ///< its name in crypttab; empty: unknown
+    unsigned tried = 0;  ///< tries that have failed
+    unsigned tries = 3;  ///< how many there are in all; 0: no limit
+
+    /// Of several tries the last.
+    [[nodiscard]] bool is_last_try() const { return tries > 1 && tried + 1 >= tries; }
+};
+
+/// "device root", for messages.
+[[nodiscard]] std::string name_of_device(const std::string& device);
+
+/// Write the password where the process reads, and call taken() or not_taken().
+struct Offer {
+    ProcessNumber process = 0;
+    PasswordNumber password = 0;
+    std::string device;
+};
+/// The answer is not what the device wants.
+struct Refuse {
+    AnswerNumber answer = 0;
+    std::string why;
+};
+using AskpassAction = std::variant<Offer, Refuse>;
+
+class AskpassOffers {
+public:
+    /// Passwords that are kept at the same time; an answer that brings one more is refused.
+    static constexpr std::size_t most_kept = 16;
+
+    /// A server's answer brought this password.
+    void answered(AnswerNumber answer, PasswordNumber password);
+    /// The process has come to wait; to be told once.
+    void waits(const Prompt& prompt);
+    /// It does not wait any more, whoever answered it.
+    void gone(ProcessNumber process);
+    /// It has read the whole of what was offered to it, and so asks no further.
+    void taken();
+    /// It has not, or not all of it, since it ended or somebody else answered first.
+    void not_taken();
+    /// Nothing was written yet, and it is not to be tried again before the next news.
+    void postponed() { offer_.reset(); }
+
+    /// Whether the password may still be offered to somebody; valid after decide(). What is not kept is to be wiped.
+    [[nodiscard]] bool keeps(PasswordNumber password) const;
+
+    /// What is to be done now, after any of the above; to be done in this order.
+    [[nodiscard]] std::vector<AskpassAction> decide();
+
+private:
+    struct Device {
+        std::set<PasswordNumber> offered, refused;
+        std::optional<PasswordNumber> last;  // taken by the process that asked last
+    };
+    struct Waiting {
+        Prompt prompt;
+        bool served = false;  // or spoilt by half an offer: nothing more for this one
+    };
+    struct Kept {
+        PasswordNumber password = 0;
+        std::vector<AnswerNumber> answers;  // that brought it and were not judged
+    };
+
+    [[nodiscard]] const Kept* choose(const Device& device) const;
+    void refuse_all(const Waiting& waiting);
+
+    std::map<std::string, Device> devices_;
+    std::map<ProcessNumber, Waiting> waiting_;
+    std::vector<Kept> kept_;      // in the order in which they came
+    std::optional<Offer> offer_;  // under way
+    std::vector<AskpassAction> actions_;
+};
+
+}  // namespace bootkey::console

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "bootkey/console/waiting_askpass.hpp"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include "base/temporary_directory.hpp"
+#include "console/reader.hpp"
+
+using namespace bootkey;
+using namespace bootkey::console;
+using console::testing::make_fifo;
+using console::testing::Reader;
+
+TEST_CASE("the environment of askpass tells device and tries") {
+    struct Row {
+        std::string environment;
+        const char* device;
+        unsigned tried, tries;
+    };
+    const auto nul = [](std::string text) {
+        std::ranges::replace(text, '|', '\0');
+        return text;
+    };
+    const auto row = GENERATE_COPY(values<Row>({
+        {nul("CRYPTTAB_NAME=root|CRYPTTAB_TRIED=1|CRYPTTAB_OPTION_tries=5|"), "root", 1, 5},
+        {nul("PATH=/bin|CRYPTTAB_TRIED=0|CRYPTTAB_NAME=a b=c|HOME=/|"), "a b=c", 0, 3},
+        {nul("CRYPTTAB_NAME=root"), "root", 0, 3},
+        {nul("CRYPTTAB_NAME=root|CRYPTTAB_OPTION_tries=0|"), "root", 0, 0},
+        {nul("CRYPTTAB_NAME=root|CRYPTTAB_TRIED=x|CRYPTTAB_OPTION_tries=-1|"), "root", 0, 3},
+        {nul("CRYPTTAB_NAME=root|CRYPTTAB_TRIED=99999999999|"), "root", 0, 3},
+        {nul("CRYPTTAB_NAMES=no|CRYPTTAB_NAME=yes|CRYPTTAB_NAME=second|"), "yes", 0, 3},
+        {nul("CRYPTTAB_NAME=|CRYPTTAB_TRIED=2|"), "", 77, 0},
+        {nul("CRYPTTAB_TRIED=2|"), "", 77, 0},
+        {nul("|||=|CRYPTTAB_NAME|"), "", 77, 0},
+        {"", "", 77, 0},
+    }));
+    CAPTURE(row.environment);
+    const Prompt prompt = prompt_of(77, row.environment);
+    CHECK(prompt.process == 77);
+    CHECK(prompt.device == row.device);
+    CHECK(prompt.tried == row.tried);
+    CHECK(prompt.tries == row.tries);
+}
+
+TEST_CASE("only a FIFO of ours that nobody else may write to is written to") {
+    const base::testing::TemporaryDirectory directory;
+    const std::string path = directory / "fifo";
+    const auto nothing = find_fifo(path);
+    REQUIRE(nothing);
+    CHECK_FALSE(nothing->has_value());
+    CHECK_FALSE(find_fifo(directory / "no/directory")->has_value());
+    make_fifo(path);
+    REQUIRE(find_fifo(path));
+    CHECK(find_fifo(path)->has_value());
+    SECTION("others may write") {
+        REQUIRE(chmod(path.c_str(), 0606) == 0);
+        CHECK(find_fifo(path).error().code == base::ExitCode::no_permission);
+    }
+    SECTION("a link") {
+        const std::string link = directory / "link";
+        std::filesystem::create_symlink(path, link);
+        CHECK(find_fifo(link).error().code == base::ExitCode::no_permission);
+    }
+    SECTION("a file") {
+        std::ofstream(directory / "file") << "content";
+        CHECK(find_fifo(directory / "file").error().code == base::ExitCode::no_permission);
+    }
+}
+
+TEST_CASE("askpass is found by the FIFO that it reads") {
+    const base::testing::TemporaryDirectory directory;
+    const std::string path = directory / "fifo";
+    make_fifo(path);
+    const struct stat fifo = **find_fifo(path);
+    CHECK(find_askpass(fifo).empty());
+    const Reader askpass(path);
+    const Reader with_another_name(path, "cat");
+    make_fifo(directory / "other");
+    const Reader elsewhere(directory / "other");
+    const auto found = find_askpass(fifo);
+    REQUIRE(found.size() == 1);
+    CHECK(found[0].prompt.process == askpass.pid());
+    CHECK(found[0].pidfd);
+    CHECK(reads(askpass.pid(), fifo));
+    CHECK(reads(with_another_name.pid(), fifo));
+    CHECK_FALSE(reads(elsewhere.pid(), fifo));
+}
+
+TEST_CASE("somebody else who may write to the FIFO is noticed") {
+    const base::testing::TemporaryDirectory directory;
+    const std::string path = directory / "fifo";
+    make_fifo(path);
+    const struct stat fifo = **find_fifo(path);
+    const Reader askpass(path);
+    const base::UniqueFd our_own(open(path.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC));
+    REQUIRE(our_own);
+    CHECK_FALSE(others_write(fifo));
+    const Reader writer(path, "cat", O_WRONLY);
+    CHECK(others_write(fifo));
+}
+
+TEST_CASE("the children of a process are found") {
+    const base::testing::TemporaryDirectory directory;
+    make_fifo(directory / "fifo");
+    const Reader child(directory / "fifo", "a) R 1 (b");
+    const auto children = children_of(getpid());
+    CHECK(std::ranges::find(children, child.pid()) != children.end());
+    CHECK(children_of(child.pid()).empty());
+}
