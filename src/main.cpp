@@ -52,7 +52,7 @@ monitor::Outcome run(int argc, char** argv) {
         case options::Mode::enroll: return finish(*output_open ? modes::enroll(options, keyring, log) : closed, log);
         case options::Mode::unlock: break;
     }
-    if (!*output_open) return finish(closed, log);
+    if (!*output_open && options.askpass_fifo.empty()) return finish(closed, log);
     return monitor::Monitor(options, log, base::UniqueFd(STDOUT_FILENO)).run();
 }
 

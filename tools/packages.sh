@@ -27,6 +27,7 @@ test_packages="
     nftables            loses packets
     qemu-system-x86     a machine with a wall clock of its own
     busybox             its programs
+    cryptsetup          its askpass, which is answered
 "
 
 network_packages="

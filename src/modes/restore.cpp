@@ -2,11 +2,14 @@
 #include "bootkey/modes/restore.hpp"
 
 #include "bootkey/base/text.hpp"
+#include "bootkey/console/given_passwords.hpp"
 #include "bootkey/network/local_administration.hpp"
 
 namespace bootkey::modes {
 
 base::Result<void> restore(const base::Log& log) {
+    // Run at the end of the boot, too: what is unlocked later has nothing to do with it.
+    if (auto forgotten = console::forget_given_passwords(console::given_passwords_file); !forgotten) return forgotten;
     const auto undone = network::restore(log);
     if (!undone) return undone.error();
     log.info(1, *undone == 0 ? "nothing to restore" : base::format("restored %d changes", *undone));

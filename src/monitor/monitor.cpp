@@ -75,33 +75,37 @@ Monitor::Monitor(const options::Options& options, const base::Log& log, base::Un
 Monitor::~Monitor() = default;
 
 Outcome Monitor::run() {
-    const auto started = start_run();
-    if (!started) {
-        log_.fatal(started.error().message());
-        if (!loop_ || !administration_) return {started.error().code};
-        end({started.error().code});
+    auto loop = base::EventLoop::create();
+    if (!loop) {
+        log_.fatal(loop.error().message());
+        return {loop.error().code};
     }
+    loop_ = std::move(*loop);
+    if (const auto started = start_run(); !started) on_failed(started.error());
     loop_->run();
     return *outcome_;
 }
 
+// A person is asked before anything is done that takes time or may fail.
 base::Result<void> Monitor::start_run() {
-    auto loop = base::EventLoop::create();
-    if (!loop) return std::move(loop).error();
-    loop_ = std::move(*loop);
+    recipient_ = make_recipient(*loop_, log_, options_, std::move(output_),
+                                {.accepted =
+                                     [this] {
+                                         accepted_ = true;
+                                         tell_worker(Accepted{});  // all other attempts end now
+                                     },
+                                 .refused = [this](AnswerNumber answer, const std::string& why) { reject(answer, why); },
+                                 .over = [this](const base::Result<void>& how) { on_over(how); },
+                                 .deserted = [this] { return on_deserted(); }});
     worker_log_.emplace(*loop_, log_, "worker");
     decryptor_log_.emplace(*loop_, log_, "decryptor");
     watch_signals();
+    if (auto started = recipient_->start(); !started) return started;
     for (const std::string& remark : sandbox::protect_memory()) log_.info(2, remark);
-    if (options_.no_sandbox)
-        log_.warning(
-            "--no-sandbox: whoever breaks into the processes that read from the network is not confined; for debugging "
-            "only");
-    sink_ = std::make_unique<console::PasswordSink>(*loop_, std::move(output_), [this] {
-        on_failed({base::ExitCode::temporary, "cannot hand over a password", "the reader of standard output went away",
-                   "start bootkey from what reads the password"});
-    });
-    return start_unlocking();
+    if (options_.no_sandbox) log_.warning("--no-sandbox: whoever breaks into the processes that read from the network is not confined; for debugging only");
+    if (recipient_->wants_answers()) return start_unlocking();
+    failure_ = base::Error{base::ExitCode::unavailable, "cannot get a password", "the last try is a person's, who is not there any more", ""};
+    return {};
 }
 
 // The worker first: it reads the keys, which may take a while, while the rest is prepared here.
@@ -176,7 +180,8 @@ void Monitor::watch_signals() {
     for (const int number : {SIGINT, SIGTERM})
         watch(number, [this, number] {
             log_.info(1, format("%s: putting everything back", sigdescr_np(number)));
-            end({base::ExitCode::ok, number});
+            const bool usual_end = number == SIGTERM && !options_.askpass_fifo.empty();
+            end({base::ExitCode::ok, usual_end ? 0 : number});
         });
     watch(SIGHUP, [this] { restart(); });
     watch(SIGUSR1, [this] { tell_worker(TryNow{}); });
@@ -256,11 +261,12 @@ bool Monitor::on_worker_lost() {
     if (std::exchange(worker_began_, false)) browsing_ = discovery::Browsing::off;
     worker_ready_ = false;
     for (Pending& pending : answers_) pending.worker_waits = false;
-    return !outcome_;
+    handed_over_.clear();
+    return !outcome_ && !failure_;
 }
 
 bool Monitor::on_decryptor_lost() {
-    if (outcome_) return false;
+    if (outcome_ || failure_) return false;
     judge("the decryptor ended while it was at work");
     if (const auto removed = administration_->remove_home(home_); !removed) log_.warning(removed.error().message());
     if (auto made = make_home(); !made) {
@@ -299,17 +305,24 @@ void Monitor::on(Answer answer) {
 }
 
 void Monitor::decrypt_next() {
-    if (answers_.empty() || !decryptor_) return;
+    if (answers_.empty() || !decryptor_ || accepted_) return;
     const Answer& next = answers_.front().answer;
     log_.info(3,
               format("decrypting the %zu bytes that %s answered", next.message.size(), escaped(next.server).c_str()));
     decryptor_->send(ToDecryptor(Decrypt{next.message}));
 }
 
+// The recipient may want another one, so the next is decrypted meanwhile.
 void Monitor::on(Password password) {
-    if (answers_.empty()) return;
-    log_.info(3, format("the answer of %s is decrypted", escaped(answers_.front().answer.server).c_str()));
-    on_password(std::move(password.password), answers_.front().answer.server);
+    if (answers_.empty() || outcome_) return;
+    const Pending decrypted = std::move(answers_.front());
+    answers_.pop_front();
+    answer_bytes_ -= decrypted.answer.message.size();
+    log_.info(3, format("the answer of %s is decrypted", escaped(decrypted.answer.server).c_str()));
+    const AnswerNumber number = ++last_answer_;
+    if (decrypted.worker_waits) handed_over_.emplace(number, decrypted.answer.attempt);
+    recipient_->take(number, std::move(password.password), decrypted.answer.server);
+    decrypt_next();
 }
 
 void Monitor::on(const NotDecrypted& verdict) {
@@ -326,15 +339,9 @@ void Monitor::judge(const std::string& why) {
     decrypt_next();
 }
 
-void Monitor::on_password(base::Secret password, const std::string& server) {
-    if (outcome_ || writing_) return;
-    writing_ = true;
-    tell_worker(Accepted{});  // first answer wins: all other attempts end now
-    sink_->write(std::move(password), [this, server](const base::Result<void>& written) {
-        if (!written) return on_failed(written.error());
-        log_.info(2, format("the password from %s was written to standard output", escaped(server).c_str()));
-        end({base::ExitCode::ok});
-    });
+void Monitor::reject(AnswerNumber answer, const std::string& why) {
+    const auto handed_over = handed_over_.extract(answer);
+    if (!handed_over.empty()) tell_worker(Rejected{handed_over.mapped(), why});
 }
 
 void Monitor::on_process_failed(SupervisedProcess& process, const base::Error& error) {
@@ -343,33 +350,70 @@ void Monitor::on_process_failed(SupervisedProcess& process, const base::Error& e
     log_.error(shown.message());
 }
 
+// Where a person is being asked, that goes on: only the network is given up.
 void Monitor::on_failed(const base::Error& error) {
-    if (outcome_) return;
+    if (outcome_ || failure_) return;
     log_.fatal(error.message());
-    end({error.code});
+    if (!recipient_->asks_person()) return end({error.code});
+    failure_ = error;
+    if (!step_)
+        put_back([this] {
+            forget_network();
+            if (outcome_) is_put_back();
+        });
+}
+
+void Monitor::on_over(const base::Result<void>& how) {
+    if (outcome_) return;
+    if (!how) log_.fatal(how.error().message());
+    end({how ? base::ExitCode::ok : how.error().code});
+}
+
+// Nobody is left to answer if the servers cannot be asked either.
+bool Monitor::on_deserted() {
+    if (failure_) end({failure_->code});
+    return !failure_;
 }
 
 // SIGHUP: everything anew, keys and hooks and interfaces, unless the password is already on its way out.
 void Monitor::restart() {
-    if (outcome_ || writing_ || step_) return;
+    if (outcome_ || accepted_ || step_ || !recipient_->wants_answers()) return;
     log_.info(1, "Hangup: starting anew");
     put_back([this] {
-        step_.reset();
-        if (outcome_) return loop_->stop();
-        guard_.reset();
-        administration_.reset();
-        browsing_ = discovery::Browsing::on;
-        keys_good_ = worker_began_ = worker_ready_ = false;
+        forget_network();
+        if (outcome_) return is_put_back();
+        failure_.reset();
         if (const auto started = start_unlocking(); !started) on_failed(started.error());
     });
+}
+
+void Monitor::forget_network() {
+    step_.reset();
+    guard_.reset();
+    administration_.reset();
+    browsing_ = discovery::Browsing::on;
+    keys_good_ = worker_began_ = worker_ready_ = false;
 }
 
 // The one way out. The first reason counts; what comes later finds everything under way.
 void Monitor::end(Outcome outcome) {
     if (outcome_) return;
     outcome_ = outcome;
-    sink_->stop();  // stop hooks may take a while, and the password is of no more use
-    if (!step_) put_back([this] { loop_->stop(); });
+    // Stop hooks may take a while, and the password is of no more use.
+    recipient_->stop([this] {
+        recipient_stopped_ = true;
+        leave_when_done();
+    });
+    if (!step_) put_back([this] { is_put_back(); });
+}
+
+void Monitor::is_put_back() {
+    put_back_ = true;
+    leave_when_done();
+}
+
+void Monitor::leave_when_done() {
+    if (put_back_ && recipient_stopped_) loop_->stop();
 }
 
 // Ends unlocking and undoes every change, then calls `then`. Each step begins with a clean stack, since it destroys
@@ -401,6 +445,7 @@ void Monitor::put_back(std::function<void()> then) {
 // Nobody asks for changes any more when they are undone, and gpg's agent leaves its directory before that is removed.
 void Monitor::end_processes(std::function<void()> then) {
     worker_.reset();
+    handed_over_.clear();
     answers_.clear();
     answer_bytes_ = 0;
     if (!decryptor_) return then();

@@ -145,6 +145,38 @@ const std::array table{
            .trusted_directory = key_directory,
            .apply = set_text<&Options::dh_params>},
 
+    // Handing the password over
+    Option{
+        .name = "askpass-fifo",
+        .argument = "PATH",
+        .argument_optional = true,
+        .group = Group::handover,
+        .help =
+            "Run until SIGTERM and answer every askpass of cryptsetup that waits at this FIFO, instead of writing to "
+            "standard output",
+        .default_text = default_askpass_fifo,
+        .rival = "prompt",
+        .apply = set_askpass_fifo},
+    Option{.name = "prompt",
+           .argument = "TEXT",
+           .argument_optional = true,
+           .group = Group::handover,
+           .help = "Ask a person, too, by cryptsetup's askpass with this text; the first answer counts",
+           .default_text = "Please unlock disk:",
+           .rival = "askpass-fifo",
+           .apply = set_prompt},
+    Option{.name = "mapping",
+           .argument = "NAME",
+           .group = Group::handover,
+           .help = "With --prompt, what is being unlocked, as in crypttab: wrong passwords are remembered by it",
+           .apply = set_mapping},
+    Option{.name = "tried",
+           .argument = "COUNT[/TRIES]",
+           .group = Group::handover,
+           .help = "With --prompt, how many tries have failed, and of how many; 0 tries are no limit",
+           .default_text = "0/3",
+           .apply = set_tried},
+
     // Making keys
     Option{.name = "generate-keys",
            .argument = "DIR",
@@ -281,6 +313,8 @@ const char* heading(Group group) {
             return "Keys:";
         case Group::tls:
             return "TLS:";
+        case Group::handover:
+            return "Handing the password over:";
         case Group::generate_keys:
             return "Making keys instead of unlocking:";
         case Group::enroll:

@@ -2,6 +2,7 @@
 #include "bootkey/options/option_values.hpp"
 
 #include <algorithm>
+#include <cstdint>
 
 #include "bootkey/base/text.hpp"
 #include "bootkey/options/server_address.hpp"
@@ -106,6 +107,44 @@ base::Result<void> set_dh_bits(Options& options, Value value) {
     const auto bits = base::parse_number(*value, 1024, 8192);
     if (!bits) return refused("not a number of bits from 1024 to 8192", "give one, as in 3072");
     options.dh_bits = static_cast<unsigned>(*bits);
+    return {};
+}
+
+base::Result<void> set_askpass_fifo(Options& options, Value value) {
+    const std::string_view path = value.value_or(default_askpass_fifo);
+    if (!path.starts_with('/') || path.ends_with('/'))
+        return refused("not the absolute path of a FIFO", "give one that begins with '/'");
+    options.askpass_fifo = path;
+    return {};
+}
+
+base::Result<void> set_prompt(Options& options, Value value) {
+    // askpass writes it to the terminal as it is.
+    const std::string_view text = value.value_or(default_prompt);
+    if (text.empty() || !base::is_printable_utf8(text))
+        return refused("not a line of text", "give one without control characters");
+    options.prompt = text;
+    return {};
+}
+
+base::Result<void> set_mapping(Options& options, Value value) {
+    constexpr std::size_t longest = 127;  // bytes (DM_NAME_LEN in linux/dm-ioctl.h, less the NUL)
+    if (value->empty() || value->size() > longest || value->find('/') != value->npos)
+        return refused("not a name of a mapped device", "give it as in the first field of crypttab");
+    options.mapping = *value;
+    return {};
+}
+
+base::Result<void> set_tried(Options& options, Value value) {
+    constexpr unsigned most = 1'000'000;
+    const auto parts = base::split(*value, '/');
+    const auto tried = base::parse_number(parts[0], 0, most);
+    const auto tries =
+        parts.size() == 2 ? base::parse_number(parts[1], 0, most) : std::optional<std::uint64_t>(options.tries);
+    if (!tried || !tries || parts.size() > 2)
+        return refused("not a number of tries", "give how many have failed, and of how many, as in 1/3");
+    options.tried = static_cast<unsigned>(*tried);
+    options.tries = static_cast<unsigned>(*tries);
     return {};
 }
 

@@ -78,6 +78,7 @@ TEST_CASE("words that argp or the rules refuse: exit status 64 and what the line
         {{"--server=192.0.2.1:2", "--connect=192.0.2.1:1"},
          "--server=192.0.2.1:2",
          "contradicts option --connect=192.0.2.1:1"},
+        {{"--askpass-fifo", "--prompt"}, "--askpass-fifo", "contradicts option --prompt"},
         {{"--tls-pubkey=/tp"}, "--tls-pubkey=/tp", "--tls-privkey=FILE"},
         {{"-t", "/ts"}, "--tls-privkey=/ts", "--tls-pubkey=FILE"},
         {{"--enroll", "-T/tp"}, "--tls-pubkey=/tp", "--tls-privkey=FILE"},

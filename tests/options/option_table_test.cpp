@@ -102,6 +102,17 @@ TEST_CASE("values that are refused: exit status 64, naming option and value") {
         std::string value;
     };
     const auto row = GENERATE(values<Row>({
+        {nullptr, "askpass-fifo", "relative/path"},
+        {nullptr, "askpass-fifo", "/lib/cryptsetup/"},
+        {nullptr, "prompt", ""},
+        {nullptr, "mapping", ""},
+        {nullptr, "mapping", "mapper/root"},
+        {nullptr, "mapping", std::string(128, 'x')},
+        {nullptr, "tried", ""},
+        {nullptr, "tried", "one"},
+        {nullptr, "tried", "-1"},
+        {nullptr, "tried", "1/"},
+        {nullptr, "tried", "1/2/3"},
         {nullptr, "connect", ""},
         {nullptr, "connect", "localhost:1"},
         {nullptr, "connect", "192.0.2.1"},
@@ -257,6 +268,19 @@ TEST_CASE("every option's value arrives where it belongs") {
     CHECK(connect.connect->text == "fe80::1%eth0:4711");
     CHECK(connect.connect->scope == "eth0");
     CHECK(connect.connect->port == 4711);
+
+    const Options prompt = accepted({"--prompt=Please: ", "--mapping=root", "--tried=1/5"});
+    CHECK(prompt.prompt == "Please: ");
+    CHECK(prompt.mapping == "root");
+    CHECK(prompt.tried == 1);
+    CHECK(prompt.tries == 5);
+    CHECK(prompt.askpass_fifo.empty());
+    CHECK(accepted({"--prompt"}).prompt == default_prompt);
+    CHECK(accepted({"--tried=2"}).tries == 3);
+    CHECK(accepted({"--tried=2/0"}).tries == 0);
+    CHECK(accepted({"--askpass-fifo"}).askpass_fifo == default_askpass_fifo);
+    CHECK(accepted({"--askpass-fifo=/run/fifo"}).askpass_fifo == "/run/fifo");
+    CHECK_FALSE(accepted({}).prompt);
 
     const Options keys = accepted({"--generate-keys=/k", "--key-type=rsa4096", "--tls-key", "--passphrase", "--force"});
     CHECK(keys.mode == Mode::generate_keys);

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
 // The privileged process of an unlock, from checked options to the exit: refuses what cannot work before anything is touched, starts
-// the worker and the decryptor, does for the worker what only root can do, holds standard output, obeys signals, and puts the machine
-// back on every way out. It never reads a byte that the network wrote, but to hand it on.
+// the worker and the decryptor, does for the worker what only root can do, holds the way out for the password, obeys signals, and puts
+// the machine back on every way out. It never reads a byte that the network wrote, but to hand it on.
 #pragma once
 
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -16,11 +17,11 @@
 #include "bootkey/base/log.hpp"
 #include "bootkey/base/result.hpp"
 #include "bootkey/base/unique_fd.hpp"
-#include "bootkey/console/password_sink.hpp"
 #include "bootkey/discovery/discovery.hpp"
 #include "bootkey/monitor/allowance.hpp"
 #include "bootkey/monitor/guarded_administration.hpp"
 #include "bootkey/monitor/messages.hpp"
+#include "bootkey/monitor/recipient.hpp"
 #include "bootkey/monitor/remote_log.hpp"
 #include "bootkey/monitor/supervised_process.hpp"
 #include "bootkey/monitor/worker.hpp"
@@ -45,7 +46,7 @@ struct Bodies {
 
 class Monitor {
 public:
-    /// `options` and `log` must outlive the object. Takes `output`, where the password goes, over.
+    /// `options` and `log` must outlive the object. Takes `output`, where the password goes unless askpass gets it, over.
     Monitor(const options::Options& options, const base::Log& log, base::UniqueFd output, Bodies bodies = {});
     ~Monitor();
     Monitor(const Monitor&) = delete;
@@ -80,11 +81,16 @@ private:
     void judge(const std::string& why);
 
     void on_process_failed(SupervisedProcess& process, const base::Error& error);
-    void on_password(base::Secret password, const std::string& server);
+    void reject(AnswerNumber answer, const std::string& why);
+    void on_over(const base::Result<void>& how);
+    [[nodiscard]] bool on_deserted();
     void on_failed(const base::Error& error);
     void restart();
     void end(Outcome outcome);
     void put_back(std::function<void()> then);
+    void is_put_back();
+    void leave_when_done();
+    void forget_network();
     void end_processes(std::function<void()> then);
 
     const options::Options& options_;
@@ -114,9 +120,14 @@ private:
     };
     std::deque<Pending> answers_;  // the first one is being decrypted
     std::size_t answer_bytes_ = 0;  // all of them
-    std::unique_ptr<console::PasswordSink> sink_;
-    std::optional<Outcome> outcome_;  // once the end has begun
-    bool writing_ = false;            // the password is on its way out
+    std::map<AnswerNumber, servers::AttemptId> handed_over_;  // to the recipient, by the worker that still runs
+    AnswerNumber last_answer_ = 0;
+    std::unique_ptr<Recipient> recipient_;
+    bool accepted_ = false;               // the password is on its way out: no other is wanted
+    std::optional<base::Error> failure_;  // the servers cannot be asked, but a person is
+    std::optional<Outcome> outcome_;      // once the end has begun, of which there are two parts:
+    bool put_back_ = false;
+    bool recipient_stopped_ = false;
 };
 
 }  // namespace bootkey::monitor

@@ -41,6 +41,10 @@ base::Result<void> set_text(Options& options, Value value) {
 [[nodiscard]] base::Result<void> set_retry(Options& options, Value value);
 [[nodiscard]] base::Result<void> set_network_hook_timeout(Options& options, Value value);
 [[nodiscard]] base::Result<void> set_dh_bits(Options& options, Value value);
+[[nodiscard]] base::Result<void> set_askpass_fifo(Options& options, Value value);
+[[nodiscard]] base::Result<void> set_prompt(Options& options, Value value);
+[[nodiscard]] base::Result<void> set_mapping(Options& options, Value value);
+[[nodiscard]] base::Result<void> set_tried(Options& options, Value value);
 [[nodiscard]] base::Result<void> set_verb(Options& options, Value value);
 [[nodiscard]] base::Result<void> set_generate_keys(Options& options, Value value);
 [[nodiscard]] base::Result<void> set_key_type(Options& options, Value value);

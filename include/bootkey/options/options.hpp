@@ -47,6 +47,11 @@ struct Options {
     base::Duration retry = base::from_seconds(10);
     std::string network_hook_dir = "/lib/mandos/network-hooks.d";
     base::Duration network_hook_timeout = base::from_seconds(60);
+    std::string askpass_fifo;           ///< --askpass-fifo: hand the password over there; empty: to standard output
+    std::optional<std::string> prompt;  ///< --prompt: ask a person, too, with this text
+    std::string mapping;                ///< name of the device that is being unlocked, as in crypttab; empty: unknown
+    unsigned tried = 0;                 ///< tries with this device that have failed
+    unsigned tries = 3;                 ///< how many there are; 0: no limit
     int verb = 1;        ///< 0-15
     bool debug = false;  ///< verb ≥ 9, and the libraries' own debug output
     bool no_sandbox = false;  ///< no seccomp, no Landlock
@@ -65,6 +70,11 @@ struct Options {
     std::string password_file;   ///< empty: ask on the terminal
     std::string sign_with;       ///< secret key in the person's GnuPG keyring; empty: the password is not signed
 };
+
+/// Where askpass of Debian's cryptsetup waits for a password.
+inline constexpr const char* default_askpass_fifo = "/lib/cryptsetup/passfifo";
+/// What a person is asked with --prompt.
+inline constexpr const char* default_prompt = "Please unlock disk: ";
 
 /// The priority string of the wire protocol: TLS 1.3 only, raw public keys only.
 inline constexpr const char* default_priority =

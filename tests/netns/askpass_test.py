@@ -1,0 +1,376 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The password handed to cryptsetup's askpasses over their FIFO (--askpass-fifo), and what a person can do meanwhile."""
+
+import os
+import signal
+import time
+
+import lab
+import netns_case
+from askpass_case import FIFO, AskpassCase, Prompt
+from netns_case import PASSWORD
+
+WRONG = b"not the password of this disk"
+NEVER = "--retry=3600"
+SOON = "--retry=0.5"
+LONGEST = bytes(range(256)) * 256  # 64 KiB
+
+
+def processor_seconds(pids):
+    """What these processes have used of a processor so far."""
+    total = 0
+    for pid in pids:
+        with open(f"/proc/{pid}/stat") as file:
+            fields = file.read().rsplit(")", 1)[1].split()
+        total += int(fields[11]) + int(fields[12])
+    return total / os.sysconf("SC_CLK_TCK")
+
+
+class AskpassTest(AskpassCase):
+    def setUp(self):
+        super().setUp()
+        self.host = self.booting()
+
+    def job(self, *options):
+        """bootkey beside the boot."""
+        return self.start(self.host, *self.keys.options, "--askpass-fifo", *options)
+
+    def prompt(self, *arguments, **options):
+        return Prompt(self, self.host, *arguments, **options)
+
+    def end(self, run):
+        """SIGTERM ends it with success, having printed nothing."""
+        run.signal(signal.SIGTERM)
+        result = run.finish()
+        self.assertEqual((result.status, result.output), (0, b""), result)
+
+    def served(self, run):
+        """It has a password that was not offered yet."""
+        run.wait_for_error("is decrypted")
+
+    # -- prompts that are answered
+
+    def test_prompt_that_waits_already(self):
+        self.serve()
+        before = self.host.state()
+        prompt = self.prompt()
+        run = self.job()
+        self.assertEqual(prompt.answer(), PASSWORD)
+        self.assertTrue(prompt.echoes())
+        self.end(run)
+        self.host.check_unchanged(before)
+
+    def test_prompt_that_comes_later(self):
+        self.serve()
+        before = self.host.state()
+        run = self.job()
+        self.served(run)
+        since = time.monotonic()
+        self.assertEqual(self.prompt(wait=False).answer(), PASSWORD)
+        self.assertLess(time.monotonic() - since, 1 + netns_case.SLACK)
+        self.end(run)
+        self.host.check_unchanged(before)
+
+    def test_devices_one_after_another_get_it_from_one_fetch(self):
+        server = self.serve()
+        run = self.job(NEVER)
+        for device in ("root", "swap", "a name\twith blanks"):
+            self.assertEqual(self.prompt(device).answer(), PASSWORD)
+        self.assertEqual(server.log().count("TCP connection"), 1)
+        self.end(run)
+
+    def test_prompt_without_a_device(self):
+        self.serve()
+        run = self.job()
+        self.assertEqual(self.prompt(device="").answer(), PASSWORD)
+        self.prompt(device="").assert_unanswered()
+        self.end(run)
+
+    def test_longest_password(self):
+        self.serve(LONGEST)
+        run = self.job()
+        self.assertEqual(self.prompt().answer(), LONGEST)
+        self.end(run)
+
+    def test_only_one_try_is_filled(self):
+        self.serve()
+        run = self.job()
+        self.assertEqual(self.prompt(tries=1).answer(), PASSWORD)
+        self.prompt(tries=1).assert_unanswered()
+        self.end(run)
+
+    # -- wrong passwords
+
+    def test_wrong_password_then_another_one_from_another_server(self):
+        wrong = self.serve(WRONG)
+        run = self.job(SOON)
+        self.assertEqual(self.prompt().answer(), WRONG)
+        prompt = self.prompt(tried=1)
+        prompt.assert_unanswered(2)
+        self.assertGreater(wrong.log().count("TCP connection"), 1)  # its secret may be mended
+        self.serve()
+        self.assertEqual(prompt.answer(20), PASSWORD)
+        self.end(run)
+
+    def test_last_try_is_the_persons(self):
+        self.serve(WRONG)
+        run = self.job(SOON)
+        self.assertEqual(self.prompt(tries=2).answer(), WRONG)
+        self.serve()
+        prompt = self.prompt(tried=1, tries=2)
+        self.wait(2)
+        prompt.assert_unanswered()
+        prompt.type(b"typed\n")
+        self.assertEqual(prompt.answer(), b"typed")
+        self.end(run)
+
+    def test_no_limit_of_tries(self):
+        self.serve()
+        run = self.job()
+        self.assertEqual(self.prompt(tried=17, tries=0).answer(), PASSWORD)
+        self.end(run)
+
+    def test_slow_typist_is_cut_off_once_by_a_wrong_password(self):
+        run = self.job(SOON)
+        text = b"right\n"
+        server, cut_off, tried = None, 0, 0
+        prompt = self.prompt(tries=0)
+        typed = b""
+        while not typed.endswith(b"\n"):
+            prompt.type(text[len(typed):len(typed) + 1])
+            typed = text[:len(typed) + 1]
+            server = server or self.serve(WRONG)
+            self.wait(1)
+            if not prompt.process.running() and not typed.endswith(b"\n"):
+                self.assertEqual(prompt.answer(), WRONG)
+                cut_off, tried, typed = cut_off + 1, tried + 1, b""
+                prompt = self.prompt(tried=tried, tries=0)
+        self.assertEqual(prompt.answer(), b"right")
+        self.assertEqual(cut_off, 1)
+        self.end(run)
+
+    # -- the person
+
+    def test_person_types_first_and_mistakes_are_not_ours(self):
+        run = self.job(NEVER)
+        prompt = self.prompt()
+        prompt.type(b"mistaken\n")
+        self.assertEqual(prompt.answer(), b"mistaken")
+        server = self.serve()
+        self.assertEqual(self.prompt(tried=1).answer(20), PASSWORD)
+        self.assertEqual(server.log().count("TCP connection"), 1)
+        self.end(run)
+
+    def test_person_and_server_at_the_same_moment(self):
+        self.serve()
+        run = self.job(NEVER)
+        self.served(run)
+        for number in range(5):
+            with self.subTest(number):
+                device = f"disk{number}"
+                prompt = self.prompt(device, tries=0, wait=False)
+                self.wait(0.005 * number)
+                prompt.type(b"typed\n")
+                # Either may win, but the password is held to be wrong only if it was tried.
+                won = prompt.answer()
+                self.assertIn(won, (b"typed", PASSWORD))
+                again = self.prompt(device, tried=1, tries=0)
+                if won == PASSWORD:
+                    again.assert_unanswered()
+                    again.type(b"typed\n")
+                    self.assertEqual(again.answer(), b"typed")
+                    break  # refused now, and not fetched again in this test
+                self.assertEqual(again.answer(), PASSWORD)
+        self.end(run)
+
+    def test_what_somebody_else_writes_is_not_mixed_with_ours(self):
+        prompt = self.prompt()
+        other = self.host.start(["sh", "-c", f"exec 3>{FIFO}; echo open; read line; printf %s \"$line\" >&3"], stdin=-1)
+        self.addCleanup(other.kill)
+        self.assertEqual(other.read_line(), b"open\n")
+        self.serve()
+        run = self.job()
+        run.wait_for_error("somebody else is writing")
+        prompt.assert_unanswered()
+        other.stdin.write(b"over ssh\n")
+        self.assertEqual(prompt.answer(), b"over ssh")
+        self.assertEqual(self.prompt(tried=1).answer(), PASSWORD)
+        self.end(run)
+
+    # -- askpass in trouble
+
+    def test_askpass_killed_while_it_waits(self):
+        run = self.job()
+        self.prompt().process.kill()
+        self.serve()
+        self.assertEqual(self.prompt(tried=1).answer(20), PASSWORD)
+        self.end(run)
+
+    def test_askpass_that_does_not_read_for_a_while(self):
+        self.serve(LONGEST)
+        prompt = self.prompt()
+        prompt.process.signal(signal.SIGSTOP)
+        run = self.job()
+        run.wait_for_error("offering")
+        self.wait(1)
+        self.alive(run)
+        prompt.process.signal(signal.SIGCONT)
+        self.assertEqual(prompt.answer(), LONGEST)
+        self.end(run)
+
+    def test_askpass_killed_while_it_does_not_read(self):
+        self.serve(LONGEST)
+        prompt = self.prompt()
+        prompt.process.signal(signal.SIGSTOP)
+        run = self.job(NEVER)
+        run.wait_for_error("offering")
+        prompt.process.kill()
+        run.wait_for_error("ended before it had read")
+        self.assertEqual(self.prompt(tried=1).answer(), LONGEST)
+        self.end(run)
+
+    def test_two_that_wait_get_nothing(self):
+        one, other = self.prompt("one"), self.prompt("other")
+        self.serve()
+        run = self.job()
+        self.served(run)
+        one.assert_unanswered()
+        other.process.kill()
+        self.assertEqual(one.answer(), PASSWORD)
+        self.end(run)
+
+    # -- something else in the FIFO's place
+
+    def test_file_in_the_place_of_the_fifo(self):
+        self.serve()
+        self.host.check(["sh", "-c", f"echo content >{FIFO}"])
+        run = self.job()
+        run.wait_for_error("it is not a FIFO")
+        self.served(run)
+        self.assertEqual(self.host.check(["cat", FIFO]), "content\n")
+        self.host.check(["rm", FIFO])
+        self.assertEqual(self.prompt().answer(), PASSWORD)
+        self.end(run)
+
+    def test_link_in_the_place_of_the_fifo(self):
+        self.serve()
+        prompt = self.prompt()
+        self.host.check(["sh", "-c", f"mv {FIFO} {FIFO}.away && ln -s {FIFO}.away {FIFO}"])
+        run = self.job()
+        run.wait_for_error("it is not a FIFO")
+        self.served(run)
+        prompt.assert_unanswered()
+        self.host.check(["sh", "-c", f"rm {FIFO} && mv {FIFO}.away {FIFO}"])
+        self.assertEqual(prompt.answer(), PASSWORD)
+        self.end(run)
+
+    def test_fifo_that_others_may_write_to(self):
+        self.serve()
+        prompt = self.prompt()
+        self.host.check(["chmod", "0622", FIFO])
+        run = self.job()
+        run.wait_for_error("others may write to it")
+        self.served(run)
+        prompt.assert_unanswered()
+        self.end(run)
+
+    # -- the end
+
+    def test_end_at_each_phase(self):
+        before = self.host.state()
+        with self.subTest("before there is a FIFO"):
+            run = self.job()
+            run.wait_for_error("choosing interfaces")
+            self.end(run)
+        with self.subTest("a prompt waits, no server"):
+            prompt = self.prompt()
+            run = self.job()
+            run.wait_for_error("waits for the password")
+            self.end(run)
+            prompt.assert_unanswered(0.5)
+            prompt.type(b"typed\n")
+            self.assertEqual(prompt.answer(), b"typed")
+        self.host.check_unchanged(before)
+        self.serve(LONGEST)
+        with self.subTest("a password, no prompt"):
+            run = self.job()
+            self.served(run)
+            self.end(run)
+        with self.subTest("in the middle of the password"):
+            prompt = self.prompt()
+            prompt.process.signal(signal.SIGSTOP)
+            run = self.job()
+            run.wait_for_error("offering")
+            self.end(run)
+            prompt.process.kill()
+        with self.subTest("all is done"):
+            run = self.job()
+            self.assertEqual(self.prompt().answer(), LONGEST)
+            self.end(run)
+        self.host.check_unchanged(before)
+
+    def test_interrupt_is_no_success(self):
+        run = self.job()
+        run.wait_for_error("choosing interfaces")
+        run.signal(signal.SIGINT)
+        self.assertEqual(run.finish().status, -signal.SIGINT)
+
+    def test_missing_keys_end_it_and_leave_the_prompt(self):
+        prompt = self.prompt()
+        result = self.run_bootkey(self.host, "--askpass-fifo", "--seckey=/nowhere", "--pubkey=/nowhere")
+        self.assertEqual(result.status, 66, result)
+        prompt.assert_unanswered(0.5)
+        prompt.type(b"typed\n")
+        self.assertEqual(prompt.answer(), b"typed")
+
+    def test_output_may_be_closed(self):
+        self.serve()
+        run = self.start(self.host, *self.keys.options, "--askpass-fifo", prepare=lambda: os.close(1))
+        self.assertEqual(self.prompt().answer(), PASSWORD)
+        self.end(run)
+
+    def test_hangup_keeps_what_it_has(self):
+        server = self.serve()
+        run = self.job(NEVER)
+        self.served(run)
+        run.signal(signal.SIGHUP)
+        lab.wait_until(lambda: server.log().count("TCP connection") == 2, "the password again")
+        self.assertEqual(self.prompt().answer(), PASSWORD)
+        self.prompt(tried=1).assert_unanswered()
+        self.end(run)
+
+    def test_console_level_lowered_under_a_prompt_is_put_back(self):
+        self.host.carrier(False)
+        with lab.console_level(7) as level:
+            run = self.job()
+            lab.wait_until(lambda: level() < 7, "the console level lowered")
+            prompt = self.prompt()
+            lab.wait_until(lambda: level() == 1, "the console turned off by askpass")
+            self.end(run)
+            self.assertEqual(level(), 1)
+            prompt.type(b"typed\n")
+            prompt.answer()
+            self.assertEqual(level(), 7)
+
+    # -- how it waits
+
+    def test_nothing_is_done_while_nothing_happens(self):
+        self.serve()
+        run = self.job(NEVER)
+        for situation in ("no prompt", "a prompt that is not answered any more"):
+            with self.subTest(situation):
+                self.served(run)
+                self.wait(3)
+                everyone = [run.pid, *netns_case.below(run.pid)]
+                before = processor_seconds(everyone)
+                self.wait(4)
+                self.assertLessEqual(processor_seconds(everyone) - before, 0.03)
+            if situation == "no prompt":
+                self.assertEqual(self.prompt().answer(), PASSWORD)
+                self.prompt(tried=1).assert_unanswered(0)
+        self.end(run)
+
+
+if __name__ == "__main__":
+    netns_case.main()
