@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "bootkey/console/askpass_watch.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <utility>
 #include <vector>
 
@@ -18,6 +21,8 @@ constexpr int most_looks = 8;  // each after twice the pause
 
 base::Result<std::unique_ptr<AskpassWatch>> AskpassWatch::create(base::Loop& loop, const base::Log& log,
                                                                  const std::string& path, Listener listener) {
+    if (access("/proc/self/fd", R_OK | X_OK) != 0)
+        return base::system_error("cannot look for askpass in /proc", errno, "mount it", base::ExitCode::unavailable);
     std::unique_ptr<AskpassWatch> made(new AskpassWatch(loop, log, path, std::move(listener)));
     auto file = FileWatch::create(loop, path, [self = made.get()](FileWatch::News news) { self->look_again(news); });
     if (!file) return std::move(file).error();

@@ -14,6 +14,17 @@ FIFO = "/lib/cryptsetup/passfifo"
 OTHER_PROMPTS = "/bin/systemd-ask-password"
 
 
+def boot(case, host):
+    """Give a host a directory of cryptsetup's of its own, and nobody who asks in another way. Skips the case where there is none."""
+    if not os.path.exists(ASKPASS):
+        case.skipTest(f"{ASKPASS} is not installed (Debian package cryptsetup)")
+    hide = f"mount --bind /dev/null {OTHER_PROMPTS}" if os.path.exists(OTHER_PROMPTS) else "true"
+    folder = os.path.dirname(ASKPASS)
+    host.check(["sh", "-c", f"mount -t tmpfs -o mode=0755 boot /mnt && cp -a {folder}/. /mnt/ && mount --move /mnt {folder} && {hide}"])
+    # An askpass that is killed leaves the kernel's messages turned off for the whole machine; this turns them on (syslog(2)).
+    case.addCleanup(ctypes.CDLL(None).klogctl, 7, None, 0)
+
+
 class Terminal:
     """A pseudo-terminal: `slave` is for the program, the rest is the person's side."""
 
@@ -58,19 +69,9 @@ class Prompt(Terminal):
 class AskpassCase(netns_case.NetnsCase):
     def setUp(self):
         super().setUp()
-        if not os.path.exists(ASKPASS):
-            self.skipTest(f"{ASKPASS} is not installed (Debian package cryptsetup)")
         self.keys = self.lab.keys()
-        # An askpass that is killed leaves the kernel's messages turned off for the whole machine; this turns them on (syslog(2)).
-        self.addCleanup(ctypes.CDLL(None).klogctl, 7, None, 0)
-
-    def booting(self):
-        """A host with a directory of cryptsetup's of its own, where nobody else asks in another way."""
-        host = self.lab.client()
-        hide = f"mount --bind /dev/null {OTHER_PROMPTS}" if os.path.exists(OTHER_PROMPTS) else "true"
-        folder = os.path.dirname(ASKPASS)
-        host.check(["sh", "-c", f"mount -t tmpfs -o mode=0755 boot /mnt && cp -a {folder}/. /mnt/ && mount --move /mnt {folder} && {hide}"])
-        return host
+        self.host = self.lab.client()
+        boot(self, self.host)
 
     def serve(self, password=netns_case.PASSWORD, **options):
         """A Mandos server with this password for us."""

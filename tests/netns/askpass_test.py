@@ -28,10 +28,6 @@ def processor_seconds(pids):
 
 
 class AskpassTest(AskpassCase):
-    def setUp(self):
-        super().setUp()
-        self.host = self.booting()
-
     def job(self, *options):
         """bootkey beside the boot."""
         return self.start(self.host, *self.keys.options, "--askpass-fifo", *options)

@@ -8,7 +8,7 @@ import time
 
 import lab
 import netns_case
-from askpass_case import ASKPASS, FIFO, AskpassCase, Terminal
+from askpass_case import ASKPASS, FIFO, OTHER_PROMPTS, AskpassCase, Terminal
 from netns_case import PASSWORD
 
 OTHER = b"another password, from another server"
@@ -19,7 +19,6 @@ GIVEN = "/run/bootkey/given"
 class PromptTest(AskpassCase):
     def setUp(self):
         super().setUp()
-        self.host = self.booting()
         self.terminal = Terminal(self)
 
     def ask(self, *options, keys=None, wait=True, **process_options):
@@ -124,6 +123,19 @@ class PromptTest(AskpassCase):
             self.serve()
             self.assert_over(run, 0, PASSWORD)
             self.assertEqual(level(), 6)
+
+    def test_askpass_that_has_another_program_ask(self):
+        if not os.path.exists(OTHER_PROMPTS):
+            self.skipTest(f"there is no {OTHER_PROMPTS} here that a program for the test could replace")
+        program = self.lab.file("asks", "#!/bin/sh\nstty -echo\necho asks >&2\nwhile :; do sleep 1; done\n", 0o755)
+        self.host.check(["mount", "--bind", program, OTHER_PROMPTS])
+        self.serve()
+        run = self.ask(wait=False)
+        run.wait_for_error("^asks")
+        lab.wait_until(lambda: not self.terminal.echoes(), "the prompt")
+        self.assert_over(run, 0, PASSWORD)
+        others = [line for line in self.host.check(["ps", "-e", "-o", "args"]).splitlines() if "asks" in line]
+        self.assertEqual(others, [])
 
     def test_reader_of_the_output_goes_away(self):
         run = self.ask()

@@ -22,6 +22,7 @@ import subprocess
 import termios
 import time
 
+import askpass_case
 import key_material
 import keysets
 import lab
@@ -372,6 +373,41 @@ class SecretsTest(netns_case.NetnsCase):
                 run.signal(signal.SIGTERM)
                 self.check_over(run, -signal.SIGTERM)
                 server.stop()
+
+    def test_password_for_askpass(self):
+        """The monitor keeps it in locked memory for the next device, until a device refuses it; then only a digest."""
+        askpass_case.boot(self, self.client)
+        self.serve()
+        run = self.start(self.client, *self.keys.options, "--askpass-fifo", "--retry=3600")
+        run.wait_for_error("is decrypted")
+        for device in ("root", "swap"):
+            found = self.check(run, {**self.at_rest(), PASSWORD: {MONITOR}})
+            for mapping in found[PASSWORD][MONITOR]:
+                self.assertLess({"lo", "dd", "wf"}, mapping.flags, "locked, not dumped, wiped on fork")
+            self.assertEqual(askpass_case.Prompt(self, self.client, device).answer(), self.password)
+        askpass_case.Prompt(self, self.client, "root", tried=1)
+        run.wait_for_error("did not open device root")
+        with self.frozen(run):
+            self.check(run)
+        run.signal(signal.SIGTERM)
+        self.check_over(run, 0)
+
+    def test_password_beside_a_prompt(self):
+        askpass_case.boot(self, self.client)
+        for who in ("server", "person"):
+            with self.subTest(who):
+                terminal = askpass_case.Terminal(self)
+                run = self.start(self.client, *self.keys.options, "--prompt", stdin=terminal.slave)
+                run.wait_for_error("Please unlock")
+                lab.wait_until(lambda: not terminal.echoes(), "the prompt")
+                if who == "server":
+                    server = self.serve()
+                else:
+                    terminal.type(self.password + b"\n")
+                self.assertEqual(run.read_output(len(self.password))[0], self.password)
+                self.check_over(run, 0)
+                if who == "server":
+                    server.stop()
 
     def test_nothing_is_said(self):
         for kinds in (("cv25519", "ed25519"), ("rsa4096", "rsa")):

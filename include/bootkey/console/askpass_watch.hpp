@@ -28,7 +28,8 @@ public:
         std::function<void()> changed;
     };
 
-    /// Watches the FIFO at `path`. The first news come from the loop. `log` must outlive it. Errors: as of FileWatch.
+    /// Watches the FIFO at `path`. The first news come from the loop. `log` must outlive it. Errors: as of FileWatch;
+    /// unavailable (no /proc).
     [[nodiscard]] static base::Result<std::unique_ptr<AskpassWatch>> create(base::Loop& loop, const base::Log& log,
                                                                             const std::string& path, Listener listener);
     AskpassWatch(const AskpassWatch&) = delete;
