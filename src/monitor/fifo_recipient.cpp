@@ -31,7 +31,7 @@ void FifoRecipient::take(AnswerNumber answer, base::Secret password, const std::
     const auto number = known_->number_of(password.bytes());
     if (!number) return listener_.refused(answer, number.error().message());
     offers_.answered(answer, *number);
-    kept_.try_emplace(*number, std::move(password), server);
+    kept_.try_emplace(*number, Kept{std::move(password), server});
     act();
 }
 
@@ -62,7 +62,7 @@ void FifoRecipient::on(const console::Offer& offer) {
                                              [this, offer](bool read) { on_written(offer, read); });
     if (!writer) {
         log_.info(2, writer.error().message());
-        return offers_.not_taken();
+        return offers_.postponed();
     }
     reader_ = offer.process;
     writer_ = std::move(*writer);

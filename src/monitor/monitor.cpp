@@ -350,9 +350,10 @@ void Monitor::on_process_failed(SupervisedProcess& process, const base::Error& e
     log_.error(shown.message());
 }
 
-// Where a person is being asked, that goes on: only the network is given up.
+// Where a person is being asked, that goes on: only the network is given up. And an answer that is there needs nobody else.
 void Monitor::on_failed(const base::Error& error) {
     if (outcome_ || failure_) return;
+    if (accepted_) return log_.error(error.message());
     log_.fatal(error.message());
     if (!recipient_->asks_person()) return end({error.code});
     failure_ = error;

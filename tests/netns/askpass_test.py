@@ -349,6 +349,30 @@ class AskpassTest(AskpassCase):
             prompt.answer()
             self.assertEqual(level(), 7)
 
+    def test_killed_job_leaves_the_prompt(self):
+        before = self.host.state()
+        prompt = self.prompt()
+        run = self.job()
+        run.wait_for_error("waits for the password")
+        lab.wait_until(self.host.link_local, "an address")
+        run.kill()
+        self.assertEqual(self.run_bootkey(self.host, "--restore").status, 0)
+        prompt.type(b"typed\n")
+        self.assertEqual(prompt.answer(), b"typed")
+        self.host.check_unchanged(before)
+
+    def test_processes_that_crash_and_fetch_it_again(self):
+        self.serve()
+        run = self.job(NEVER)
+        self.served(run)
+        for name in ("bootkey-worker", "bootkey-decrypt"):
+            os.kill(next(pid for pid, found in netns_case.below(run.pid).items() if found == name), signal.SIGKILL)
+        run.wait_for_error(r"(?s)is decrypted.*is decrypted")
+        self.assertEqual(self.prompt().answer(), PASSWORD)
+        self.assertEqual(self.prompt("swap").answer(), PASSWORD)
+        self.prompt("swap", tried=1).assert_unanswered()
+        self.end(run)
+
     # -- how it waits
 
     def test_nothing_is_done_while_nothing_happens(self):

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """cryptsetup's askpass beside the network (--prompt): the first answer is written, and no askpass nor a terminal without echo stays."""
 
+import fcntl
 import os
 import signal
 import time
@@ -200,6 +201,27 @@ class PromptTest(AskpassCase):
         self.assert_over(run, -signal.SIGTERM)
         self.assertLess(time.monotonic() - since, 1 + netns_case.SLACK)
         self.host.check_unchanged(before)
+
+    def test_terminated_while_askpass_does_not_end(self):
+        run = self.ask()
+        os.kill(self.askpass(run), signal.SIGSTOP)
+        since = time.monotonic()
+        run.signal(signal.SIGTERM)
+        self.assert_over(run, -signal.SIGTERM)
+        self.assertLess(time.monotonic() - since, 2 + netns_case.SLACK)
+
+    def test_terminated_while_the_answer_is_not_read(self):
+        self.serve(bytes(65536))
+        reader, writer = os.pipe()
+        fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+        self.addCleanup(os.close, reader)
+        run = self.ask(wait=False, stdout=writer)
+        os.close(writer)
+        run.wait_for_error("is decrypted")
+        lab.wait_until(lambda: "askpass" not in netns_case.below(run.pid).values(), "the end of askpass")
+        self.alive(run, 0.5)
+        run.signal(signal.SIGTERM)
+        self.assert_over(run, -signal.SIGTERM)
 
     def test_killed(self):
         run = self.ask()
