@@ -8,13 +8,27 @@ import time
 
 import lab
 import netns_case
-from askpass_case import FIFO, AskpassCase, Prompt
+from askpass_case import FIFO, AskpassCase, Prompt, Terminal
 from netns_case import PASSWORD
 
 WRONG = b"not the password of this disk"
 NEVER = "--retry=3600"
 SOON = "--retry=0.5"
 LONGEST = bytes(range(256)) * 256  # 64 KiB
+
+# What Debian's cryptroot does for a device, but that a password is only compared.
+CRYPTROOT = """
+. /lib/cryptsetup/functions
+CRYPTTAB_NAME=root CRYPTTAB_SOURCE=/dev/null CRYPTTAB_KEY=none CRYPTTAB_OPTIONS=luks
+_CRYPTTAB_NAME=root _CRYPTTAB_SOURCE=/dev/null _CRYPTTAB_OPTIONS=luks
+for count in 0 1 2; do
+    answer=$(run_keyscript $count)
+    echo "$count $answer"
+    [ "$answer" != "$1" ] || exit 0
+    sleep 1
+done
+exit 1
+"""
 
 
 def processor_seconds(pids):
@@ -107,6 +121,19 @@ class AskpassTest(AskpassCase):
         self.assertGreater(wrong.log().count("TCP connection"), 1)  # its secret may be mended
         self.serve()
         self.assertEqual(prompt.answer(20), PASSWORD)
+        self.end(run)
+
+    def test_cryptroots_own_way_of_asking(self):
+        self.serve(WRONG)
+        terminal = Terminal(self)
+        run = self.job(SOON)
+        cryptroot = self.host.start(["sh", "-c", CRYPTROOT, "cryptroot", PASSWORD.decode()], stdin=terminal.slave)
+        self.addCleanup(cryptroot.kill)
+        self.assertEqual(cryptroot.read_line(), b"0 " + WRONG + b"\n")
+        self.serve()
+        result = cryptroot.finish()
+        self.assertEqual((result.status, result.output), (0, b"1 " + PASSWORD + b"\n"), result)
+        self.assertIn("try 2 of 3", run.errors())
         self.end(run)
 
     def test_last_try_is_the_persons(self):
