@@ -14,8 +14,10 @@ std::string name_of_device(const std::string& device) {
 
 void AskpassOffers::answered(AnswerNumber answer, PasswordNumber password) {
     const auto known = std::ranges::find(kept_, password, &Kept::password);
-    if (known != kept_.end())
+    if (known != kept_.end() && known->answers.size() < most_answers)
         known->answers.push_back(answer);
+    else if (known != kept_.end())
+        actions_.push_back(Refuse{answer, "its password has come often enough"});
     else if (kept_.size() < most_kept)
         kept_.push_back({password, {answer}});
     else

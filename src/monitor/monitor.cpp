@@ -315,6 +315,8 @@ void Monitor::decrypt_next() {
 // The recipient may want another one, so the next is decrypted meanwhile.
 void Monitor::on(Password password) {
     if (answers_.empty() || outcome_) return;
+    if (password.password.empty()) return judge("it holds no password");
+    if (handed_over_.size() >= most_answers) return judge("too many other passwords have been handed over");
     const Pending decrypted = std::move(answers_.front());
     answers_.pop_front();
     answer_bytes_ -= decrypted.answer.message.size();

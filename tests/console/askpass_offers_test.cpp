@@ -146,6 +146,16 @@ TEST_CASE("only so many passwords are kept for askpass, and what is not is refus
     CHECK(play(offers, "answer:51=100").empty());  // one that is kept
 }
 
+TEST_CASE("only so many answers that bring the same password are remembered") {
+    AskpassOffers offers;
+    for (std::size_t i = 0; i < AskpassOffers::most_answers; ++i) {
+        offers.answered(i, 7);
+        CHECK(offers.decide().empty());
+    }
+    CHECK(play(offers, "answer:1000=7") == " 1000!");
+    CHECK(offers.keeps(7));
+}
+
 TEST_CASE("a password that was refused is not kept, and one that is being read is") {
     AskpassOffers offers;
     play(offers, "answer:1=7");

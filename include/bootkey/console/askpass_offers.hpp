@@ -57,6 +57,8 @@ class AskpassOffers {
 public:
     /// Passwords that are kept at the same time; an answer that brings one more is refused.
     static constexpr std::size_t most_kept = 16;
+    /// Answers that bring the same password and are remembered; more are refused.
+    static constexpr std::size_t most_answers = 256;
 
     /// A server's answer brought this password.
     void answered(AnswerNumber answer, PasswordNumber password);
