@@ -19,31 +19,24 @@ bool fuzz::run(Input input) {
     std::set<std::pair<std::string, PasswordNumber>> taken;
     std::set<AnswerNumber> refused;
     std::optional<Offer> offer;
-    AnswerNumber answers = 0;
     bool accepted = false;
     for (pid_t pid = 1; !script.ended(); ++pid) {
         const unsigned what = script.below(5);
-        if (what == 0) offers.answered(++answers, script.below(20));
+        if (what == 0) offers.answered(static_cast<AnswerNumber>(pid), script.below(20));
         if (what == 1) offers.waits(waiting[pid] = prompt_of(pid, script.until("\n")));
-        if (what == 2 && !waiting.empty()) {
-            offers.gone(waiting.begin()->first);
-            waiting.erase(waiting.begin());
-        }
+        if (what == 2 && !waiting.empty()) offers.gone(waiting.extract(waiting.begin()).key());
         if (what == 3 && offer) taken.emplace(offer->device, offer->password);
         if (what >= 3) what == 3 ? offers.taken() : offers.not_taken(), offer.reset();
         for (const AskpassAction& action : offers.decide()) {
             if (const auto* refusal = std::get_if<Refuse>(&action)) {
-                require(refused.insert(refusal->answer).second && refusal->answer <= answers,
-                        "an answer is refused once");
+                require(refused.insert(refusal->answer).second, "an answer is refused once");
                 continue;
             }
             require(!offer && waiting.size() == 1, "one process is offered one password at a time");
             offer = std::get<Offer>(action);
             const Prompt& prompt = waiting.begin()->second;
-            require(prompt.process == offer->process && prompt.device == offer->device && !prompt.is_last_try(),
-                    "not at the last try");
-            require(!taken.contains({offer->device, offer->password}) && offers.keeps(offer->password),
-                    "once for a device");
+            require(prompt.process == offer->process && !prompt.is_last_try(), "the last try is the person's");
+            require(taken.count({prompt.device, offer->password}) == 0, "a device is offered a password once");
             accepted = true;
         }
     }
