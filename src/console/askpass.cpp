@@ -53,12 +53,12 @@ Askpass::Askpass(base::Loop& loop, const base::Log& log, Ended ended)
       log_(log),
       ended_(std::move(ended)),
       again_(loop.timer([this] { ask_to_end(); })),
-      limit_(loop.timer([this] { kill(); })) {
+      limit_(loop.timer([this] { be_impatient(); })) {
 }
 
 Askpass::~Askpass() {
     if (!process_ || !process_->running()) return;
-    kill();
+    kill_all();
     process_.reset();  // waits for its end
     settings_.put_back();
 }
@@ -113,9 +113,20 @@ void Askpass::ask_to_end() {
     writer_ = std::move(*writer);
 }
 
-// What it has started asks for it, and may have changed the terminal as well.
-void Askpass::kill() {
+// Whoever waits for its end does not wait for ever, should the kernel hold it.
+void Askpass::be_impatient() {
+    if (std::exchange(killed_, true)) {
+        again_->disarm();
+        const auto tell = std::move(ended_);
+        return tell(std::nullopt);
+    }
     log_.warning("askpass does not end; it is killed");
+    kill_all();
+    limit_->arm(patience);
+}
+
+// What it has started asks for it, and may have changed the terminal as well.
+void Askpass::kill_all() {
     for (const pid_t child : children_of(process_->pid())) ::kill(child, SIGKILL);
     process_->kill(SIGKILL);
 }

@@ -7,6 +7,7 @@
 #include "bootkey/base/text.hpp"
 #include "bootkey/console/askpass_offers.hpp"
 #include "bootkey/monitor/supervised_process.hpp"
+#include "bootkey/network/home_directory.hpp"
 #include "output_recipient.hpp"
 
 namespace bootkey::monitor {
@@ -40,6 +41,20 @@ PromptRecipient::PromptRecipient(base::Loop& loop, const base::Log& log, const o
 
 base::Result<void> PromptRecipient::start() {
     ask();
+    read_given();
+    const std::string device = console::name_of_device(options_.mapping);
+    if (!wants_answers())
+        log_.warning("the last try for " + device + " is yours: no password server is asked");
+    else if (given_ && given_->any())
+        log_.warning("the password that a server sent did not open " + device + ": only another one counts now");
+    return {};
+}
+
+// Where files do not stay in memory, digests of passwords do not belong.
+void PromptRecipient::read_given() {
+    if (!network::is_in_memory("/run"))
+        return log_.error(
+            "cannot remember passwords that do not open a device: /run is not in memory; mount a tmpfs there");
     // With one try only, every run is the first, and nobody can tell a new device from one that has just refused a
     // password.
     const bool begins = options_.tried == 0 && options_.tries != 1;
@@ -48,12 +63,6 @@ base::Result<void> PromptRecipient::start() {
         given_.emplace(std::move(*given));
     else
         log_.error(given.error().message());
-    const std::string device = console::name_of_device(options_.mapping);
-    if (!wants_answers())
-        log_.warning("the last try for " + device + " is yours: no password server is asked");
-    else if (given_ && given_->any())
-        log_.warning("the password that a server sent did not open " + device + ": only another one counts now");
-    return {};
 }
 
 bool PromptRecipient::wants_answers() const {

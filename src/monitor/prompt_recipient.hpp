@@ -29,6 +29,7 @@ public:
 
 private:
     void ask();
+    void read_given();
     void on_askpass_ended(std::optional<base::Secret> answer);
     void write(base::Secret password, const std::string& whose);
     void finish_when_done();

@@ -92,6 +92,13 @@ class PromptTest(AskpassCase):
         self.terminal.type(b"typed\n")
         self.assert_over(run, 0, b"typed")
 
+    def test_nothing_can_be_written(self):
+        self.host.check(["sh", "-c", "mount --bind /usr/share /run && mount -o remount,bind,ro /run"])
+        run = self.ask()
+        run.wait_for_error("/run is not in memory")
+        self.terminal.type(b"typed\n")
+        self.assert_over(run, 0, b"typed")
+
     def test_missing_keys_and_a_killed_prompt(self):
         run = self.ask(keys=["--seckey=/nowhere", "--pubkey=/nowhere"])
         run.wait_for_error("/nowhere")

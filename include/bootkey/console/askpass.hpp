@@ -42,8 +42,8 @@ public:
     Askpass(const Askpass&) = delete;
     Askpass& operator=(const Askpass&) = delete;
 
-    /// Ends it, whose answer does not count any more; calls `then` from the loop when it is gone, after a second at the
-    /// latest.
+    /// Ends it, whose answer does not count any more; calls `then` from the loop when it is gone, which takes a second
+    /// at most, and one more if even killing it does not help.
     void end(std::function<void()> then);
 
 private:
@@ -51,7 +51,8 @@ private:
     void read_answer();
     void on_exit(const base::ExitReport& report);
     void ask_to_end();
-    void kill();
+    void be_impatient();
+    void kill_all();
 
     base::Loop& loop_;
     const base::Log& log_;
@@ -61,6 +62,7 @@ private:
     std::unique_ptr<base::Watch> output_watch_;
     base::Secret answer_;
     bool too_long_ = false;
+    bool killed_ = false;
     std::unique_ptr<FifoWriter> writer_;
     std::unique_ptr<base::Timer> again_, limit_;
     std::unique_ptr<base::ChildProcess> process_;

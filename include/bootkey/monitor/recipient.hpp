@@ -47,8 +47,8 @@ public:
     [[nodiscard]] virtual bool asks_person() const { return false; }
     /// Whether answers of servers are of use.
     [[nodiscard]] virtual bool wants_answers() const { return true; }
-    /// Ends: nothing more is written and passwords are wiped; then calls `then`, perhaps at once, but after a second
-    /// and a half at the latest.
+    /// Ends: nothing more is written and passwords are wiped; then calls `then`, perhaps at once, and usually within a
+    /// second.
     virtual void stop(std::function<void()> then) = 0;
 };
 
