@@ -5,12 +5,14 @@ The initial RAM disk is made here and holds busybox, the programs named with the
 the script that is process 1. The guest speaks on its serial port; it ends when the Guest object is closed.
 """
 
+import contextlib
 import glob
 import gzip
 import os
 import re
 import select
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -92,18 +94,77 @@ def initial_ram_disk(programs, texts, script):
 
 
 class Guest:
-    """A running guest whose network card eth0 is on the LAN of a lab.Lab."""
+    """A running guest; its network cards are on the LAN of a lab.Lab.
 
-    def __init__(self, lab, initrd):
-        lab.switch.ip("tuntap add dev guest mode tap", "link set guest master lan", "link set guest up")
-        path = lab.file("initrd", initrd)
-        command = ["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-machine", "q35", "-smp", "2", "-m", "512", "-display", "none",
-                   "-monitor", "none", "-serial", "stdio", "-no-reboot", "-nodefaults", "-kernel", kernel(), "-initrd", path,
-                   "-append", "console=ttyS0 quiet panic=-1", "-netdev", "tap,id=lan,ifname=guest,script=no,downscript=no",
-                   "-device", "virtio-net-pci,netdev=lan,romfile="]
+    `initrd`: its content, or the path of a file. `kernel`: its path. `append`: more of the kernel's command line. `disks`: paths of
+    images, of which nothing is changed if `snapshot`. `cards`: how many network cards. `unplugged`: those of them (0, 1 ...) without
+    carrier. `slots`: for cards that are plugged in later. `memory`: in MiB. `more`: other arguments of qemu-system-x86_64(1).
+    """
+
+    def __init__(self, lab, initrd, kernel=None, append="", disks=(), snapshot=False, cards=1, unplugged=(), slots=0, memory=512,
+                 more=()):
+        path = lab.file("initrd", initrd) if isinstance(initrd, bytes) else initrd
+        self._monitor = lab.path("guest-monitor")
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(self._monitor)
+        command = ["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-machine", "q35", "-smp", "2", "-m", str(memory), "-display", "none",
+                   "-monitor", f"unix:{self._monitor},server=on,wait=off", "-serial", "stdio", "-no-reboot", "-nodefaults",
+                   "-kernel", kernel or globals()["kernel"](), "-initrd", path, "-append", f"console=ttyS0 quiet panic=-1 {append}".strip(),
+                   *more]
+        for number, disk in enumerate(disks):
+            command += ["-drive", f"file={disk},format=raw,if=none,id=disk{number},snapshot={'on' if snapshot else 'off'}",
+                        "-device", f"virtio-blk-pci,drive=disk{number}"]
+        for number in range(slots):
+            command += ["-device", f"pcie-root-port,id=slot{number},chassis={number + 1}"]
+        for number in range(cards + slots):
+            name = f"guest{number}"
+            if lab.switch.run(["ip", "link", "show", name]).status != 0:
+                lab.switch.ip(f"tuntap add dev {name} mode tap", f"link set {name} master lan", f"link set {name} up")
+            command += ["-netdev", f"tap,id=lan{number},ifname={name},script=no,downscript=no"]
+            if number < cards:
+                command += ["-device", self._card(number)]
         self._output = b""
-        self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        self._ended = False
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                          bufsize=0, preexec_fn=lab.switch.join_network)
+        for number in unplugged:
+            self.control(f"set_link card{number} off")
+
+        self._next_card = cards
+
+    @staticmethod
+    def _card(number):
+        return f"virtio-net-pci,netdev=lan{number},id=card{number},mac=52:54:00:00:00:{number + 1:02x},romfile="
+
+    def plug_in_card(self):
+        """Put a network card into the next slot."""
+        self.control(f"device_add {self._card(self._next_card)},bus=slot0")
+        self._next_card += 1
+
+    def control(self, command):
+        """Tell QEMU's monitor something."""
+        deadline = time.monotonic() + 10
+        with socket.socket(socket.AF_UNIX) as monitor:
+            while True:
+                try:
+                    monitor.connect(self._monitor)
+                    break
+                except OSError:
+                    if time.monotonic() > deadline:
+                        raise
+                    time.sleep(0.01)
+            monitor.sendall(f"{command}\n".encode())
+            monitor.settimeout(5)
+            said = b""
+            while said.count(b"(qemu)") < 2:
+                piece = monitor.recv(4096)
+                if not piece:
+                    break
+                said += piece
+
+    def type(self, text):
+        """Type on the serial console."""
+        self._process.stdin.write(text.encode())
 
     def wait_for(self, pattern, timeout):
         """Wait until the guest has said what matches; the match. An AssertionError with all it said if it does not."""
@@ -112,13 +173,41 @@ class Guest:
             match = re.search(pattern, self.said(), re.MULTILINE)
             if match:
                 return match
-            remaining = deadline - time.monotonic()
-            if remaining <= 0 or not select.select([self._process.stdout], [], [], remaining)[0]:
-                raise AssertionError(f"the guest did not say {pattern!r} within {timeout} s; it said:\n{self.said()}")
-            piece = self._process.stdout.read(65536)
-            if not piece:
-                raise AssertionError(f"the guest ended without saying {pattern!r}; it said:\n{self.said()}")
-            self._output += piece
+            if not self._read(deadline):
+                why = "ended without saying" if self._ended else f"did not say within {timeout} s:"
+                raise AssertionError(f"the guest {why} {pattern!r}; it said:\n{self.said()}")
+
+    def says(self, pattern, seconds):
+        """Whether the guest says what matches within that time."""
+        deadline = time.monotonic() + seconds
+        while not re.search(pattern, self.said(), re.MULTILINE):
+            if not self._read(deadline):
+                return False
+        return True
+
+    def stays_silent_of(self, pattern, seconds):
+        """An AssertionError if the guest says what matches, or ends, within that time."""
+        if self.says(pattern, seconds) or self._ended:
+            raise AssertionError(f"the guest ended or said {pattern!r}; it said:\n{self.said()}")
+
+    def wait_for_end(self, timeout):
+        """Wait until the guest has powered itself off."""
+        deadline = time.monotonic() + timeout
+        while self._read(deadline):
+            pass
+        if not self._ended:
+            raise AssertionError(f"the guest did not end within {timeout} s; it said:\n{self.said()}")
+        self._process.wait(10)
+
+    def _read(self, deadline):
+        """Take in more of what it says; False at its end, and at the deadline."""
+        remaining = deadline - time.monotonic()
+        if remaining <= 0 or self._ended or not select.select([self._process.stdout], [], [], remaining)[0]:
+            return False
+        piece = self._process.stdout.read(65536)
+        self._output += piece
+        self._ended = not piece
+        return bool(piece)
 
     def said(self):
         """All that the guest has said so far."""
@@ -127,4 +216,5 @@ class Guest:
     def close(self):
         self._process.kill()
         self._process.wait()
+        self._process.stdin.close()
         self._process.stdout.close()

@@ -157,12 +157,16 @@ class Target:
         return self.check("sh", "-e", "-c", script, timeout=timeout)
 
     def write(self, path, text, mode=0o644):
-        """Write a file of the system."""
+        """Write a file of the system: text or bytes."""
         self._namespaces.call(_write, self.root + path, text, mode)
 
     def copy(self, source, path):
         """Copy a file or directory of the machine into the system."""
         self._namespaces.check(["sh", "-e", "-c", 'mkdir -p "${2%/*}"; cp -a "$1" "$2"', "sh", source, self.root + path])
+
+    def fetch(self, path, destination):
+        """Copy a file of the system to the machine."""
+        self._namespaces.check(["cp", self.root + path, destination])
 
     def install(self):
         """Install the package; all that was said."""
@@ -217,8 +221,8 @@ class Target:
 
 def _write(path, text, mode):
     os.makedirs(os.path.dirname(path), exist_ok=True)
-    with open(path, "w") as file:
-        file.write(text)
+    with open(path, "wb") as file:
+        file.write(text if isinstance(text, bytes) else text.encode())
     os.chmod(path, mode)
 
 

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the cases of booting have in common: a LAN with a real Mandos server, a Debian guest with an encrypted root, and how it went.
+"""
+
+import os
+import re
+import sys
+
+import debian
+import guest
+import netns_case
+import target
+
+PASSPHRASE = b"correct horse battery staple"
+CRYPTTAB = "root /dev/vda none luks,initramfs{options}\n"
+UNLOCKED = r"^ROOT IS MOUNTED ([0-9.]+)$"
+PROMPT = r"Please unlock disk root"
+# Seconds until a guest has unlocked its disk, or asks for the passphrase, on a busy machine with two emulated processors.
+LIMIT = 90
+MODULES = "virtio_pci\nvirtio_blk\nvirtio_net\ndm_crypt\nxts\next4\n"
+
+
+def why_unavailable():
+    """None if guests can be booted here, else the reason in words."""
+    return target.why_unavailable() or guest.why_unavailable()
+
+
+def removed_from_image(paths):
+    """Settings that take something out of the image when all is in it."""
+    return {"/etc/initramfs-tools/hooks/zz-remove": (0o755, f"#!/bin/sh\n[ $1 != prereqs ] || exec echo bootkey\nrm -r $DESTDIR{paths}\n")}
+
+
+def script(commands):
+    """Settings that run something when bootkey has been started."""
+    return {"/etc/initramfs-tools/scripts/init-premount/zz-test": (0o755, f"#!/bin/sh\n[ $1 != prereqs ] || exec echo bootkey\n{commands}\n")}
+
+
+class Booted:
+    """What the unlocked system told."""
+
+    def __init__(self, said):
+        self.text = said
+        self.parts = {name: part.strip().splitlines() for name, part in re.findall(r"^BEGIN (\w+)\n(.*?)^END$", said, re.M | re.S)}
+
+    def __getitem__(self, name):
+        return self.parts[name]
+
+
+class BootCase(netns_case.NetnsCase):
+    def setUp(self):
+        super().setUp()
+        self.keys = self.lab.keys()
+
+    def serve(self, password=PASSPHRASE, server=None, **settings):
+        """A Mandos server that has the password. `server`: options as of lab.mandos(); `settings`: as of clients.conf."""
+        return self.lab.mandos([self.keys.section(password, **settings)], **(server or {}))
+
+    def image(self, crypttab=CRYPTTAB.format(options=""), settings=None, commands=":", keys=True):
+        """An initial RAM disk. `settings`: {path: text, or (mode, text)} of more files."""
+        files = {"/etc/crypttab": (0o644, crypttab),
+                 "/etc/fstab": (0o644, "/dev/mapper/root / ext4 ro 0 1\n"),
+                 "/etc/initramfs-tools/modules": (0o644, MODULES)}
+        for name in ("pubkey.txt", "seckey.txt", "tls-pubkey.pem", "tls-privkey.pem") if keys else ():
+            with open(f"{self.keys.directory}/{name}", "rb") as file:
+                files[f"/etc/keys/bootkey/{name}"] = (0o600, file.read())
+        for path, text in (settings or {}).items():
+            files[path] = text if isinstance(text, tuple) else (0o644, text)
+        return debian.initial_ram_disk(files, commands)
+
+    def disk(self, passphrase=PASSPHRASE, number=1):
+        """The image of an encrypted disk, of which there are several with the same passphrase."""
+        return debian.encrypted_disk(self.lab, passphrase, number)
+
+    def boot(self, image, append="", disks=None, **options):
+        """A guest that boots from the disk with this initial RAM disk."""
+        machine = guest.Guest(self.lab, image, append=f"root=/dev/mapper/root ro {append}".strip(),
+                              disks=disks or [self.disk()], snapshot=True, memory=768, **options)
+        self.addCleanup(machine.close)
+        return machine
+
+    def told(self, machine):
+        """How the boot of an unlocked guest went."""
+        machine.wait_for("^ALL TOLD$", LIMIT)
+        return Booted(machine.said())
+
+    def assert_put_back(self, booted):
+        """The network is as it was, nothing runs, no secret lies about."""
+        for line in booted["links"]:
+            if "LOOPBACK" not in line:
+                self.assertNotRegex(line, r"[<,]UP[,>]", booted.text)
+        self.assertEqual([line for line in booted["routes"] if line], [])
+        self.assertFalse([line for line in booted["processes"] if re.search(r"bootkey|gpg|askpass", line)], booted.text)
+        self.assertFalse([path for path in booted["files"] if "bootkey" in path and os.path.basename(path) not in ("timeline.json", "log")],
+                         booted.text)
+        self.assertNotIn(PASSPHRASE.decode(), booted.text)
+
+
+def main():
+    """Run the cases of this file, or say why that is not possible here."""
+    reason = why_unavailable()
+    if reason:
+        print(f"skipped: {reason}")
+        sys.exit(netns_case.SKIPPED)
+    netns_case.main()

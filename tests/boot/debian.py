@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What an emulated machine boots: initial RAM disks of a Debian system where the package is installed, and an encrypted disk.
+
+Both are kept in build/boot, by what they are made from. The root file system on the disk is tiny: its init tells over the serial port
+how the boot went, and powers off. This machine's kernel need not know dm-crypt: the disk is written in a guest.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+
+import guest
+
+sys.path.insert(0, os.path.join(guest.REPOSITORY, "tests", "package"))
+
+import target  # noqa: E402
+
+CACHE = os.path.join(guest.REPOSITORY, "build", "boot")
+DISK_MEGABYTES = 32
+# A key derivation that takes no time, so that it does not hide what is looked at.
+LUKS_FORMAT = ("luksFormat --batch-mode --type luks2 --pbkdf pbkdf2 --pbkdf-force-iterations 1000 --luks2-metadata-size 16k "
+               "--luks2-keyslots-size 256k")
+
+# Process 1 of the unlocked system.
+ROOT_INIT = """#!/bin/busybox sh
+export PATH=/bin
+echo "ROOT IS MOUNTED $(cut -d ' ' -f 1 /proc/uptime)"
+for i in 1 2 3 4 5 6 7 8 9 10; do sleep 0.1; done  # what is ending may end
+tell() { echo "BEGIN $1"; shift; "$@" 2>&1; echo END; }
+tell links ip -o link
+tell addresses ip -o address
+tell routes ip -o route
+tell processes ps -o pid,args
+tell files find /run -type f
+tell sockets find /run -type s
+tell log cat /run/bootkey/log
+tell timeline cat /run/bootkey/timeline.json
+echo "ALL TOLD"
+sync
+poweroff -f
+"""
+APPLETS = "sh cut sleep echo ip ps find cat sync poweroff grep mount ls dmesg date od".split()
+
+FORMAT = """#!/bin/busybox sh
+export PATH=/bin:/sbin:/usr/bin:/usr/sbin
+mkdir -p /proc /sys /dev /run
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+mount -t devtmpfs devtmpfs /dev
+modprobe -a virtio_pci virtio_blk dm_mod dm_crypt aes xts sha256 algif_skcipher af_alg 2>/dev/null
+for i in $(seq 100); do [ -b /dev/vda ] && break; sleep 0.1; done
+cryptsetup {format} --key-file /passphrase /dev/vda && cryptsetup open --key-file /passphrase /dev/vda root &&
+    gzip -dc /root.img.gz | dd of=/dev/mapper/root bs=1M 2>/dev/null && sync && cryptsetup close root && echo "FORMATTED"
+poweroff -f
+"""
+
+
+def digest(*parts):
+    """A name for what is made of these."""
+    joined = hashlib.sha256()
+    for part in parts:
+        joined.update(part if isinstance(part, bytes) else str(part).encode())
+        joined.update(b"\0")
+    return joined.hexdigest()[:16]
+
+
+def digest_of_file(path):
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+
+
+@contextlib.contextmanager
+def made_once(path):
+    """Whoever comes first gets a temporary path to make it at, the others wait and get None."""
+    os.makedirs(CACHE, exist_ok=True)
+    with open(f"{path}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if os.path.exists(path):
+            yield None
+            return
+        temporary = f"{path}.new"
+        shutil.rmtree(temporary, ignore_errors=True)
+        with contextlib.suppress(FileNotFoundError, IsADirectoryError):
+            os.remove(temporary)
+        yield temporary
+        os.rename(temporary, path)
+
+
+def checked(command, **options):
+    """Run a command; an AssertionError with what it said if it fails."""
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
+                          **options)
+    if done.returncode != 0:
+        raise AssertionError(f"{' '.join(command)[:200]} ended with {done.returncode}:\n{done.stdout[-8000:]}")
+    return done.stdout
+
+
+def initial_ram_disk(files, commands=":"):
+    """The path of an image made in a Debian system where the package is installed, these {path: (mode, content)} are in place, and these
+    commands have run. What was said meanwhile is beside it, in a file that ends with .log."""
+    name = digest(digest_of_file(target.package()), commands, *(f"{path} {mode:o} {digest(text)}" for path, (mode, text) in sorted(files.items())))
+    path = os.path.join(CACHE, f"initrd-{name}")
+    with made_once(path) as temporary:
+        if temporary:
+            with target.Target() as system:
+                for inside, (mode, content) in files.items():
+                    system.write(inside, content, mode)
+                said = system.install() + system.shell(commands, timeout=120) + system.make_image()
+                system.fetch(system.image, temporary)
+            with open(f"{path}.log", "w") as log:
+                log.write(said)
+    return path
+
+
+def said_when_made(image):
+    """What was said when the image was made."""
+    with open(f"{image}.log") as log:
+        return log.read()
+
+
+def root_image():
+    """A file system (ext4) with an init and what it needs, as bytes."""
+    with tempfile.TemporaryDirectory(prefix="bootkey-root-") as scratch:
+        root = os.path.join(scratch, "root")
+        for name in ("bin", "sbin", "proc", "sys", "dev", "run", "tmp", "etc", "root"):
+            os.makedirs(f"{root}/{name}")
+        for source in [shutil.which("busybox"), *guest.libraries(shutil.which("busybox"))]:
+            target = f"{root}/bin/busybox" if source.endswith("busybox") else root + source
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            shutil.copy(source, target)
+        for applet in APPLETS:
+            os.symlink("busybox", f"{root}/bin/{applet}")
+        with open(f"{root}/sbin/init", "w") as file:
+            file.write(ROOT_INIT)
+        os.chmod(f"{root}/sbin/init", 0o755)
+        image = os.path.join(scratch, "image")
+        checked(["mke2fs", "-q", "-t", "ext4", "-O", "^has_journal", "-L", "root", "-d", root, image, f"{DISK_MEGABYTES - 8}M"])
+        with open(image, "rb") as file:
+            return file.read()
+
+
+def encrypted_disk(lab, passphrase, number=1):
+    """The path of a disk image: LUKS2 with this passphrase, and in it the root file system. Made in a guest on the lab's switch.
+    `number`: which one of several such disks."""
+    image = root_image_cached()
+    path = os.path.join(CACHE, f"disk-{digest(passphrase, number, digest_of_file(image), FORMAT, LUKS_FORMAT)}")
+    with made_once(path) as temporary:
+        if temporary:
+            with open(temporary, "wb") as file:
+                file.truncate(DISK_MEGABYTES << 20)
+            initrd = initial_ram_disk({"/etc/cryptsetup-initramfs/conf-hook": (0o644, "CRYPTSETUP=y\n"),
+                                              "/etc/initramfs-tools/modules": (0o644, "virtio_pci\nvirtio_blk\ndm_crypt\nxts\n")})
+            with open(initrd, "rb") as file:
+                content = file.read()
+            content += b"\0" * (-len(content) % 4)
+            content += guest.archive({"/format": (0o755, FORMAT.format(format=LUKS_FORMAT).encode()), "/passphrase": (0o600, passphrase),
+                                      "/root.img.gz": (0o600, guest.gzip.compress(_content(image), 1))})
+            machine = guest.Guest(lab, content, disks=[temporary], append="rdinit=/format", memory=768)
+            try:
+                machine.wait_for("^FORMATTED", 120)
+                machine.wait_for_end(30)
+            finally:
+                machine.close()
+    return path
+
+
+def root_image_cached():
+    """The path of root_image()."""
+    path = os.path.join(CACHE, f"root-{digest(ROOT_INIT)}")
+    with made_once(path) as temporary:
+        if temporary:
+            with open(temporary, "wb") as file:
+                file.write(root_image())
+    return path
+
+
+def _content(path):
+    with open(path, "rb") as file:
+        return file.read()

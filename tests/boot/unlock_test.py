@@ -1,0 +1,118 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A Debian system with an encrypted root boots, unlocked by the package as it is after installation: beside the prompt of cryptsetup."""
+
+import boot_case  # makes the modules of tests/netns known
+import badserver
+import peers
+from boot_case import LIMIT, PASSPHRASE, PROMPT, UNLOCKED
+
+TYPED = PASSPHRASE.decode() + "\n"
+
+
+class UnlockTest(boot_case.BootCase):
+    def test_without_a_person(self):
+        self.serve()
+        machine = self.boot(self.image())
+        machine.wait_for(UNLOCKED, LIMIT)
+        booted = self.told(machine)
+        self.assert_put_back(booted)
+        self.assertTrue(booted["timeline"][0].startswith("{"), booted.text)
+
+    def test_typed_while_no_server_is_there(self):
+        machine = self.boot(self.image())
+        machine.wait_for(PROMPT, LIMIT)
+        machine.type(TYPED)
+        self.assert_put_back(self.told(machine))
+
+    def test_switched_off(self):
+        self.serve()
+        machine = self.boot(self.image(), append="bootkey=off")
+        machine.wait_for(PROMPT, LIMIT)
+        machine.stays_silent_of(UNLOCKED, 5)
+        machine.type(TYPED)
+        machine.wait_for(UNLOCKED, LIMIT)
+
+    def test_server_that_appears_late(self):
+        machine = self.boot(self.image())
+        machine.wait_for(PROMPT, LIMIT)
+        self.serve()
+        self.assert_put_back(self.told(machine))
+
+    def test_tarpit_first(self):
+        host = self.lab.host()
+        badserver.start(host, {4711: "tarpit"})
+        peers.announce(host, peers.announcement("Tarpit", 4711, [host.link_local()], target=host.name))
+        self.serve()
+        self.assert_put_back(self.told(self.boot(self.image())))
+
+    def test_clock_that_was_never_set(self):
+        self.serve()
+        machine = self.boot(self.image(), more=["-rtc", "base=1970-01-01"])
+        self.assert_put_back(self.told(machine))
+
+    # -- wrong passwords
+
+    def test_wrong_password_while_a_person_types(self):
+        self.serve(b"not this one")
+        machine = self.boot(self.image())
+        machine.wait_for(PROMPT, LIMIT)
+        for letter in TYPED:
+            machine.type(letter)
+            machine.stays_silent_of(UNLOCKED, 1)
+        # What the wrong password has cut off has to be typed again, once.
+        if not machine.says(UNLOCKED, 10):
+            machine.type(TYPED)
+        self.assert_put_back(self.told(machine))
+
+    def test_old_password_comes_first(self):
+        self.serve(b"the old one")
+        self.serve(approval_delay="3s", approved_by_default="True")
+        self.assert_put_back(self.told(self.boot(self.image())))
+
+    # -- several disks
+
+    TWO = boot_case.CRYPTTAB.format(options="") + "data /dev/vdb none luks,initramfs\n"
+
+    def test_two_disks_of_one_password(self):
+        self.serve()
+        machine = self.boot(self.image(crypttab=self.TWO), disks=[self.disk(), self.disk(number=2)])
+        self.assert_put_back(self.told(machine))
+
+    def test_two_disks_of_different_passwords(self):
+        self.serve()
+        machine = self.boot(self.image(crypttab=self.TWO), disks=[self.disk(), self.disk(b"the other one")])
+        machine.wait_for(r"Please unlock disk data", LIMIT)
+        machine.wait_for(r"(?s)data.*(bad password|cryptsetup: ERROR: data)", LIMIT)
+        machine.type("the other one\n")
+        self.assert_put_back(self.told(machine))
+
+    # -- when something is wrong with bootkey
+
+    def typed_although(self, **image):
+        self.serve()
+        machine = self.boot(self.image(**image))
+        machine.wait_for(PROMPT, LIMIT)
+        machine.stays_silent_of(UNLOCKED, 3)
+        machine.type(TYPED)
+        return self.told(machine)
+
+    def test_keys_are_missing(self):
+        self.typed_although(keys=False)
+        booted = self.typed_although(settings=boot_case.removed_from_image("/conf/conf.d/mandos"))
+        self.assertIn("seckey.txt", "\n".join(booted["log"]))
+
+    def test_library_is_missing(self):
+        self.typed_although(settings=boot_case.removed_from_image("/usr/lib/x86_64-linux-gnu/libgnutls.so.30*"))
+
+    def test_worker_that_crashes_again_and_again(self):
+        booted = self.typed_although(settings=boot_case.script("while sleep 0.02; do kill -SEGV $(pidof bootkey-worker); done 2>/dev/null &"))
+        self.assertRegex("\n".join(booted["log"]), r"the worker ended with signal 11")
+
+    def test_monitor_is_killed(self):
+        settings = boot_case.script("kill -KILL $(cat /run/bootkey.pid)")
+        self.assert_put_back(self.typed_although(settings=settings))
+
+
+if __name__ == "__main__":
+    boot_case.main()
