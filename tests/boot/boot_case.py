@@ -27,12 +27,12 @@ def why_unavailable():
 
 def removed_from_image(paths):
     """Settings that take something out of the image when all is in it."""
-    return {"/etc/initramfs-tools/hooks/zz-remove": (0o755, f"#!/bin/sh\n[ $1 != prereqs ] || exec echo bootkey\nrm -r $DESTDIR{paths}\n")}
+    return {"/etc/initramfs-tools/hooks/zz-remove": (0o755, f"#!/bin/sh\n[ \"$1\" != prereqs ] || exec echo bootkey\nrm -r $DESTDIR{paths}\n")}
 
 
 def script(commands):
     """Settings that run something when bootkey has been started."""
-    return {"/etc/initramfs-tools/scripts/init-premount/zz-test": (0o755, f"#!/bin/sh\n[ $1 != prereqs ] || exec echo bootkey\n{commands}\n")}
+    return {"/etc/initramfs-tools/scripts/init-premount/zz-test": (0o755, f"#!/bin/sh\n[ \"$1\" != prereqs ] || exec echo bootkey\n{commands}\n")}
 
 
 class Booted:
