@@ -28,6 +28,9 @@ test_packages="
     qemu-system-x86     a machine with a wall clock of its own
     busybox             its programs
     cryptsetup          its askpass, which is answered
+    openvpn             the network hook that runs it
+    wireguard-tools     the network hook that runs wg
+    wpasupplicant       the network hook that runs it
 "
 
 network_packages="
@@ -80,7 +83,7 @@ fuzz_packages="
 "
 
 # Daemons that the packages above bring; installing them here must not make the machine run them, now or after a reboot.
-unwanted_daemons="mandos avahi-daemon"
+unwanted_daemons="mandos avahi-daemon openvpn"
 
 # Print the package names (first column) of the lists given.
 package_names() {
