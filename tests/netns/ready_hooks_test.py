@@ -299,6 +299,7 @@ class ReadyHooksTest(netns_case.NetnsCase):
         options = self.serve()
         client, path = self.bridge_client()
         self.start_use_stop(client, path, "br7", *options)
+        self.fetch(client, self.hook_option, *options)
 
     def test_bridge_with_addresses_and_routes(self):
         client, path = self.bridge_client("ADDRESSES=192.0.2.7/24 2001:DB8::7/64",
@@ -365,7 +366,8 @@ class ReadyHooksTest(netns_case.NetnsCase):
         for shell in SHELLS:
             self.complains(client, path, "start", shell, "forward_delay never")
             client.check_unchanged(before)
-        self.settings("bridge", SETTINGS["bridge"] + "ROUTES=198.51.100.0/24@192.0.2.1\n")  # nothing leads to the gateway
+        # Nothing leads to the gateway.
+        self.settings("bridge", SETTINGS["bridge"] + "ADDRESSES=2001:DB8::7/64\nROUTES=198.51.100.0/24@192.0.2.1\n")
         self.complains(client, path, "start", "dash", "198.51.100.0/24")
         client.check_unchanged(before)
 
