@@ -4,6 +4,7 @@
 
 import os
 import re
+import signal
 import sys
 
 import debian
@@ -17,6 +18,7 @@ UNLOCKED = r"^ROOT IS MOUNTED ([0-9.]+)$"
 PROMPT = r"Please unlock disk root"
 # Seconds until a guest has unlocked its disk, or asks for the passphrase, on a busy machine with two emulated processors.
 LIMIT = 90
+CASE_SECONDS = 240
 MODULES = "virtio_pci\nvirtio_blk\nvirtio_net\ndm_crypt\nxts\next4\n"
 
 
@@ -49,6 +51,7 @@ class Booted:
 class BootCase(netns_case.NetnsCase):
     def setUp(self):
         super().setUp()
+        signal.alarm(CASE_SECONDS)
         self.keys = self.lab.keys()
 
     def serve(self, password=PASSPHRASE, server=None, **settings):
