@@ -552,8 +552,9 @@ class ReadyHooksTest(netns_case.NetnsCase):
         client.check(["openvpn", "--genkey", "secret", self.lab.path("hooks", "static.key")])
         before = client.state()
         self.quiet_hook(client, path, "start")
-        client.check(["kill", "-KILL", self.pid_inside(client, "tap7")])
-        lab.wait_until(lambda: "tap7" not in str(client.state()["process"]), "the end of openvpn")  # later than that of tap7
+        pid = self.pid_inside(client, "tap7")
+        client.check(["kill", "-KILL", pid])
+        lab.wait_until(lambda: client.run(["test", "-e", f"/proc/{pid}"]).status != 0, "the end of openvpn")
         self.quiet_hook(client, path, "start")
         self.assertIn("tap7", self.links(client))
         self.quiet_hook(client, path, "stop")
