@@ -15,9 +15,7 @@ class UnlockTest(boot_case.BootCase):
         self.serve()
         machine = self.boot(self.image())
         machine.wait_for(UNLOCKED, LIMIT)
-        booted = self.told(machine)
-        self.assert_put_back(booted)
-        self.assertTrue(booted["timeline"][0].startswith("{"), booted.text)
+        self.assert_put_back(self.told(machine))
 
     def test_typed_while_no_server_is_there(self):
         machine = self.boot(self.image())
