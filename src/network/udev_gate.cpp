@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
 // udev writes /run/udev/data/nINDEX (by rename) when it has handled an interface: sd-device's database,
-// systemd-udevd(8).
+// systemd-udevd(8). /run/udev/queue is there while it has events to handle, which is how udevadm(8) settles.
 #include "bootkey/network/udev_gate.hpp"
 
 #include <sys/inotify.h>
@@ -19,11 +19,16 @@ bool must_wait_for_udev(KernelVersion kernel, bool first_namespace, bool udev_ru
     return kernel < renames_while_up && first_namespace && udev_runs;
 }
 
-UdevGate::UdevGate(base::Loop& loop, std::string directory) : loop_(loop), database_(std::move(directory) + "/data") {
+UdevGate::UdevGate(base::Loop& loop, std::string directory)
+    : loop_(loop), directory_(std::move(directory)), database_(directory_ + "/data") {
 }
 
 bool UdevGate::is_named(std::uint32_t interface) const {
     return access(base::format("%s/n%u", database_.c_str(), interface).c_str(), F_OK) == 0;
+}
+
+bool UdevGate::is_busy() const {
+    return access((directory_ + "/queue").c_str(), F_OK) == 0;
 }
 
 void UdevGate::watch_database() {
@@ -41,7 +46,7 @@ void UdevGate::when_named(std::uint32_t interface, std::function<void()> ready) 
     Waiting& waiting = waiting_[interface];
     waiting.ready.push_back(std::move(ready));
     if (!waiting.timer) {
-        waiting.timer = loop_.timer([this, interface] { open(interface); });
+        waiting.timer = loop_.timer([this, interface] { on_timer(interface); });
         waiting.timer->arm(limit);
     }
     if (is_named(interface)) waiting.timer->arm({});
@@ -56,9 +61,10 @@ void UdevGate::on_change() {
         if (is_named(interface)) waiting.timer->arm({});
 }
 
-void UdevGate::open(std::uint32_t interface) {
+void UdevGate::on_timer(std::uint32_t interface) {
+    Waiting& waiting = waiting_.at(interface);
+    if (!is_named(interface) && ++waiting.limits < limits_if_busy && is_busy()) return waiting.timer->arm(limit);
     const auto node = waiting_.extract(interface);
-    if (node.empty()) return;
     for (const auto& ready : node.mapped().ready) ready();
 }
 

@@ -95,6 +95,35 @@ TEST_CASE("without udev's database the time limit serves") {
     CHECK(f.times[0] < 2500ms);
 }
 
+TEST_CASE("udev that is at work gets more time, until it has no more to do") {
+    Fixture f;
+    std::filesystem::create_directory(f.directory / "data");
+    write_text(f.directory / "queue", "");
+    UdevGate gate(*f.loop, f.directory.path());
+    gate.when_named(3, f.note("a"));
+    gate.when_named(4, f.note("b"));
+    const auto named = f.loop->timer([&] { write_text(f.directory / "data/n3", ""); });
+    named->arm(1200ms);
+    const auto idle = f.loop->timer([&] { std::filesystem::remove(f.directory / "queue"); });
+    idle->arm(1500ms);
+    CHECK(f.wait(2));
+    CHECK(f.opened == "ab");
+    CHECK(f.times[0] >= 1200ms);
+    CHECK(f.times[0] < 1900ms);
+    CHECK(f.times[1] >= 1990ms);
+}
+
+TEST_CASE("udev that is at work for ever is not waited for") {
+    Fixture f;
+    std::filesystem::create_directory(f.directory / "data");
+    write_text(f.directory / "queue", "");
+    UdevGate gate(*f.loop, f.directory.path());
+    gate.when_named(3, f.note("a"));
+    CHECK(run_until(
+        *f.loop, [&] { return !f.opened.empty(); }, 8s));
+    CHECK(f.times[0] >= 4990ms);
+}
+
 TEST_CASE("a gate that goes while interfaces wait calls nobody") {
     Fixture f;
     std::filesystem::create_directory(f.directory / "data");
