@@ -18,6 +18,7 @@ import guest
 
 sys.path.insert(0, os.path.join(guest.REPOSITORY, "tests", "package"))
 
+import install_test  # noqa: E402
 import target  # noqa: E402
 
 CACHE = os.path.join(guest.REPOSITORY, "build", "boot")
@@ -99,18 +100,25 @@ def checked(command, **options):
     return done.stdout
 
 
-def initial_ram_disk(files, commands=":"):
+def initial_ram_disk(files, commands=":", mandos_client=False):
     """The path of an image made in a Debian system where the package is installed, these {path: (mode, content)} are in place, and these
-    commands have run. What was said meanwhile is beside it, in a file that ends with .log."""
-    name = digest(digest_of_file(target.package()), commands, *(f"{path} {mode:o} {digest(text)}" for path, (mode, text) in sorted(files.items())))
+    commands have run. `mandos_client`: that is installed, too. What was said meanwhile is beside the image, in a file that ends with
+    .log."""
+    name = digest(digest_of_file(target.package()), commands, mandos_client, *(f"{path} {mode:o} {digest(text)}" for path, (mode, text) in sorted(files.items())))
     path = os.path.join(CACHE, f"initrd-{name}")
     with made_once(path) as temporary:
         if temporary:
             with target.Target() as system:
-                for inside, (mode, content) in files.items():
-                    system.write(inside, content, mode)
-                said = system.install() + system.shell(commands, timeout=120) + system.make_image()
-                system.fetch(system.image, temporary)
+                if mandos_client:
+                    install_test.install_mandos_client(system)
+                keys = {inside for inside in files if inside.startswith("/etc/keys/")}  # or the package makes some
+                for inside in keys:
+                    system.write(inside, *reversed(files[inside]))
+                said = system.install()
+                for inside in files.keys() - keys:
+                    system.write(inside, *reversed(files[inside]))
+                said += system.shell(commands, timeout=120) + system.make_image()
+                shutil.move(system.export(system.image), temporary)
             with open(f"{path}.log", "w") as log:
                 log.write(said)
     return path

@@ -164,10 +164,6 @@ class Target:
         """Copy a file or directory of the machine into the system."""
         self._namespaces.check(["sh", "-e", "-c", 'mkdir -p "${2%/*}"; cp -a "$1" "$2"', "sh", source, self.root + path])
 
-    def fetch(self, path, destination):
-        """Copy a file of the system to the machine."""
-        self._namespaces.check(["cp", self.root + path, destination])
-
     def install(self):
         """Install the package; all that was said."""
         copy = "/root/" + os.path.basename(package())
@@ -209,7 +205,7 @@ class Target:
         return "/tmp/image/main" if self.exists("/tmp/image/main") else "/tmp/image"
 
     def export(self, path):
-        """Copy a directory of the system, with owners and modes, to where the machine sees it; its path there."""
+        """Copy a file or directory of the system, with owners and modes, to where the machine sees it; its path there."""
         copy = os.path.join(self._directory, "exported")
         self._namespaces.check(["cp", "-a", self.root + path, copy])
         return copy
