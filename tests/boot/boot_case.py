@@ -13,6 +13,7 @@ import netns_case
 import target
 
 PASSPHRASE = b"correct horse battery staple"
+TYPED = PASSPHRASE.decode() + "\n"
 CRYPTTAB = "root /dev/vda none luks,initramfs{options}\n"
 UNLOCKED = r"^ROOT IS MOUNTED ([0-9.]+)$"
 PROMPT = r"Please unlock disk root"
@@ -35,6 +36,10 @@ def removed_from_image(paths):
 def script(commands):
     """Settings that run something when bootkey has been started."""
     return {"/etc/initramfs-tools/scripts/init-premount/zz-test": (0o755, f"#!/bin/sh\n[ \"$1\" != prereqs ] || exec echo bootkey\n{commands}\n")}
+
+
+# Settings by which no worker lives long.
+CRASHING = script("while sleep 0.02; do kill -SEGV $(pidof bootkey-worker); done 2>/dev/null &")
 
 
 class Booted:
@@ -81,6 +86,16 @@ class BootCase(netns_case.NetnsCase):
                               disks=disks or [self.disk()], snapshot=True, memory=768, **options)
         self.addCleanup(machine.close)
         return machine
+
+    def typed_although(self, image, serve=True):
+        """How a boot goes in which bootkey cannot unlock, and a person types."""
+        if serve:
+            self.serve()
+        machine = self.boot(image)
+        machine.wait_for(PROMPT, LIMIT)
+        machine.stays_silent_of(UNLOCKED, 3)
+        machine.type(TYPED)
+        return self.told(machine)
 
     def told(self, machine):
         """How the boot of an unlocked guest went."""

@@ -3,9 +3,8 @@
 """The crypttab names bootkey's keyscript, which asks a person and the network at once."""
 
 import boot_case
-from boot_case import LIMIT, PASSPHRASE, PROMPT, UNLOCKED
+from boot_case import LIMIT, PROMPT, TYPED
 
-TYPED = PASSPHRASE.decode() + "\n"
 KEYSCRIPT = boot_case.CRYPTTAB.format(options=",keyscript=/lib/bootkey/keyscript")
 
 
@@ -36,29 +35,20 @@ class KeyscriptTest(boot_case.BootCase):
         machine.type(TYPED)
         self.assert_put_back(self.told(machine))
 
-    def typed_although(self, serve=True, **image):
-        if serve:
-            self.serve()
-        machine = self.boot(self.keyscript_image(**image))
-        machine.wait_for(PROMPT, LIMIT)
-        machine.stays_silent_of(UNLOCKED, 3)
-        machine.type(TYPED)
-        return self.told(machine)
-
     def test_keys_are_missing(self):
-        self.typed_although(settings=boot_case.removed_from_image("/conf/conf.d/mandos"))
+        self.typed_although(self.keyscript_image(settings=boot_case.removed_from_image("/conf/conf.d/mandos")))
 
     def test_library_is_missing(self):
-        self.typed_although(settings=boot_case.removed_from_image("/usr/lib/x86_64-linux-gnu/libgnutls.so.30*"))
+        self.typed_although(self.keyscript_image(settings=boot_case.removed_from_image("/usr/lib/x86_64-linux-gnu/libgnutls.so.30*")))
 
     def test_program_is_missing(self):
-        self.typed_although(settings=boot_case.removed_from_image("/usr/sbin/bootkey"))
+        self.typed_although(self.keyscript_image(settings=boot_case.removed_from_image("/usr/sbin/bootkey")))
 
     def test_worker_that_crashes_again_and_again(self):
-        self.typed_although(serve=False, settings=boot_case.script("while sleep 0.02; do kill -SEGV $(pidof bootkey-worker); done 2>/dev/null &"))
+        self.typed_although(self.keyscript_image(settings=boot_case.CRASHING), serve=False)
 
     def test_monitor_is_killed(self):
-        self.typed_although(settings=boot_case.script("(while ! kill -KILL $(pidof bootkey); do sleep 0.1; done) 2>/dev/null &"))
+        self.typed_although(self.keyscript_image(settings=boot_case.script("(while ! kill -KILL $(pidof bootkey); do sleep 0.1; done) 2>/dev/null &")))
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 """Debian's mandos-client is installed, too: one of the two unlocks, by itself or as a plugin of Mandos's plugin-runner."""
 
 import boot_case
-from boot_case import LIMIT, PASSPHRASE, PROMPT
+from boot_case import LIMIT, PROMPT, TYPED
 
 PLUGIN = "mkdir -p /etc/mandos/plugins.d; ln -s /usr/sbin/bootkey /etc/mandos/plugins.d/mandos-client"
 
@@ -28,7 +28,7 @@ class MandosTest(boot_case.BootCase):
     def test_plugin_while_a_person_types(self):
         machine = self.boot(self.image(mandos_client=True, commands=PLUGIN))
         machine.wait_for(PROMPT, LIMIT)  # of Mandos's password-prompt
-        machine.type(PASSPHRASE.decode() + "\n")
+        machine.type(TYPED)
         self.assert_put_back(self.told(machine))
 
 

@@ -3,7 +3,7 @@
 """Networks that a booting machine may find: cards that come late or have no cable, servers in other places, addresses by DHCP."""
 
 import boot_case
-from boot_case import LIMIT, PROMPT
+from boot_case import LIMIT, PROMPT, TYPED
 
 ADDRESS = "192.0.2.1"
 
@@ -36,7 +36,7 @@ class NetworkTest(boot_case.BootCase):
     def test_connect_without_any_address(self):
         _, machine = self.connected()
         machine.wait_for(PROMPT, LIMIT)
-        machine.type(boot_case.PASSPHRASE.decode() + "\n")
+        machine.type(TYPED)
         self.told(machine)
 
 

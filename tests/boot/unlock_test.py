@@ -5,9 +5,8 @@
 import boot_case  # makes the modules of tests/netns known
 import badserver
 import peers
-from boot_case import LIMIT, PASSPHRASE, PROMPT, UNLOCKED
+from boot_case import LIMIT, PROMPT, TYPED, UNLOCKED
 
-TYPED = PASSPHRASE.decode() + "\n"
 
 
 class UnlockTest(boot_case.BootCase):
@@ -86,31 +85,21 @@ class UnlockTest(boot_case.BootCase):
 
     # -- when something is wrong with bootkey
 
-    def typed_although(self, serve=True, **image):
-        if serve:
-            self.serve()
-        machine = self.boot(self.image(**image))
-        machine.wait_for(PROMPT, LIMIT)
-        machine.stays_silent_of(UNLOCKED, 3)
-        machine.type(TYPED)
-        return self.told(machine)
-
     def test_keys_are_missing(self):
-        self.typed_although(keys=False)
-        booted = self.typed_although(settings=boot_case.removed_from_image("/conf/conf.d/mandos"))
+        self.typed_although(self.image(keys=False))
+        booted = self.typed_although(self.image(settings=boot_case.removed_from_image("/conf/conf.d/mandos")))
         self.assertIn("seckey.txt", "\n".join(booted["log"]))
 
     def test_library_is_missing(self):
-        self.typed_although(settings=boot_case.removed_from_image("/usr/lib/x86_64-linux-gnu/libgnutls.so.30*"))
+        self.typed_although(self.image(settings=boot_case.removed_from_image("/usr/lib/x86_64-linux-gnu/libgnutls.so.30*")))
 
     def test_worker_that_crashes_again_and_again(self):
-        booted = self.typed_although(
-            serve=False, settings=boot_case.script("while sleep 0.02; do kill -SEGV $(pidof bootkey-worker); done 2>/dev/null &"))
+        booted = self.typed_although(self.image(settings=boot_case.CRASHING), serve=False)
         self.assertRegex("\n".join(booted["log"]), r"the worker ended with signal 11")
 
     def test_monitor_is_killed(self):
         settings = boot_case.script("kill -KILL $(cat /run/bootkey.pid)")
-        self.assert_put_back(self.typed_although(settings=settings))
+        self.assert_put_back(self.typed_although(self.image(settings=settings)))
 
 
 if __name__ == "__main__":
