@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
 // udev writes /run/udev/data/nINDEX (by rename) when it has handled an interface: sd-device's database,
-// systemd-udevd(8). /run/udev/queue is there while it has events to handle, which is how udevadm(8) settles.
+// systemd-udevd(8). It also does so just before it renames one, with the property ID_RENAMING, which goes when the
+// kernel has told of the new name. /run/udev/queue is there while it has events to handle, which is how udevadm(8)
+// settles.
 #include "bootkey/network/udev_gate.hpp"
 
 #include <sys/inotify.h>
@@ -9,6 +11,7 @@
 
 #include <utility>
 
+#include "bootkey/base/file.hpp"
 #include "bootkey/base/text.hpp"
 
 namespace bootkey::network {
@@ -24,7 +27,9 @@ UdevGate::UdevGate(base::Loop& loop, std::string directory)
 }
 
 bool UdevGate::is_named(std::uint32_t interface) const {
-    return access(base::format("%s/n%u", database_.c_str(), interface).c_str(), F_OK) == 0;
+    constexpr std::size_t longest_record = 64 * 1024;  // bytes; it has some hundred
+    const auto record = base::read_file(base::format("%s/n%u", database_.c_str(), interface), longest_record);
+    return record && record->find("E:ID_RENAMING=") == std::string::npos;
 }
 
 bool UdevGate::is_busy() const {

@@ -86,6 +86,22 @@ TEST_CASE("an interface is ready when udev writes its file, and each only then")
     CHECK(f.times[2] >= 990ms);
 }
 
+TEST_CASE("an interface that udev is about to rename is not ready") {
+    Fixture f;
+    std::filesystem::create_directory(f.directory / "data");
+    write_text(f.directory / "data/n3", "I:4242\nE:ID_RENAMING=1\n");
+    UdevGate gate(*f.loop, f.directory.path());
+    gate.when_named(3, f.note("a"));
+    const auto renamed = f.loop->timer([&] {
+        write_text(f.directory / "data/#tmp", "I:4242\nE:ID_NET_NAME=enp1s0\n");
+        std::filesystem::rename(f.directory / "data/#tmp", f.directory / "data/n3");
+    });
+    renamed->arm(200ms);
+    CHECK(f.wait(1));
+    CHECK(f.times[0] >= 200ms);
+    CHECK(f.times[0] < 900ms);
+}
+
 TEST_CASE("without udev's database the time limit serves") {
     Fixture f;
     UdevGate gate(*f.loop, f.directory / "nowhere");
