@@ -34,6 +34,7 @@ public:
     }
 
     Step handshake() override {
+        waits_for_ = State::wants_read;
         const int result = repeated([this] { return gnutls_handshake(session_.get()); });
         if (result == GNUTLS_E_SUCCESS) {
             allowance_ = after_handshake;
@@ -46,6 +47,7 @@ public:
     }
 
     Step receive(std::span<std::byte> buffer) override {
+        waits_for_ = State::wants_read;
         const ssize_t result =
             repeated([&] { return gnutls_record_recv(session_.get(), buffer.data(), buffer.size()); });
         if (result > 0) return {State::data, static_cast<std::size_t>(result)};
@@ -58,9 +60,9 @@ public:
     void say_goodbye() override { (void)gnutls_bye(session_.get(), GNUTLS_SHUT_WR); }
 
 private:
-    [[nodiscard]] Step again() const {
-        return {gnutls_record_get_direction(session_.get()) == 0 ? State::wants_read : State::wants_write};
-    }
+    // gnutls_record_get_direction(3) tells of the last transfer, and after a part of a message that is in memory already
+    // that was a finished write: waiting to be able to write would never end.
+    [[nodiscard]] Step again() const { return {waits_for_}; }
 
     [[nodiscard]] Step failed(int result) const {
         if (error_ == EMSGSIZE) return {State::too_much, 0, "the server sends far more than it should"};
@@ -95,7 +97,9 @@ private:
     }
     static ssize_t push(gnutls_transport_ptr_t pointer, const void* bytes, std::size_t size) noexcept {
         auto& self = *static_cast<GnutlsSession*>(pointer);
-        return report(self, self.transport_.send({static_cast<const std::byte*>(bytes), size}));
+        const ssize_t sent = self.transport_.send({static_cast<const std::byte*>(bytes), size});
+        if (sent == -EAGAIN) self.waits_for_ = State::wants_write;
+        return report(self, sent);
     }
     // "Is there something to pull?" The pull function never waits and says so itself.
     static int may_pull(gnutls_transport_ptr_t, unsigned) noexcept { return 1; }
@@ -110,6 +114,7 @@ private:
     SessionHandle session_;
     std::size_t allowance_ = for_handshake;  // bytes that the peer may still send
     int error_ = 0;                          // the transport's last one
+    State waits_for_ = State::wants_read;    // a call that cannot go on: wants_write if there was no room to send
 };
 
 }  // namespace
