@@ -31,7 +31,7 @@ void FifoRecipient::take(AnswerNumber answer, base::Secret password, const std::
     const auto number = known_->number_of(password.bytes());
     if (!number) return listener_.refused(answer, number.error().message());
     offers_.answered(answer, *number);
-    kept_.try_emplace(*number, Kept{std::move(password), server});
+    kept_.try_emplace(*number, Kept{std::move(password), answer, server});
     act();
 }
 
@@ -94,9 +94,10 @@ void FifoRecipient::on_gone(console::ProcessNumber process) {
 
 void FifoRecipient::on_written(const console::Offer& offer, bool read) {
     if (!read) return on_gone(offer.process), act();
-    log_.info(2,
-              format("the password from %s was given to the prompt for %s",
-                     escaped(kept_.at(offer.password).server).c_str(), console::name_of_device(offer.device).c_str()));
+    const Kept& given = kept_.at(offer.password);
+    log_.info(2, format("the password from %s was given to the prompt for %s", escaped(given.server).c_str(),
+                        console::name_of_device(offer.device).c_str()));
+    listener_.delivered(given.answer);
     writer_.reset();
     reader_.reset();
     offers_.taken();

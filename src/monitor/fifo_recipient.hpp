@@ -29,7 +29,8 @@ public:
 private:
     struct Kept {
         base::Secret password;
-        std::string server;  // that sent it first
+        AnswerNumber answer;  // that brought it first
+        std::string server;   // from there
     };
 
     void act();

@@ -37,9 +37,11 @@ public:
         put(error.code);
         for (const std::string* text : {&error.tried, &error.why, &error.advice}) put(*text);
     }
-    void put(const std::optional<base::Error>& error) {
-        put(std::uint8_t{error.has_value()});
-        if (error) put(*error);
+    void put(base::Time time) { put(std::int64_t{time.time_since_epoch().count()}); }
+    template <typename Value>
+    void put(const std::optional<Value>& value) {
+        put(std::uint8_t{value.has_value()});
+        if (value) put(*value);
     }
 
     [[nodiscard]] std::size_t size() const { return size_; }
@@ -103,11 +105,17 @@ public:
         get(error.code);
         for (std::string* text : {&error.tried, &error.why, &error.advice}) get(*text);
     }
-    void get(std::optional<base::Error>& error) {
+    void get(base::Time& time) {
+        std::int64_t count = 0;
+        get(count);
+        time = base::Time(base::Duration(count));
+    }
+    template <typename Value>
+    void get(std::optional<Value>& value) {
         std::uint8_t present = 0;
         get(present);
         good_ = good_ && present <= 1;
-        if (good_ && present == 1) get(error.emplace());
+        if (good_ && present == 1) get(value.emplace());
     }
 
     /// Whether everything was there and nothing is left.

@@ -15,6 +15,7 @@
 #include "bootkey/monitor/worker.hpp"
 #include "bootkey/network/interface_choice.hpp"
 #include "bootkey/sandbox/confinement.hpp"
+#include "bootkey/unlock/timeline_file.hpp"
 
 namespace bootkey::monitor {
 namespace {
@@ -24,11 +25,10 @@ using base::format;
 
 constexpr base::Duration put_back_limit = std::chrono::seconds(5);
 constexpr base::Duration decryptor_limit = std::chrono::milliseconds(500);  // on ending its agent and itself
-// Waiting to be decrypted: as many as may wait at servers, most of which are far shorter than they may be.
-constexpr std::size_t most_answers = 256;
-constexpr std::size_t most_answer_bytes = 4 * 1024 * 1024;
 // A machine may have hundreds of interfaces, which are asked for at once; later changes are few.
 constexpr Allowance worker_requests(2048, 64);
+// Hundreds of servers may be tried at once, each with some phases, and again after --retry; a record costs microseconds.
+constexpr Allowance worker_news(4096, 256);
 
 // A signal that was ignored when the program started stays ignored (nohup(1), plugin-runner).
 bool is_ignored(int signal_number) {
@@ -43,14 +43,17 @@ bool may_pass(base::ExitCode code) {
            code == base::ExitCode::cannot_create;
 }
 
-network::HookSettings hook_settings(const options::Options& options) {
+network::HookSettings hook_settings(const options::Options& options, TimelineKeeper& keeper) {
     return {.directory = options.network_hook_dir,
             .device = network::InterfaceChoice(options.interfaces, false).device(),
             .delay_text = options.delay_text,
             .connect_text = options.connect ? options.connect->text : std::string(),
             .verbose = options.debug,
             .delay = options.delay,
-            .time_limit = options.network_hook_timeout};
+            .time_limit = options.network_hook_timeout,
+            .ended = [&keeper](const network::HookReport& hook) {
+                keeper.add(unlock::HookRecord{hook.name, hook.mode, hook.begun, hook.ended, hook.failure});
+            }};
 }
 
 // What another process says has failed, which may be what an attacker makes it say. How the output went is for the
@@ -68,13 +71,43 @@ void say_for(RemoteLog& log, const char* name, std::string_view line) {
 
 }  // namespace
 
-Monitor::Monitor(const options::Options& options, const base::Log& log, base::UniqueFd output, Bodies bodies)
-    : options_(options), log_(log), output_(std::move(output)), bodies_(std::move(bodies)), requests_(worker_requests) {
+Monitor::Monitor(const options::Options& options, const base::Log& log, base::UniqueFd output, Bodies bodies,
+                 Purpose purpose)
+    : options_(options),
+      log_(log),
+      output_(std::move(output)),
+      bodies_(std::move(bodies)),
+      purpose_(purpose),
+      keeper_(base::Clock::now()),
+      requests_(worker_requests),
+      news_(worker_news),
+      answers_(log, keeper_,
+               {.decrypt =
+                    [this](const std::vector<std::byte>& message) { decryptor_->send(ToDecryptor(Decrypt{message})); },
+                .hand_over =
+                    [this](AnswerNumber answer, base::Secret password, const std::string& server) {
+                        recipient_->take(answer, std::move(password), server);
+                    },
+                .reject = [this](servers::AttemptId attempt,
+                                 const std::string& why) { tell_worker(Rejected{attempt, why}); }}) {
 }
 
 Monitor::~Monitor() = default;
 
 Outcome Monitor::run() {
+    const Outcome outcome = run_to_the_end();
+    timeline_ = keeper_.finished(static_cast<int>(outcome.code), outcome.signal, base::Clock::now());
+    if (purpose_.leaves_timeline && geteuid() == 0) leave_timeline();
+    return outcome;
+}
+
+// Whoever waits for the password is not told, for it makes no difference to them.
+void Monitor::leave_timeline() const {
+    const auto left = network::leave_timeline(log_, unlock::to_json(timeline_));
+    if (!left) log_.info(2, left.error().message());
+}
+
+Outcome Monitor::run_to_the_end() {
     auto loop = base::EventLoop::create();
     if (!loop) {
         log_.fatal(loop.error().message());
@@ -92,9 +125,12 @@ base::Result<void> Monitor::start_run() {
                                 {.accepted =
                                      [this] {
                                          accepted_ = true;
+                                         answers_.stop();
                                          tell_worker(Accepted{});  // all other attempts end now
                                      },
-                                 .refused = [this](AnswerNumber answer, const std::string& why) { reject(answer, why); },
+                                 .refused = [this](AnswerNumber answer,
+                                                   const std::string& why) { answers_.refused(answer, why, loop_->now()); },
+                                 .delivered = [this](std::optional<AnswerNumber> answer) { on_delivered(answer); },
                                  .over = [this](const base::Result<void>& how) { on_over(how); },
                                  .deserted = [this] { return on_deserted(); }});
     worker_log_.emplace(*loop_, log_, "worker");
@@ -103,9 +139,18 @@ base::Result<void> Monitor::start_run() {
     if (auto started = recipient_->start(); !started) return started;
     for (const std::string& remark : sandbox::protect_memory()) log_.info(2, remark);
     if (options_.no_sandbox) log_.warning("--no-sandbox: whoever breaks into the processes that read from the network is not confined; for debugging only");
+    if (purpose_.limit) limit_purpose(*purpose_.limit);
     if (recipient_->wants_answers()) return start_unlocking();
     failure_ = base::Error{base::ExitCode::unavailable, "cannot get a password", "the last try is a person's, who is not there any more", ""};
     return {};
+}
+
+void Monitor::limit_purpose(base::Duration limit) {
+    purpose_limit_ = loop_->timer([this, limit] {
+        on_failed({base::ExitCode::unavailable, "cannot unlock",
+                   format("no server has given a password within %g s", base::to_seconds(limit)), ""});
+    });
+    purpose_limit_->arm(limit);
 }
 
 // The worker first: it reads the keys, which may take a while, while the rest is prepared here.
@@ -117,7 +162,7 @@ base::Result<void> Monitor::start_unlocking() {
     if (!keys) return std::move(keys).error();
     keys_ = std::move(*keys);
     if (auto started = start_worker(); !started) return started;
-    auto administration = network::LocalAdministration::create(*loop_, log_, hook_settings(options_));
+    auto administration = network::LocalAdministration::create(*loop_, log_, hook_settings(options_, keeper_));
     if (!administration) return std::move(administration).error();
     administration_ = std::move(*administration);
     auto links = network::NetlinkRequests::open();
@@ -138,7 +183,11 @@ base::Result<void> Monitor::start_worker() {
                                         return bodies_.worker(std::move(channel), options_, keys_, browsing_, monitor);
                                     },
                                 .said = [this](std::string_view line) { say_for(*worker_log_, "worker", line); },
-                                .started = [this] { be_patient_again(); },
+                                .started =
+                                    [this] {
+                                        keeper_.worker_started(loop_->now());
+                                        be_patient_again();
+                                    },
                                 .ask = [this] { tell_worker(Ping{}); },
                                 .received = [this](const base::Secret& bytes) { return on_worker_message(bytes); },
                                 .lost = [this] { return on_worker_lost(); }});
@@ -155,7 +204,7 @@ base::Result<void> Monitor::start_decryptor() {
                                         return bodies_.decryptor(std::move(channel), options_, keys_, home_, monitor);
                                     },
                                 .said = [this](std::string_view line) { say_for(*decryptor_log_, "decryptor", line); },
-                                .started = [this] { decrypt_next(); },
+                                .started = [this] { answers_.decryptor_ready(loop_->now()); },
                                 .ask = [this] { decryptor_->send(ToDecryptor(Ping{})); },
                                 .received = [this](const base::Secret& bytes) { return on_decryptor_message(bytes); },
                                 .lost = [this] { return on_decryptor_lost(); }});
@@ -198,11 +247,20 @@ bool Monitor::on_worker_message(const base::Secret& bytes) {
         worker_->heard();
     else if (outcome_)
         return true;  // too late
+    else if (std::holds_alternative<InterfaceNews>(*message) || std::holds_alternative<AttemptNews>(*message))
+        hear(*message);
     else if (requests_.take(loop_->now()))
         obey(*message);
     else
         refuse(*message);
     return !guard_ || !guard_->is_out_of_patience();
+}
+
+// Nothing is done about it, but a flood of it would take time.
+void Monitor::hear(FromWorker& news) {
+    if (!news_.take(loop_->now())) return keeper_.left_out();
+    if (auto* interface = std::get_if<InterfaceNews>(&news)) keeper_.add(std::move(interface->record), loop_->now());
+    if (auto* attempt = std::get_if<AttemptNews>(&news)) keeper_.add(std::move(attempt->record), loop_->now());
 }
 
 void Monitor::obey(FromWorker& request) {
@@ -212,7 +270,7 @@ void Monitor::obey(FromWorker& request) {
                 on_process_failed(*worker_, said.error);
             else if constexpr (requires { this->on(std::move(said)); })
                 on(std::move(said));
-            else if constexpr (!std::is_same_v<Message, LogLine> && !std::is_same_v<Message, Pong>)
+            else if constexpr (requires { guard_->request(said, {}); })
                 guard_->request(said, [this](const ToWorker& reply) { tell_worker(reply); });
         },
         request);
@@ -253,21 +311,25 @@ bool Monitor::on_decryptor_message(const base::Secret& bytes) {
 // What the last worker has asked for is not held against a new one.
 void Monitor::be_patient_again() {
     requests_ = worker_requests;
+    news_ = worker_news;
     if (guard_) guard_->be_patient_again();
 }
 
 // Nobody knows whether a packet did that to it; avahi-core is what reads most of them.
 bool Monitor::on_worker_lost() {
+    keeper_.worker_ended(loop_->now());
+    keeper_.restarted("worker", loop_->now());
+    keeper_.worker_ended(loop_->now());
+    keeper_.restarted("worker", loop_->now());
     if (std::exchange(worker_began_, false)) browsing_ = discovery::Browsing::off;
     worker_ready_ = false;
-    for (Pending& pending : answers_) pending.worker_waits = false;
-    handed_over_.clear();
     return !outcome_ && !failure_;
 }
 
 bool Monitor::on_decryptor_lost() {
     if (outcome_ || failure_) return false;
-    judge("the decryptor ended while it was at work");
+    keeper_.restarted("decryptor", loop_->now());
+    answers_.decryptor_lost(loop_->now());
     if (const auto removed = administration_->remove_home(home_); !removed) log_.warning(removed.error().message());
     if (auto made = make_home(); !made) {
         on_failed(made.error());
@@ -296,54 +358,13 @@ void Monitor::begin_when_ready() {
     guard_->request(StartHooks{}, [this](const ToWorker& reply) { tell_worker(reply); });
 }
 
-void Monitor::on(Answer answer) {
-    if (answers_.size() >= most_answers || answer_bytes_ + answer.message.size() > most_answer_bytes)
-        return tell_worker(Rejected{answer.attempt, "too many other answers are waiting to be decrypted"});
-    answer_bytes_ += answer.message.size();
-    answers_.push_back({std::move(answer)});
-    if (answers_.size() == 1) decrypt_next();
-}
-
-void Monitor::decrypt_next() {
-    if (answers_.empty() || !decryptor_ || accepted_) return;
-    const Answer& next = answers_.front().answer;
-    log_.info(3,
-              format("decrypting the %zu bytes that %s answered", next.message.size(), escaped(next.server).c_str()));
-    decryptor_->send(ToDecryptor(Decrypt{next.message}));
-}
-
-// The recipient may want another one, so the next is decrypted meanwhile.
 void Monitor::on(Password password) {
-    if (answers_.empty() || outcome_) return;
-    if (password.password.empty()) return judge("it holds no password");
-    if (handed_over_.size() >= most_answers) return judge("too many other passwords have been handed over");
-    const Pending decrypted = std::move(answers_.front());
-    answers_.pop_front();
-    answer_bytes_ -= decrypted.answer.message.size();
-    log_.info(3, format("the answer of %s is decrypted", escaped(decrypted.answer.server).c_str()));
-    const AnswerNumber number = ++last_answer_;
-    if (decrypted.worker_waits) handed_over_.emplace(number, decrypted.answer.attempt);
-    recipient_->take(number, std::move(password.password), decrypted.answer.server);
-    decrypt_next();
+    if (!outcome_) answers_.decrypted(std::move(password.password), loop_->now());
 }
 
-void Monitor::on(const NotDecrypted& verdict) {
-    judge(verdict.error.message());
-}
-
-// The answer that was being decrypted is not the password.
-void Monitor::judge(const std::string& why) {
-    if (answers_.empty()) return;
-    const Pending judged = std::move(answers_.front());
-    answers_.pop_front();
-    answer_bytes_ -= judged.answer.message.size();
-    if (judged.worker_waits) tell_worker(Rejected{judged.answer.attempt, why});
-    decrypt_next();
-}
-
-void Monitor::reject(AnswerNumber answer, const std::string& why) {
-    const auto handed_over = handed_over_.extract(answer);
-    if (!handed_over.empty()) tell_worker(Rejected{handed_over.mapped(), why});
+void Monitor::on_delivered(std::optional<AnswerNumber> answer) {
+    keeper_.written(loop_->now());
+    if (answer) answers_.delivered(*answer);
 }
 
 void Monitor::on_process_failed(SupervisedProcess& process, const base::Error& error) {
@@ -357,6 +378,7 @@ void Monitor::on_failed(const base::Error& error) {
     if (outcome_ || failure_) return;
     if (accepted_) return log_.error(error.message());
     log_.fatal(error.message());
+    keeper_.failed(error.message());
     if (!recipient_->asks_person()) return end({error.code});
     failure_ = error;
     if (!step_)
@@ -368,7 +390,10 @@ void Monitor::on_failed(const base::Error& error) {
 
 void Monitor::on_over(const base::Result<void>& how) {
     if (outcome_) return;
-    if (!how) log_.fatal(how.error().message());
+    if (!how) {
+        log_.fatal(how.error().message());
+        keeper_.failed(how.error().message());
+    }
     end({how ? base::ExitCode::ok : how.error().code});
 }
 
@@ -382,6 +407,10 @@ bool Monitor::on_deserted() {
 void Monitor::restart() {
     if (outcome_ || accepted_ || step_ || !recipient_->wants_answers()) return;
     log_.info(1, "Hangup: starting anew");
+    keeper_.worker_ended(loop_->now());
+    keeper_.restarted("bootkey", loop_->now());
+    keeper_.worker_ended(loop_->now());
+    keeper_.restarted("bootkey", loop_->now());
     put_back([this] {
         forget_network();
         if (outcome_) return is_put_back();
@@ -448,9 +477,7 @@ void Monitor::put_back(std::function<void()> then) {
 // Nobody asks for changes any more when they are undone, and gpg's agent leaves its directory before that is removed.
 void Monitor::end_processes(std::function<void()> then) {
     worker_.reset();
-    handed_over_.clear();
     answers_.clear();
-    answer_bytes_ = 0;
     if (!decryptor_) return then();
     decryptor_->end(decryptor_limit, [this, then = std::move(then)] {
         decryptor_.reset();

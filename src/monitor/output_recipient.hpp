@@ -26,11 +26,14 @@ public:
           sink_(loop, std::move(output), [this] { listener_.over(reader_gone()); }) {}
 
     base::Result<void> start() override { return {}; }
-    void take(AnswerNumber, base::Secret password, const std::string& server) override {
+    void take(AnswerNumber answer, base::Secret password, const std::string& server) override {
         if (std::exchange(taken_, true)) return;
         listener_.accepted();
-        sink_.write(std::move(password), [this, server](const base::Result<void>& written) {
-            if (written) log_.info(2, "the password from " + base::escaped(server) + " was written to standard output");
+        sink_.write(std::move(password), [this, answer, server](const base::Result<void>& written) {
+            if (written) {
+                log_.info(2, "the password from " + base::escaped(server) + " was written to standard output");
+                listener_.delivered(answer);
+            }
             listener_.over(written);
         });
     }

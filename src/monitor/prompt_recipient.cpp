@@ -89,7 +89,7 @@ void PromptRecipient::on_askpass_ended(std::optional<base::Secret> answer) {
         asking_ = false;
         decided_ = true;
         listener_.accepted();
-        return write(std::move(*answer), "the person");
+        return write(std::move(*answer), {}, "the person");
     }
     asking_ = listener_.deserted();
     if (asking_) again_->arm(SupervisedProcess::restart_pause(++asked_again_));
@@ -106,7 +106,7 @@ void PromptRecipient::take(AnswerNumber answer, base::Secret password, const std
     decided_ = true;
     remember(password);
     listener_.accepted();
-    write(std::move(password), escaped(server));
+    write(std::move(password), answer, escaped(server));
     asking_ = false;
     again_->disarm();
     if (askpass_)
@@ -116,9 +116,12 @@ void PromptRecipient::take(AnswerNumber answer, base::Secret password, const std
         });
 }
 
-void PromptRecipient::write(base::Secret password, const std::string& whose) {
-    sink_.write(std::move(password), [this, whose](base::Result<void> written) {
-        if (written) log_.info(2, "the password from " + whose + " was written to standard output");
+void PromptRecipient::write(base::Secret password, std::optional<AnswerNumber> answer, const std::string& whose) {
+    sink_.write(std::move(password), [this, answer, whose](base::Result<void> written) {
+        if (written) {
+            log_.info(2, "the password from " + whose + " was written to standard output");
+            listener_.delivered(answer);
+        }
         written_.emplace(std::move(written));
         finish_when_done();
     });

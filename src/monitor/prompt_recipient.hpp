@@ -31,7 +31,7 @@ private:
     void ask();
     void read_given();
     void on_askpass_ended(std::optional<base::Secret> answer);
-    void write(base::Secret password, const std::string& whose);
+    void write(base::Secret password, std::optional<AnswerNumber> answer, const std::string& whose);
     void finish_when_done();
     [[nodiscard]] bool was_given_before(const base::Secret& password) const;
     void remember(const base::Secret& password);

@@ -43,11 +43,11 @@ public:
         administration_ = std::make_unique<RemoteAdministration>(process_.monitor());
         auto unlocker = unlock::Unlocker::start(
             process_.loop(), process_.log(), options_, *administration_, *credentials_, browsing,
-            {.answer =
-                 [this](servers::AttemptId attempt, const std::string& server, std::vector<std::byte> message) {
-                     say(Answer{attempt, server, std::move(message)});
-                 },
-             .failed = [this](base::Error error) { say(Failed{std::move(error)}); }});
+            {.answer = [this](servers::AttemptId attempt, const std::string& server,
+                              std::vector<std::byte> message) { say(Answer{attempt, server, std::move(message)}); },
+             .failed = [this](base::Error error) { say(Failed{std::move(error)}); },
+             .interface_progress = [this](const unlock::InterfaceRecord& record) { mention(InterfaceNews{record}); },
+             .attempt_progress = [this](const unlock::AttemptRecord& record) { mention(AttemptNews{record}); }});
         if (!unlocker) return std::move(unlocker).error();
         unlocker_ = std::move(*unlocker);
         return {};
@@ -60,6 +60,10 @@ public:
 
 private:
     void say(FromWorker message) { process_.monitor().send(message); }
+    // What can be left out where the monitor is behind.
+    void mention(FromWorker news) {
+        if (!process_.monitor().is_behind()) say(std::move(news));
+    }
 
     void on(const HooksOver&) {
         if (administration_) administration_->hooks_over();

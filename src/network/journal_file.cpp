@@ -25,7 +25,7 @@ using base::Result;
 using base::UniqueFd;
 
 constexpr const char* file_name = "journal";
-constexpr const char* new_name = "journal.new";
+constexpr const char* timeline_name = "timeline.json";
 constexpr off_t most_bytes = 256 * 1024;  // some 2000 entries; our own instances make a handful each
 constexpr auto lock_limit = std::chrono::seconds(1);
 constexpr mode_t made_by_bootkey = S_ISVTX;   // a mark; nobody but us may write to the directory, so it forbids nothing
@@ -94,14 +94,20 @@ Result<std::string> read_journal(int directory, const std::string& path, const b
     return text;
 }
 
+// What a file is called until it is whole.
+std::string new_name(const char* name) {
+    return std::string(name) + ".new";
+}
+
 // Writes the file beside the old one and puts it in its place. Returns 0 or errno.
-int replace_journal(int directory, const std::string& text) {
-    unlinkat(directory, new_name, 0);  // left by an instance that was killed here
-    UniqueFd fd(openat(directory, new_name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+int replace_file(int directory, const char* name, mode_t mode, const std::string& text) {
+    const std::string unfinished = new_name(name);
+    unlinkat(directory, unfinished.c_str(), 0);  // left by an instance that was killed here
+    UniqueFd fd(openat(directory, unfinished.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode));
     if (!fd) return errno;
     int reason = base::write_all(fd.get(), base::bytes_of(text));
-    if (reason == 0 && renameat(directory, new_name, directory, file_name) != 0) reason = errno;
-    if (reason != 0) unlinkat(directory, new_name, 0);
+    if (reason == 0 && renameat(directory, unfinished.c_str(), directory, name) != 0) reason = errno;
+    if (reason != 0) unlinkat(directory, unfinished.c_str(), 0);
     return reason;
 }
 
@@ -110,7 +116,7 @@ int replace_journal(int directory, const std::string& text) {
 Result<void> LockedJournal::store() {
     const int directory = directory_.get();
     if (!journal.empty()) {
-        const int reason = replace_journal(directory, journal.text());
+        const int reason = replace_file(directory, file_name, 0600, journal.text());
         if (reason != 0) return journal_error(path_, reason);
         return {};
     }
@@ -121,10 +127,19 @@ Result<void> LockedJournal::store() {
 
 void LockedJournal::tidy() {
     if (!journal.empty()) return;
-    unlinkat(directory_.get(), new_name, 0);
+    for (const char* name : {file_name, timeline_name}) unlinkat(directory_.get(), new_name(name).c_str(), 0);
     struct stat status {};
     if (fstat(directory_.get(), &status) == 0 && (status.st_mode & made_by_bootkey) != 0)
-        rmdir(path_.c_str());  // stays if others keep something there
+        rmdir(path_.c_str());  // stays if others keep something there, or a timeline is in it
+}
+
+Result<void> LockedJournal::leave_timeline(const std::string& text) {
+    const int reason = replace_file(directory_.get(), timeline_name, 0644, text);
+    if (reason == 0) return {};
+    auto error = base::system_error("cannot write the timeline of this unlock into " + path_, reason,
+                                    "see that the directory can be written to", base::ExitCode::cannot_create);
+    tidy();
+    return error;
 }
 
 Result<std::optional<LockedJournal>> JournalFile::open(const base::Log& log) const {

@@ -12,6 +12,7 @@
 #include "bootkey/base/text.hpp"
 #include "bootkey/network/changes.hpp"
 #include "bootkey/network/instance.hpp"
+#include "bootkey/network/journal_file.hpp"
 #include "bootkey/network/kernel_version.hpp"
 #include "bootkey/network/udev_gate.hpp"
 
@@ -147,6 +148,12 @@ Result<int> restore(const base::Log& log, const std::string& runtime_directory) 
     auto changes = Changes::open(log, Paths::with_journal_in(runtime_directory));
     if (!changes) return std::move(changes).error();
     return changes->undo_left_over();
+}
+
+Result<void> leave_timeline(const base::Log& log, const std::string& text, const std::string& runtime_directory) {
+    auto locked = JournalFile(runtime_directory).open_or_make(log);
+    if (!locked) return std::move(locked).error();
+    return locked->leave_timeline(text);
 }
 
 }  // namespace bootkey::network

@@ -117,6 +117,11 @@ public:
           next_timer_(loop.timer([this] { window_over(); })) {
         next_timer_->arm({});  // from the loop, as `ended` is promised
     }
+    ~HookRun() {
+        for (const auto& hook : running_) report(*hook, "killed when bootkey went on");
+    }
+    HookRun(const HookRun&) = delete;
+    HookRun& operator=(const HookRun&) = delete;
 
     /// Says which hooks are cut short by the end of this run.
     void warn_of_rest(const std::string& why) const {
@@ -128,12 +133,17 @@ public:
 private:
     struct Hook {
         std::string name;
+        base::Time begun{};
         std::unique_ptr<base::Timer> limit;
         std::unique_ptr<base::ChildProcess> child;
         bool killed = false;
     };
 
     std::string text_of(const Hook& hook) const { return "network hook " + hook.name + " (\"" + mode_ + "\")"; }
+
+    void report(const Hook& hook, std::string failure) const {
+        if (settings_.ended) settings_.ended({hook.name, mode_, hook.begun, loop_.now(), std::move(failure)});
+    }
 
     void window_over() {
         if (holding_up_ != nullptr)
@@ -157,6 +167,7 @@ private:
         auto hook = std::make_unique<Hook>();
         Hook* place = hook.get();
         place->name = name;
+        place->begun = loop_.now();
         base::Command command;
         command.program = settings_.directory + '/' + name;
         command.arguments = {command.program, mode_};
@@ -166,9 +177,10 @@ private:
         command.as_root = geteuid() == 0;  // without privilege it runs as whoever runs us
         command.directory = "/";
         auto child = base::ChildProcess::start(loop_, command,
-                                               [this, place](base::ExitReport report) { on_exit(place, report); });
+                                               [this, place](const base::ExitReport& exit) { on_exit(place, exit); });
         if (!child) {
             log_.warning(text_of(*place) + ": " + child.error().message());
+            report(*place, child.error().message());
             return false;
         }
         log_.info(3, "running " + text_of(*place));
@@ -187,8 +199,9 @@ private:
         hook.child->kill(SIGKILL);
     }
 
-    void on_exit(Hook* hook, base::ExitReport report) {
-        if (!report.success() && !hook->killed) log_.warning(text_of(*hook) + " failed: " + report.text());
+    void on_exit(Hook* hook, const base::ExitReport& exit) {
+        if (!exit.success() && !hook->killed) log_.warning(text_of(*hook) + " failed: " + exit.text());
+        report(*hook, hook->killed ? "killed, for it ran too long" : exit.success() ? "" : exit.text());
         const bool waited_for = hook == holding_up_;
         std::erase_if(running_, [hook](const std::unique_ptr<Hook>& each) { return each.get() == hook; });
         if (waited_for) {

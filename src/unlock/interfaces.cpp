@@ -51,7 +51,8 @@ base::Result<std::unique_ptr<Interfaces>> Interfaces::start(base::Loop& loop, co
 
 Interfaces::Interfaces(base::Loop& loop, const base::Log& log, network::InterfaceChoice choice, base::Duration delay,
                        network::Administration& administration, Listener listener)
-    : log_(log),
+    : loop_(loop),
+      log_(log),
       choice_(std::move(choice)),
       delay_(delay),
       administration_(administration),
@@ -98,13 +99,16 @@ void Interfaces::on_event(const network::Event& event) {
         on_removed(removed->link);
     } else if (const auto* usable = std::get_if<network::AddressUsable>(&event)) {
         const auto state = states_.find(usable->address.interface);
-        if (state != states_.end() && state->second.in_use) listener_.usable(usable->address);
+        if (state != states_.end() && state->second.in_use) use(usable->address, state->second);
     }
     listener_.changed();
 }
 
 void Interfaces::on_removed(const network::Link& link) {
-    if (states_.erase(link.index) == 0) return;
+    const auto known = states_.find(link.index);
+    if (known == states_.end()) return;
+    note(known->second, &InterfaceRecord::gone);
+    states_.erase(known);
     log_.info(2, format("interface %s is gone", escaped(link.name).c_str()));
     listener_.gone(link.index, true);
 }
@@ -121,7 +125,10 @@ void Interfaces::consider(const network::Link& link) {
     }
     // One that is up is asked for as well: it does not change, but no other instance takes it down under us.
     const bool wanted = use == network::Use::bring_up || (link.flags & IFF_UP) != 0;
-    if (wanted && !states_[link.index].asked_up) bring_up(link);
+    State& state = states_[link.index];
+    state.record.index = link.index;
+    state.record.name = link.name;
+    if (wanted && !state.asked_up) bring_up(link);
     set_in_use(link, is_running(link));
 }
 
@@ -132,6 +139,7 @@ void Interfaces::bring_up(const network::Link& link) {
         log_.info(3, format("interface %s: it is up already", escaped(link.name).c_str()));
     } else {
         log_.info(3, format("interface %s: bringing it up", escaped(link.name).c_str()));
+        note(states_[link.index], &InterfaceRecord::asked_up);
         if (!console_lowered_) administration_.lower_console_level();
         console_lowered_ = true;
     }
@@ -176,11 +184,28 @@ void Interfaces::set_in_use(const network::Link& link, bool in_use) {
     if (state.in_use == in_use) return;
     state.in_use = in_use;
     log_.info(3, format("interface %s: %s", escaped(link.name).c_str(), in_use ? "running" : "not running any more"));
-    if (!in_use) return listener_.gone(link.index, false);
+    if (!in_use) {
+        note(state, &InterfaceRecord::gone);
+        return listener_.gone(link.index, false);
+    }
+    state.record.gone.reset();
+    note(state, &InterfaceRecord::running);
     const auto is_in_use = [](const auto& entry) { return entry.second.in_use; };
     if (std::all_of(states_.begin(), states_.end(), is_in_use)) restore_console_level();
     for (const network::InterfaceAddress& address : std::set(table().addresses()))
-        if (address.interface == link.index) listener_.usable(address);
+        if (address.interface == link.index) use(address, state);
+}
+
+void Interfaces::use(const network::InterfaceAddress& address, State& state) {
+    note(state, &InterfaceRecord::usable);
+    listener_.usable(address);
+}
+
+void Interfaces::note(State& state, Moment InterfaceRecord::*what) {
+    Moment& moment = state.record.*what;
+    if (moment) return;
+    moment = loop_.now();
+    listener_.progress(state.record);
 }
 
 void Interfaces::report_missing_names() const {

@@ -55,7 +55,7 @@ Unlocker::~Unlocker() = default;
 base::Result<void> Unlocker::open_rooms(const servers::TlsCredentials& credentials, discovery::Browsing browsing) {
     servers_ = servers::Servers::create(
         loop_, log_, credentials, options_.retry,
-        {.progress = {},
+        {.progress = [this](const servers::Progress& news) { on_progress(news); },
          .answer = [this](servers::AttemptId attempt, const std::string& server, std::vector<std::byte> answer) {
              on_answer(attempt, server, std::move(answer));
          }});
@@ -64,7 +64,8 @@ base::Result<void> Unlocker::open_rooms(const servers::TlsCredentials& credentia
         {.usable = [this](const network::InterfaceAddress& address) { on_address_usable(address); },
          .gone = [this](std::uint32_t interface, bool removed) { on_interface_gone(interface, removed); },
          .changed = [this] { update_configured_servers(); },
-         .refused = [this](base::Error error) { fail(std::move(error)); }});
+         .refused = [this](base::Error error) { fail(std::move(error)); },
+         .progress = [this](const InterfaceRecord& record) { listener_.interface_progress(record); }});
     if (!interfaces) return std::move(interfaces).error();
     interfaces_ = std::move(*interfaces);
 
@@ -180,6 +181,13 @@ void Unlocker::remove_routes_to_configured(const network::InterfaceAddress& addr
             if (!(*alive)->over_) (*alive)->servers_->reachable(interface);
         });
     }
+}
+
+void Unlocker::on_progress(const servers::Progress& news) {
+    AttemptRecord& record = attempts_[news.attempt];
+    record.add(news);
+    listener_.attempt_progress(record);
+    if (record.ended) attempts_.erase(news.attempt);
 }
 
 void Unlocker::on_answer(servers::AttemptId attempt, const std::string& server, std::vector<std::byte> answer) {

@@ -64,6 +64,23 @@ TEST_CASE("what the worker says arrives as it was said") {
     CHECK(answer.message == std::vector<std::byte>(64 * 1024, std::byte{0x5a}));
 }
 
+TEST_CASE("what the worker tells for the timeline arrives as it was told") {
+    const base::Time time(std::chrono::seconds(5));
+    unlock::InterfaceRecord interface{2, "eth0", time, time + std::chrono::nanoseconds(1), {}, time};
+    CHECK(std::get<InterfaceNews>(carried<FromWorker>(InterfaceNews{interface})).record == interface);
+    unlock::AttemptRecord attempt;
+    attempt.id = 1ULL << 40;
+    attempt.server = "Mandos";
+    attempt.endpoint = {*base::IpAddress::parse("fe80::1"), 65535, 3};
+    attempt.connecting = attempt.handshake = attempt.ended = time;
+    attempt.failure = "refused";
+    CHECK(std::get<AttemptNews>(carried<FromWorker>(AttemptNews{attempt})).record == attempt);
+    attempt.decrypting = attempt.judged = time;  // not the worker's to tell
+    attempt.rejection = "no";
+    CHECK_FALSE(std::get<AttemptNews>(carried<FromWorker>(AttemptNews{attempt})).record.won());
+    CHECK(std::get<AttemptNews>(carried<FromWorker>(AttemptNews{attempt})).record.rejection.empty());
+}
+
 TEST_CASE("what the monitor and the decryptor say arrives as it was said") {
     carried<ToWorker>(HooksOver{});
     carried<ToWorker>(Accepted{});
@@ -94,7 +111,8 @@ TEST_CASE("a message is refused if it is cut, longer than it should be, or of an
     const std::vector<std::vector<std::byte>> messages = {
         encoded<FromWorker>(LogLine{1, base::LogFlag::info, "text"}), encoded<FromWorker>(Failed{error}),
         encoded<FromWorker>(AddHostRoute{1, 2, *base::IpAddress::parse("192.0.2.1")}),
-        encoded<FromWorker>(Answer{1, "server", bytes_of("message")})};
+        encoded<FromWorker>(Answer{1, "server", bytes_of("message")}),
+        encoded<FromWorker>(InterfaceNews{{1, "eth0", base::Time(), {}, {}, {}}}), encoded<FromWorker>(AttemptNews{})};
     for (auto message : messages) {
         for (std::size_t length = 0; length < message.size(); ++length)
             CHECK_FALSE(decode<FromWorker>(std::span(message).first(length)));

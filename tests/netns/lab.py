@@ -38,6 +38,7 @@ import keysets
 from namespaces import Namespaces, why_unavailable
 
 SERVICE = "_mandos._tcp.local"
+TIMELINE = "/run/bootkey/timeline.json"  # which every unlock as root leaves, in a directory of its own
 _REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
@@ -532,6 +533,7 @@ def _machine_state():
                 entry = os.lstat(os.path.join(folder, name))
                 size = "" if name in folders else f" {entry.st_size} bytes"
                 state["file"][os.path.join(folder, name)] = f"mode {entry.st_mode:o}{size}"
+    _leave_timeline_out(state["file"])
     for pid in filter(str.isdigit, os.listdir("/proc")):
         with contextlib.suppress(OSError), open(f"/proc/{pid}/stat") as file:
             words = file.read().rsplit(")", 1)
@@ -539,6 +541,14 @@ def _machine_state():
                 with open(f"/proc/{pid}/cmdline") as command:
                     state["process"][pid] = command.read().replace("\0", " ").strip() or words[0]
     return state
+
+
+def _leave_timeline_out(files):
+    """What an unlock leaves for good is no difference: that one file, readable for all, and its directory as bootkey makes it."""
+    if files.get(TIMELINE, "").startswith("mode 100644 "):
+        del files[TIMELINE]
+        if files[os.path.dirname(TIMELINE)] == "mode 41711":
+            del files[os.path.dirname(TIMELINE)]
 
 
 def compare_states(before, after):

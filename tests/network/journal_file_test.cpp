@@ -76,6 +76,41 @@ TEST_CASE("a directory that others made, or keep something in, stays") {
     CHECK_FALSE(std::filesystem::exists(path + "/journal"));
 }
 
+TEST_CASE("a timeline stays, readable for all, when all else is undone") {
+    TemporaryDirectory directory;
+    RememberingLog log;
+    const std::string path = directory / "run";
+    const JournalFile file(path);
+    CHECK(expect(file.open_or_make(log.log)).leave_timeline("first").ok());
+    CHECK(mode_of(path) == 01711);
+    CHECK(mode_of(path + "/timeline.json") == 0644);
+    store_console(file, log.log);
+    write_text(path + "/timeline.json.new", "left by an instance that was killed");
+    {
+        auto locked = expect(file.open(log.log));
+        REQUIRE(locked->journal.entries().size() == 1);
+        locked->journal.remove(Entry{ConsoleLowered{7}, 0, {self}});
+        CHECK(locked->store().ok());
+    }
+    CHECK(content_of(path + "/timeline.json") == "first");
+    CHECK_FALSE(std::filesystem::exists(path + "/timeline.json.new"));
+    CHECK_FALSE(std::filesystem::exists(path + "/journal"));
+    CHECK(expect(file.open_or_make(log.log)).leave_timeline("second").ok());
+    CHECK(content_of(path + "/timeline.json") == "second");
+}
+
+TEST_CASE("a timeline that cannot be written leaves the one before, and nothing of its own") {
+    TemporaryDirectory directory;
+    RememberingLog log;
+    const std::string path = directory / "run";
+    std::filesystem::create_directories(path + "/timeline.json/in the way");
+    const auto left = expect(JournalFile(path).open_or_make(log.log)).leave_timeline("text");
+    REQUIRE_FALSE(left.ok());
+    CHECK(left.error().code == base::ExitCode::cannot_create);
+    CHECK(std::filesystem::exists(path + "/timeline.json/in the way"));
+    CHECK_FALSE(std::filesystem::exists(path + "/timeline.json.new"));
+}
+
 TEST_CASE("nothing is left of an instance that was killed before the first entry or after the last") {
     TemporaryDirectory directory;
     RememberingLog log;

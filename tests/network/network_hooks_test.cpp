@@ -324,3 +324,25 @@ TEST_CASE("the runner may be destroyed from its own callbacks, and kills what ru
     });
     REQUIRE(f.wait([&] { return f.done == 1; }));
 }
+
+TEST_CASE("each hook that ends is reported with its times, also one that is cut short") {
+    Fixture fixture;
+    fixture.add("a-good", "true");
+    fixture.add("b-bad", "exit 3");
+    fixture.add("c-slow", "sleep 60");
+    std::vector<HookReport> reports;
+    fixture.settings.ended = [&reports](const HookReport& report) { reports.push_back(report); };
+    fixture.start();
+    REQUIRE(fixture.wait_to_proceed());
+    REQUIRE(fixture.wait([&] { return reports.size() == 2; }));
+    fixture.runner.reset();
+    REQUIRE(reports.size() == 3);
+    CHECK(reports[0].name == "a-good");
+    CHECK(reports[0].mode == "start");
+    CHECK(reports[0].failure.empty());
+    CHECK(reports[0].begun >= fixture.before);
+    CHECK(reports[0].ended > reports[0].begun);
+    CHECK(reports[1].failure == "exit status 3");
+    CHECK(reports[2].name == "c-slow");
+    CHECK(reports[2].failure == "killed when bootkey went on");
+}

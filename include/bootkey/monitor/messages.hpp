@@ -19,6 +19,7 @@
 #include "bootkey/base/result.hpp"
 #include "bootkey/base/secret.hpp"
 #include "bootkey/servers/progress.hpp"
+#include "bootkey/unlock/timeline.hpp"
 
 namespace bootkey::monitor {
 
@@ -79,8 +80,24 @@ struct Answer {
     std::vector<std::byte> message;
     static auto parts(auto& self) { return std::tie(self.attempt, self.server, self.message); }
 };
-using FromWorker = std::variant<LogLine, Failed, StartHooks, BringUp, AddHostRoute, RemoveHostRoute, LowerConsoleLevel,
-                                RestoreConsoleLevel, Answer, Pong>;
+/// What is known of an interface or an attempt, for the timeline; its texts and times are not to be trusted.
+struct InterfaceNews {
+    unlock::InterfaceRecord record;
+    static auto parts(auto& self) {
+        auto& it = self.record;
+        return std::tie(it.index, it.name, it.asked_up, it.running, it.usable, it.gone);
+    }
+};
+struct AttemptNews {
+    unlock::AttemptRecord record;  ///< up to its end; what became of the answer only the monitor knows
+    static auto parts(auto& self) {
+        auto& it = self.record;
+        return std::tie(it.id, it.server, it.endpoint.address, it.endpoint.port, it.endpoint.interface, it.connecting, it.handshake, it.waiting,
+                        it.receiving, it.ended, it.failure);
+    }
+};
+using FromWorker = std::variant<LogLine, Failed, StartHooks, BringUp, AddHostRoute, RemoveHostRoute, LowerConsoleLevel, RestoreConsoleLevel,
+                                Answer, InterfaceNews, AttemptNews, Pong>;
 
 /// Answered at once by a process that is not stuck.
 struct Ping {

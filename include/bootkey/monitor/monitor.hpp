@@ -5,9 +5,7 @@
 // the machine back on every way out. It never reads a byte that the network wrote, but to hand it on.
 #pragma once
 
-#include <deque>
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -19,11 +17,13 @@
 #include "bootkey/base/unique_fd.hpp"
 #include "bootkey/discovery/discovery.hpp"
 #include "bootkey/monitor/allowance.hpp"
+#include "bootkey/monitor/answer_queue.hpp"
 #include "bootkey/monitor/guarded_administration.hpp"
 #include "bootkey/monitor/messages.hpp"
 #include "bootkey/monitor/recipient.hpp"
 #include "bootkey/monitor/remote_log.hpp"
 #include "bootkey/monitor/supervised_process.hpp"
+#include "bootkey/monitor/timeline_keeper.hpp"
 #include "bootkey/monitor/worker.hpp"
 #include "bootkey/network/local_administration.hpp"
 #include "bootkey/network/netlink_request.hpp"
@@ -44,19 +44,31 @@ struct Bodies {
     std::function<decltype(run_decryptor)> decryptor = run_decryptor;
 };
 
+/// What a run is for.
+struct Purpose {
+    bool leaves_timeline = true;                 ///< in /run/bootkey, if it is root's
+    std::optional<base::Duration> limit = {};  ///< when it is given up (unavailable); never, if there is none
+};
+
 class Monitor {
 public:
     /// `options` and `log` must outlive the object. Takes `output`, where the password goes unless askpass gets it, over.
-    Monitor(const options::Options& options, const base::Log& log, base::UniqueFd output, Bodies bodies = {});
+    Monitor(const options::Options& options, const base::Log& log, base::UniqueFd output, Bodies bodies = {},
+            Purpose purpose = {});
     ~Monitor();
     Monitor(const Monitor&) = delete;
     Monitor& operator=(const Monitor&) = delete;
 
     /// Unlocks, and returns when the machine is put back. Every error has been logged by then.
     [[nodiscard]] Outcome run();
+    /// What happened when; after run().
+    [[nodiscard]] const unlock::Timeline& timeline() const { return timeline_; }
 
 private:
+    [[nodiscard]] Outcome run_to_the_end();
+    void leave_timeline() const;
     [[nodiscard]] base::Result<void> start_run();
+    void limit_purpose(base::Duration limit);
     [[nodiscard]] base::Result<void> start_unlocking();
     [[nodiscard]] base::Result<void> start_worker();
     [[nodiscard]] base::Result<void> start_decryptor();
@@ -64,6 +76,7 @@ private:
     void watch_signals();
 
     [[nodiscard]] bool on_worker_message(const base::Secret& bytes);
+    void hear(FromWorker& news);
     void obey(FromWorker& request);  // takes out of it what is to be kept
     void refuse(const FromWorker& request);
     void be_patient_again();
@@ -73,15 +86,13 @@ private:
     void tell_worker(const ToWorker& message);
     void on(const StartHooks& request);
     void on(const KeysGood& news);
-    void on(Answer answer);
+    void on(Answer answer) { answers_.add(std::move(answer), loop_->now()); }
     void on(Password password);
-    void on(const NotDecrypted& verdict);
+    void on(const NotDecrypted& verdict) { answers_.not_decrypted(verdict.error.message(), loop_->now()); }
     void begin_when_ready();
-    void decrypt_next();
-    void judge(const std::string& why);
 
     void on_process_failed(SupervisedProcess& process, const base::Error& error);
-    void reject(AnswerNumber answer, const std::string& why);
+    void on_delivered(std::optional<AnswerNumber> answer);
     void on_over(const base::Result<void>& how);
     [[nodiscard]] bool on_deserted();
     void on_failed(const base::Error& error);
@@ -97,12 +108,17 @@ private:
     const base::Log& log_;
     base::UniqueFd output_;
     Bodies bodies_;
+    Purpose purpose_;
+    TimelineKeeper keeper_;
+    unlock::Timeline timeline_;  // once the run is over
     std::unique_ptr<base::EventLoop> loop_;
     std::optional<RemoteLog> worker_log_, decryptor_log_;
-    Allowance requests_;  // of the worker
+    Allowance requests_;  // of the worker, and
+    Allowance news_;      // what it only tells
     std::vector<std::unique_ptr<base::SignalWatch>> signals_;
     std::unique_ptr<base::Timer> step_;   // leaves the callback that asked for the end before objects are destroyed
     std::unique_ptr<base::Timer> limit_;  // on putting back
+    std::unique_ptr<base::Timer> purpose_limit_;
     openpgp::KeyFiles keys_;
     std::unique_ptr<network::LocalAdministration> administration_;
     std::optional<network::NetlinkRequests> links_;
@@ -114,14 +130,7 @@ private:
     bool worker_ready_ = false;   // the worker asks for network hooks: nothing on the machine is touched before both
     std::unique_ptr<SupervisedProcess> worker_;
     std::unique_ptr<SupervisedProcess> decryptor_;
-    struct Pending {
-        Answer answer;
-        bool worker_waits = true;  // the worker that fetched it still runs
-    };
-    std::deque<Pending> answers_;  // the first one is being decrypted
-    std::size_t answer_bytes_ = 0;  // all of them
-    std::map<AnswerNumber, servers::AttemptId> handed_over_;  // to the recipient, by the worker that still runs
-    AnswerNumber last_answer_ = 0;
+    AnswerQueue answers_;
     std::unique_ptr<Recipient> recipient_;
     bool accepted_ = false;               // the password is on its way out: no other is wanted
     std::optional<base::Error> failure_;  // the servers cannot be asked, but a person is

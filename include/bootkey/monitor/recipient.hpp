@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "bootkey/base/log.hpp"
@@ -30,6 +31,8 @@ public:
         std::function<void()> accepted;
         /// The answer is not the password, because of `why`.
         std::function<void(AnswerNumber answer, const std::string& why)> refused;
+        /// What the answer brought, or, if there is none, a person has typed, has gone where it was wanted.
+        std::function<void(std::optional<AnswerNumber> answer)> delivered;
         /// The program is to end: successfully, or with this error, which is to be said.
         std::function<void(const base::Result<void>& how)> over;
         /// Nobody is being asked any more. Whether a person is to be asked again, since an answer may still come from

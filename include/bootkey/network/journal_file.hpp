@@ -3,7 +3,7 @@
 // Where the journal is kept: the file "journal" in a directory that all instances share. Whoever reads or writes it
 // holds a lock (flock(2)) on the directory itself, so there is no lock file to be left behind. A directory that bootkey
 // made has the sticky bit, from its first moment on: so that it is known, and removed, whatever moment an instance is
-// killed at.
+// killed at. Only the timeline of the last unlock, beside the journal, is there to stay, and the directory with it.
 #pragma once
 
 #include <optional>
@@ -24,9 +24,12 @@ public:
     /// Writes `journal` to the file in one step; where it is empty, the file goes, and the directory if bootkey made it
     /// and nothing else is in it. Fails with no_permission or cannot_create; then the file is as it was.
     [[nodiscard]] base::Result<void> store();
-    /// Removes what an instance that was killed while it stored has left, if nothing is recorded: half a journal, and
+    /// Removes what an instance that was killed while it stored has left, if nothing is recorded: half a journal or timeline, and
     /// the directory if bootkey made it and nothing else is in it.
     void tidy();
+    /// Writes `text` to the file timeline.json in one step, for everybody to read; it stays when all else is undone. Fails with
+    /// cannot_create; then the file is as it was.
+    [[nodiscard]] base::Result<void> leave_timeline(const std::string& text);
 
 private:
     friend class JournalFile;

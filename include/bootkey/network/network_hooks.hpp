@@ -16,6 +16,15 @@
 
 namespace bootkey::network {
 
+/// A hook that has been run.
+struct HookReport {
+    std::string name;
+    std::string mode;  ///< "start" or "stop"
+    base::Time begun;
+    base::Time ended;
+    std::string failure;  ///< empty if there was none
+};
+
 /// What network hooks are told, and for how long they may run.
 struct HookSettings {
     std::string directory;
@@ -25,6 +34,7 @@ struct HookSettings {
     bool verbose = false;         ///< VERBOSITY
     base::Duration delay{};       ///< how long they hold others up
     base::Duration time_limit{};  ///< when a hook's process group is killed
+    std::function<void(const HookReport&)> ended = {};  ///< told of each hook that ends, also when it is cut short; may be empty
 };
 
 /// Whether a file of this name may be a hook: letters, digits, "_", "." and "-" only.

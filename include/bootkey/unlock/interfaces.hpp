@@ -18,6 +18,7 @@
 #include "bootkey/network/administration.hpp"
 #include "bootkey/network/interface_choice.hpp"
 #include "bootkey/network/rtnetlink.hpp"
+#include "bootkey/unlock/timeline.hpp"
 
 namespace bootkey::unlock {
 
@@ -33,6 +34,8 @@ public:
         std::function<void()> changed;
         /// Bringing interfaces up is not permitted, and none is up (no_permission).
         std::function<void(base::Error)> refused;
+        /// Something has become of an interface that is chosen.
+        std::function<void(const InterfaceRecord&)> progress;
     };
 
     /// Starts the network hooks and follows the kernel. `delay`: how long to wait for a usable interface before saying so.
@@ -56,6 +59,7 @@ private:
         bool asked_up = false;  ///< bring_up() was asked for
         bool failed = false;    ///< in vain, and it is to be tried again
         bool in_use = false;
+        InterfaceRecord record = {};
     };
 
     Interfaces(base::Loop& loop, const base::Log& log, network::InterfaceChoice choice, base::Duration delay,
@@ -68,10 +72,14 @@ private:
     void on_brought_up(std::uint32_t interface, const base::Result<void>& result);
     void bring_up_again();
     void set_in_use(const network::Link& link, bool in_use);
+    void use(const network::InterfaceAddress& address, State& state);
+    /// Notes in the interface's record that this has happened now, if it has not before, and tells.
+    void note(State& state, Moment InterfaceRecord::*what);
     void report_missing_names() const;
     void on_delay_passed();
     void restore_console_level();
 
+    base::Loop& loop_;
     const base::Log& log_;
     network::InterfaceChoice choice_;
     base::Duration delay_;

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -23,6 +24,7 @@
 #include "bootkey/options/options.hpp"
 #include "bootkey/servers/servers.hpp"
 #include "bootkey/unlock/interfaces.hpp"
+#include "bootkey/unlock/timeline.hpp"
 
 namespace bootkey::unlock {
 
@@ -32,6 +34,9 @@ struct Listener {
     std::function<void(servers::AttemptId attempt, const std::string& server, std::vector<std::byte> message)> answer;
     /// Unlocking cannot succeed any more, once: a needed action is not permitted.
     std::function<void(base::Error)> failed;
+    /// For the timeline: something has become of an interface or an attempt.
+    std::function<void(const InterfaceRecord&)> interface_progress;
+    std::function<void(const AttemptRecord&)> attempt_progress;
 };
 
 class Unlocker {
@@ -69,6 +74,7 @@ private:
     void update_configured(const options::ServerAddress& server);
     [[nodiscard]] bool may_be_on_link(const base::Endpoint& endpoint) const;
     void remove_routes_to_configured(const network::InterfaceAddress& address);
+    void on_progress(const servers::Progress& news);
     void on_answer(servers::AttemptId attempt, const std::string& server, std::vector<std::byte> answer);
     void fail(base::Error error);
 
@@ -81,6 +87,7 @@ private:
     std::vector<options::ServerAddress> configured_;  // --connect or --server
     bool over_ = false;                               // the password is found, or a failure was told
 
+    std::map<servers::AttemptId, AttemptRecord> attempts_;  // under way
     std::unique_ptr<servers::Servers> servers_;
     std::unique_ptr<discovery::Discovery> discovery_;  // none with --connect
     std::unique_ptr<Interfaces> interfaces_;
