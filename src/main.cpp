@@ -6,14 +6,17 @@
 #include <csignal>
 #include <cstdio>
 #include <exception>
+#include <utility>
 
 #include "bootkey/base/file.hpp"
 #include "bootkey/base/log.hpp"
 #include "bootkey/base/process_start.hpp"
 #include "bootkey/console/password_sink.hpp"
+#include "bootkey/modes/check.hpp"
 #include "bootkey/modes/enroll.hpp"
 #include "bootkey/modes/generate_keys.hpp"
 #include "bootkey/modes/keyring_environment.hpp"
+#include "bootkey/modes/report.hpp"
 #include "bootkey/modes/restore.hpp"
 #include "bootkey/monitor/monitor.hpp"
 #include "bootkey/options/command_line.hpp"
@@ -28,10 +31,19 @@ monitor::Outcome finish(const base::Result<void>& result, const base::Log& log) 
     return {result.error().code};
 }
 
+unlock::Timeline rehearse(const options::Options& options, const base::Log& log, base::UniqueFd output, base::Duration limit) {
+    // What goes wrong is told in the steps of the check; the log is for who wants to see more.
+    base::Log quiet(-1);
+    monitor::Monitor monitor(options, options.verb > 1 ? log : quiet, std::move(output), {}, {.leaves_timeline = false, .limit = limit});
+    static_cast<void>(monitor.run());
+    return monitor.timeline();
+}
+
 monitor::Outcome run(int argc, char** argv) {
     base::Log log;
     log.add_sink(base::descriptor_sink(STDERR_FILENO, base::Clock::now(), log));
     const auto keyring = modes::keyring_environment(environ);  // for signing, which is a person's affair
+    const auto text_style = modes::text_style(environ);
     const auto set_user_id = base::leave_caller_behind();
     if (!set_user_id) return finish(set_user_id.error(), log);
     const auto output_open = console::assure_standard_descriptors();
@@ -50,9 +62,15 @@ monitor::Outcome run(int argc, char** argv) {
         case options::Mode::generate_keys: return finish(modes::generate_keys(options, log), log);
         case options::Mode::restore: return finish(modes::restore(log), log);
         case options::Mode::enroll: return finish(*output_open ? modes::enroll(options, keyring, log) : closed, log);
+        case options::Mode::report: return finish(*output_open || !options.svg.empty() ? modes::report(options, text_style) : closed, log);
+        case options::Mode::check:
         case options::Mode::unlock: break;
     }
     if (!*output_open && options.askpass_fifo.empty()) return finish(closed, log);
+    if (options.mode == options::Mode::check) {
+        const modes::CheckOutcome checked = modes::check(options, log, rehearse);
+        return {checked.code, checked.signal};
+    }
     return monitor::Monitor(options, log, base::UniqueFd(STDOUT_FILENO)).run();
 }
 

@@ -31,6 +31,9 @@ test_packages="
     openvpn             the network hook that runs it
     wireguard-tools     the network hook that runs wg
     wpasupplicant       the network hook that runs it
+    initramfs-tools-core looks into images of initial RAM disks
+    cpio                makes such images
+    cryptsetup-bin      tries passwords on encrypted volumes
 "
 
 network_packages="

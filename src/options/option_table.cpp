@@ -10,7 +10,8 @@
 namespace bootkey::options {
 namespace {
 
-constexpr Modes unlock_and_enroll = modes_of(Mode::unlock) | modes_of(Mode::enroll);
+constexpr Modes unlock_and_check = modes_of(Mode::unlock) | modes_of(Mode::check);
+constexpr Modes wherever_keys_are_used = unlock_and_check | modes_of(Mode::enroll);
 constexpr const char* key_directory = "/conf/conf.d/mandos";  // mandos-client's, in the initial RAM disk
 
 const std::array table{
@@ -20,6 +21,7 @@ const std::array table{
            .argument = "ADDRESS:PORT",
            .group = Group::servers,
            .help = "Ask only the password server at this IP address, without looking for others by Zeroconf",
+           .modes = unlock_and_check,
            .rival = "server",
            .mandos_client = true,
            .told_to_hooks = true,
@@ -28,6 +30,7 @@ const std::array table{
            .argument = "ADDRESS:PORT",
            .group = Group::servers,
            .help = "Ask the password server at this IP address at once, and look for others beside; may be repeated",
+           .modes = unlock_and_check,
            .rival = "connect",
            .apply = add_server},
     Option{.name = "retry",
@@ -47,6 +50,7 @@ const std::array table{
                "Bring up and use these interfaces; a name may be a pattern (en*) or an exclusion (!wlan*). Names after "
                "'none' are used only if they are up; 'none' alone uses what is up. May be repeated; empty: the default",
            .default_text = "every interface that fits",
+           .modes = unlock_and_check,
            .mandos_client = true,
            .told_to_hooks = true,
            .apply = add_interfaces},
@@ -63,6 +67,7 @@ const std::array table{
            .group = Group::network,
            .help = "Run the network hooks in this directory",
            .default_text = "/lib/mandos/network-hooks.d",
+           .modes = unlock_and_check,
            .mandos_client = true,
            .trusted_value = "/lib/mandos/network-hooks.d",
            .apply = set_text<&Options::network_hook_dir>},
@@ -80,7 +85,7 @@ const std::array table{
            .group = Group::keys,
            .help = "The machine's OpenPGP public key, armoured or binary",
            .default_text = "pubkey.txt in the key directory",
-           .modes = unlock_and_enroll,
+           .modes = wherever_keys_are_used,
            .mandos_client = true,
            .trusted_directory = key_directory,
            .apply = set_text<&Options::pubkey>},
@@ -90,7 +95,7 @@ const std::array table{
            .group = Group::keys,
            .help = "The machine's OpenPGP secret key, armoured or binary",
            .default_text = "seckey.txt in the key directory",
-           .modes = unlock_and_enroll,
+           .modes = wherever_keys_are_used,
            .mandos_client = true,
            .trusted_directory = key_directory,
            .apply = set_text<&Options::seckey>},
@@ -100,7 +105,7 @@ const std::array table{
            .group = Group::keys,
            .help = "The machine's TLS public key, PEM; needs --tls-privkey",
            .default_text = "tls-pubkey.pem beside the secret key, else the OpenPGP key",
-           .modes = unlock_and_enroll,
+           .modes = wherever_keys_are_used,
            .mandos_client = true,
            .trusted_directory = key_directory,
            .apply = set_text<&Options::tls_pubkey>},
@@ -110,7 +115,7 @@ const std::array table{
            .group = Group::keys,
            .help = "The machine's TLS private key, PEM; needs --tls-pubkey",
            .default_text = "tls-privkey.pem beside the secret key, else the OpenPGP key",
-           .modes = unlock_and_enroll,
+           .modes = wherever_keys_are_used,
            .mandos_client = true,
            .trusted_directory = key_directory,
            .apply = set_text<&Options::tls_privkey>},
@@ -118,7 +123,7 @@ const std::array table{
            .argument = "FILE",
            .group = Group::keys,
            .help = "Take only answers that one of the OpenPGP public keys in this file has signed, armoured or binary",
-           .modes = unlock_and_enroll,
+           .modes = wherever_keys_are_used,
            .apply = set_text<&Options::require_signature>},
 
     // TLS
@@ -127,6 +132,7 @@ const std::array table{
            .group = Group::tls,
            .help = "What TLS may negotiate, as a GnuTLS priority string",
            .default_text = default_priority,
+           .modes = unlock_and_check,
            .mandos_client = true,
            .apply = set_text<&Options::priority>},
     Option{
@@ -135,12 +141,14 @@ const std::array table{
         .group = Group::tls,
         .help = "Size of the finite-field Diffie-Hellman prime, 1024 to 8192, where the priority allows that exchange",
         .default_text = "by the priority's security profile",
+        .modes = unlock_and_check,
         .mandos_client = true,
         .apply = set_dh_bits},
     Option{.name = "dh-params",
            .argument = "FILE",
            .group = Group::tls,
            .help = "Finite-field Diffie-Hellman parameters, PKCS#3 in PEM; wins over --dh-bits",
+           .modes = unlock_and_check,
            .mandos_client = true,
            .trusted_directory = key_directory,
            .apply = set_text<&Options::dh_params>},
@@ -249,6 +257,42 @@ const std::array table{
            .modes = modes_of(Mode::enroll),
            .apply = set_text<&Options::sign_with>},
 
+    // Checking
+    Option{.name = "check",
+           .group = Group::check,
+           .help = "See on the running system whether a reboot would unlock it, tell step by step, and exit",
+           .kind = Kind::mode,
+           .modes = modes_of(Mode::check),
+           .apply = set_check},
+    Option{.name = "device",
+           .argument = "DEVICE",
+           .group = Group::check,
+           .help = "See also whether the password opens this encrypted device",
+           .modes = modes_of(Mode::check),
+           .apply = set_text<&Options::device>},
+    Option{.name = "initrd",
+           .argument = "FILE",
+           .group = Group::check,
+           .help = "Look into this initial RAM disk image",
+           .default_text = "that of the running kernel in /boot",
+           .modes = modes_of(Mode::check),
+           .apply = set_text<&Options::initrd>},
+
+    // Reporting
+    Option{.name = "report",
+           .group = Group::report,
+           .help = "Show what took how long when this machine was unlocked the last time, and exit",
+           .kind = Kind::mode,
+           .modes = modes_of(Mode::report),
+           .apply = set_report},
+    Option{.name = "svg",
+           .argument = "FILE",
+           .group = Group::report,
+           .help = "Draw it as a picture into this file",
+           .default_text = "bars of text on standard output",
+           .modes = modes_of(Mode::report),
+           .apply = set_text<&Options::svg>},
+
     // Putting back
     Option{.name = "restore",
            .group = Group::restore,
@@ -277,6 +321,7 @@ const std::array table{
            .apply = set_flag<&Options::debug>},
     Option{.name = "no-sandbox",
            .help = "Do not confine the processes that read from the network and decrypt; for debugging only",
+           .modes = unlock_and_check,
            .apply = set_flag<&Options::no_sandbox>},
     Option{.name = "help",
            .letter = '?',
@@ -319,6 +364,10 @@ const char* heading(Group group) {
             return "Making keys instead of unlocking:";
         case Group::enroll:
             return "Enrolling with a password server instead of unlocking:";
+        case Group::check:
+            return "Checking instead of unlocking:";
+        case Group::report:
+            return "Reporting instead of unlocking:";
         case Group::restore:
             return "Putting back instead of unlocking:";
         case Group::general:

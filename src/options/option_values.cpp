@@ -192,6 +192,16 @@ base::Result<void> set_host(Options& options, Value value) {
     return {};
 }
 
+base::Result<void> set_check(Options& options, Value) {
+    options.mode = Mode::check;
+    return {};
+}
+
+base::Result<void> set_report(Options& options, Value) {
+    options.mode = Mode::report;
+    return {};
+}
+
 base::Result<void> set_restore(Options& options, Value) {
     options.mode = Mode::restore;
     return {};

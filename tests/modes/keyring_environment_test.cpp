@@ -29,7 +29,7 @@ TEST_CASE("gpg gets what leads to a person's keyring and terminal, and nothing e
 TEST_CASE("the manual page names every variable that gpg gets") {
     const auto page = base::read_file(BOOTKEY_DOCUMENTS "/man/bootkey.8", 1024 * 1024);
     REQUIRE(page);
-    const auto section = page->find(".Sh ENVIRONMENT\n");
+    const auto section = page->find("\ngpg gets\n", page->find(".Sh ENVIRONMENT\n"));
     const std::string text = page->substr(section, page->find(".Sh FILES\n") - section);
     std::vector<std::string> variables;
     for (const std::string_view line : base::split(text, '\n'))

@@ -60,7 +60,7 @@ TEST_CASE("words that argp or the rules refuse: exit status 64 and what the line
         {{"--conn"}, "--connect", "ADDRESS:PORT is missing"},
         {{"--key-type"}, "--key-type", "is missing"},
         {{"--con=192.0.2.1:1"}, "--con", "--connect, --config"},
-        {{"--de"}, "--de", "--delay, --debug"},
+        {{"--de"}, "--de", "--delay, --device, --debug"},
         {{"--debug=1"}, "--debug=1", "takes no value"},
         {{"--deb=1"}, "--deb=1", "--debug alone"},
         {{"--force=1", "--generate-keys"}, "--force=1", "takes no value"},
@@ -98,6 +98,12 @@ TEST_CASE("words that argp or the rules refuse: exit status 64 and what the line
         {{"--generate-keys", "--name=web"}, "--name=web", "--generate-keys"},
         {{"--generate-keys", "--connect=192.0.2.1:1"}, "--connect=192.0.2.1:1", "does not belong to --generate-keys"},
         {{"--enroll", "--retry=5"}, "--retry=5", "does not belong to --enroll"},
+        {{"--device=/dev/sda2"}, "--device=/dev/sda2", "needs --check"},
+        {{"--initrd=/i"}, "--initrd=/i", "needs --check"},
+        {{"--svg=/s"}, "--svg=/s", "needs --report"},
+        {{"--report", "--pubkey=/p"}, "--pubkey=/p", "does not belong to --report"},
+        {{"--check", "--retry=1"}, "--retry=1", "does not belong to --check"},
+        {{"--check", "--report"}, "--report", "cannot be combined with --check"},
         {{"--restore", "--pubkey=/p"}, "--pubkey=/p", "does not belong to --restore"},
     }));
     CAPTURE(row.words);

@@ -302,6 +302,18 @@ TEST_CASE("every option's value arrives where it belongs") {
     CHECK(accepted({"--enroll", "--require-signature=/signers"}).require_signature == "/signers");
     CHECK(accepted({"--enroll=script"}).enroll_script);
     CHECK(accepted({"--restore"}).mode == Mode::restore);
+
+    const Options check = accepted({"--check", "--device=/dev/sda2", "--initrd=/boot/initrd.img", "--connect=192.0.2.1:1", "--pubkey=/p",
+                                    "--seckey=/s", "--interface=eth0", "--priority=NORMAL", "--require-signature=/signers"});
+    CHECK(check.mode == Mode::check);
+    CHECK(check.device == "/dev/sda2");
+    CHECK(check.initrd == "/boot/initrd.img");
+    CHECK(check.connect);
+    CHECK(check.pubkey == "/p");
+    const Options report = accepted({"--report", "--svg=/picture.svg"});
+    CHECK(report.mode == Mode::report);
+    CHECK(report.svg == "/picture.svg");
+    CHECK(accepted({"--report"}).svg.empty());
 }
 
 TEST_CASE("limits that are still accepted") {

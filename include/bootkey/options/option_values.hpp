@@ -51,6 +51,8 @@ base::Result<void> set_text(Options& options, Value value) {
 [[nodiscard]] base::Result<void> set_enroll(Options& options, Value value);
 [[nodiscard]] base::Result<void> set_name(Options& options, Value value);
 [[nodiscard]] base::Result<void> set_host(Options& options, Value value);
+[[nodiscard]] base::Result<void> set_check(Options& options, Value value);
+[[nodiscard]] base::Result<void> set_report(Options& options, Value value);
 [[nodiscard]] base::Result<void> set_restore(Options& options, Value value);
 
 }  // namespace bootkey::options

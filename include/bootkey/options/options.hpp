@@ -15,7 +15,7 @@
 namespace bootkey::options {
 
 /// What the program is asked to do.
-enum class Mode { unlock, generate_keys, enroll, restore };
+enum class Mode { unlock, generate_keys, enroll, check, report, restore };
 
 /// An ADDRESS:PORT as given; the interface of a link-local address is still a name.
 struct ServerAddress {
@@ -69,6 +69,11 @@ struct Options {
     std::string host;            ///< address the server checks; empty: the section name
     std::string password_file;   ///< empty: ask on the terminal
     std::string sign_with;       ///< secret key in the person's GnuPG keyring; empty: the password is not signed
+
+    // Checking and reporting
+    std::string device;  ///< --device: the encrypted device that the password must open; empty: none is tried
+    std::string initrd;  ///< --initrd; empty: that of the running kernel
+    std::string svg;     ///< --svg: where the picture goes; empty: text on standard output
 };
 
 /// Where askpass of Debian's cryptsetup waits for a password.

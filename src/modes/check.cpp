@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "bootkey/modes/check.hpp"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "bootkey/base/child_process.hpp"
+#include "bootkey/base/file.hpp"
+#include "bootkey/base/text.hpp"
+#include "bootkey/modes/check_image.hpp"
+#include "bootkey/modes/check_list.hpp"
+#include "bootkey/modes/check_unlock.hpp"
+#include "bootkey/network/network_hooks.hpp"
+#include "bootkey/openpgp/key_files.hpp"
+#include "bootkey/openpgp/key_pair.hpp"
+#include "bootkey/openpgp/tls_key_id.hpp"
+
+namespace bootkey::modes {
+namespace {
+
+using base::escaped;
+using base::ExitCode;
+using base::UniqueFd;
+
+constexpr base::Duration rehearsal_limit = std::chrono::seconds(10);
+constexpr base::Duration cryptsetup_limit = std::chrono::minutes(2);  // a key slot may be made to take long
+constexpr const char* cryptsetup = "/usr/sbin/cryptsetup";
+// Where hooks come from when an image is made.
+constexpr std::array hook_sources{"/etc/bootkey/network-hooks.d", "/etc/mandos/network-hooks.d"};
+
+// ---- Keys
+
+// Who can read a secret key can ask for the password. False if that is wrong.
+bool check_secret(const std::string& path, CheckList& list) {
+    struct stat status {};
+    if (stat(path.c_str(), &status) != 0) {
+        list.wrong("key modes",
+                   base::system_error("cannot see who may read " + escaped(path), errno, "", ExitCode::no_input));
+        return false;
+    }
+    if (status.st_uid == 0 && (status.st_mode & 077) == 0) return true;
+    list.wrong("key modes", escaped(path) + " is for others than root to read", "chown root and chmod go= it",
+               ExitCode::no_input);
+    return false;
+}
+
+// Whether the files are there to go on with.
+bool check_keys(const options::Options& options, openpgp::KeyFiles& keys, CheckList& list) {
+    const std::vector<std::string> directories(std::begin(openpgp::key_directories),
+                                               std::end(openpgp::key_directories));
+    const auto found =
+        openpgp::find_key_files({options.pubkey, options.seckey, options.tls_pubkey, options.tls_privkey}, directories);
+    if (!found) {
+        list.wrong("keys", found.error());
+        return false;
+    }
+    keys = *found;
+    list.good("keys",
+              escaped(keys.pubkey) + ", " + escaped(keys.seckey) +
+                  (keys.tls_privkey.empty() ? ", and no TLS key files"
+                                            : ", " + escaped(keys.tls_pubkey) + ", " + escaped(keys.tls_privkey)));
+    if (check_secret(keys.seckey, list) && (keys.tls_privkey.empty() || check_secret(keys.tls_privkey, list)))
+        list.good("key modes", "for root alone to read");
+    const auto pair = openpgp::check_key_pair(keys.pubkey, keys.seckey);
+    if (pair)
+        list.good("key pair", "public and secret key belong together");
+    else
+        list.wrong("key pair", pair.error());
+    const auto key_id = openpgp::tls_key_id(keys);
+    if (key_id)
+        list.good("TLS key", "key ID " + *key_id);
+    else
+        list.wrong("TLS key", key_id.error());
+    return pair.ok() && key_id.ok();
+}
+
+// ---- Network hooks
+
+void check_hooks(const base::Log& log, CheckList& list) {
+    std::string found;
+    for (const char* source : hook_sources)
+        for (const std::string& name : network::find_hooks(source, true, log))
+            found += (found.empty() ? "" : ", ") + name;
+    list.good("hooks", found.empty() ? "none" : found);
+}
+
+// ---- The password, and what it opens
+
+void check_device(const std::string& device, const UniqueFd& password, CheckList& list) {
+    const std::string tried = "cannot try the password on " + escaped(device);
+    const UniqueFd said(memfd_create("said", MFD_CLOEXEC));
+    base::Command command;
+    command.program = cryptsetup;
+    command.arguments = {cryptsetup, "open", "--test-passphrase", "--key-file=-", "--", device};
+    command.environment = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C"};
+    command.standard_input = password.get();
+    command.standard_error = said.get();
+    command.own_process_group = true;
+    command.die_with_parent = true;
+    const auto ended = base::run_and_wait(command, cryptsetup_limit);
+    if (!ended)
+        return list.wrong("device", tried + ": " + ended.error().message(),
+                          "see that the package cryptsetup-bin is installed");
+    if (ended->success()) return list.good("device", "the password opens " + escaped(device));
+    constexpr int no_permission = 2;  // cryptsetup(8), RETURN CODES: bad passphrase
+    if (!ended->signalled && ended->value == no_permission)
+        return list.wrong("device", "the password opens no key slot of " + escaped(device),
+                          "enrol again with the right one");
+    std::array<char, 512> text{};
+    const ssize_t size = std::max<ssize_t>(pread(said.get(), text.data(), text.size(), 0), 0);
+    const std::string_view words = base::trim({text.data(), static_cast<std::size_t>(size)});
+    list.wrong("device", tried + ": " + (words.empty() ? ended->text() : escaped(words)),
+               "name the encrypted device itself, as in /etc/crypttab");
+}
+
+// As at boot, but that nothing on the machine is changed: what is up is used, and no hook is run.
+options::Options rehearsed(const options::Options& options) {
+    options::Options changed = options;
+    changed.interfaces.insert(changed.interfaces.begin(), "none");
+    changed.network_hook_dir = "/nonexistent";
+    return changed;
+}
+
+/// Steps that ask a server; returns the signal that ended it, or 0.
+int check_way(const options::Options& options, const base::Log& log, const Rehearse& rehearse, CheckList& list) {
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) != 0) {
+        list.wrong("interface", base::system_error("cannot make a pipe for the password", errno));
+        return 0;
+    }
+    UniqueFd password(ends[0]), output(ends[1]);
+    const unlock::Timeline timeline = rehearse(rehearsed(options), log, std::move(output), rehearsal_limit);
+    if (timeline.signal != 0) return timeline.signal;
+    check_unlock(timeline, rehearsal_limit, list);
+    if (options.device.empty()) return 0;
+    if (timeline.written)
+        check_device(options.device, password, list);
+    else
+        list.untried("device", "there is no password");
+    return 0;
+}
+
+std::string image_of_this_kernel() {
+    utsname names{};
+    return uname(&names) == 0 ? std::string("/boot/initrd.img-") + names.release : "/boot/initrd.img";
+}
+
+}  // namespace
+
+CheckOutcome check(const options::Options& options, const base::Log& log, const Rehearse& rehearse) {
+    bool printed = true;
+    CheckList list([&printed](const std::string& line) {
+        printed = base::write_all(STDOUT_FILENO, base::bytes_of(line)) == 0 && printed;
+    });
+    if (geteuid() != 0) {
+        log.fatal(base::Error{ExitCode::no_permission, "cannot check", "only root can read the keys and the image",
+                              "run it as root"}
+                      .message());
+        return {ExitCode::no_permission};
+    }
+    openpgp::KeyFiles keys;
+    const bool usable = check_keys(options, keys, list);
+    if (keys.seckey.empty())
+        list.untried("image", "there are no keys to compare with");
+    else
+        check_image(options.initrd.empty() ? image_of_this_kernel() : options.initrd, options, keys, list);
+    check_hooks(log, list);
+    if (!usable) {
+        list.untried("server", "there are no keys to ask with");
+    } else if (const int signal = check_way(options, log, rehearse, list); signal != 0) {
+        return {ExitCode::ok, signal};
+    }
+    const ExitCode verdict = list.conclude();
+    return {printed ? verdict : ExitCode::io_error};
+}
+
+}  // namespace bootkey::modes

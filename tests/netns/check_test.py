@@ -1,0 +1,186 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""--check: whether a reboot would unlock the machine, seen on the running system with a real Mandos server, an image and a LUKS2 volume.
+
+The image has what the hook of initramfs-tools puts into one, but programs that do nothing.
+"""
+
+import os
+import shutil
+import subprocess
+
+import keysets
+import lab
+import netns_case
+from netns_case import PASSWORD
+
+KEYS = "/etc/keys/bootkey"
+NAMES = ("pubkey.txt", "seckey.txt", "tls-pubkey.pem", "tls-privkey.pem")
+PROGRAMS = ("usr/sbin/bootkey", "usr/bin/gpg", "usr/bin/gpg-agent", "scripts/init-premount/bootkey", "scripts/local-bottom/bootkey", "init")
+GOOD = "A reboot would unlock this machine.\n"
+
+
+class CheckTest(netns_case.NetnsCase):
+    def setUp(self):
+        super().setUp()
+        for program in ("/usr/bin/unmkinitramfs", "/usr/bin/cpio", "/usr/sbin/cryptsetup"):
+            if not os.path.exists(program):
+                self.skipTest(f"{program} is missing: install the packages that tools/packages.sh names")
+        self.keys = self.lab.keys()
+        self.client = self.lab.host("client")
+        self.client.private_etc()
+        self.client.check(["sh", "-c", f"rm -rf /etc/keys /etc/bootkey /etc/mandos/network-hooks.d; mkdir -p {KEYS} && "
+                                       f"cp {self.keys.directory}/*.* {KEYS} && chown root:root {KEYS}/* && chmod 0400 {KEYS}/*"])
+        self.image = self.make_image()
+
+    def mandos(self, password=PASSWORD, keys=None, **options):
+        return self.lab.mandos([(keys or self.keys).section(password, **options)])
+
+    def make_image(self, client="bootkey", keys=None, without=(), name="initrd", microcode=True):
+        """An image like Debian's: an archive for the boot loader, and a compressed one; its path."""
+        root = self.lab.path("root", "")
+        shutil.rmtree(root)
+        for program in PROGRAMS:
+            if program not in without:
+                self.lab.file(f"root/{program}", "#!/bin/sh\n", 0o755)
+        self.lab.file("root/etc/bootkey/client", f"client={client}\nwhy=the test says so\nplugin=no\n")
+        for key in NAMES:
+            if key not in without:
+                with open(os.path.join((keys or self.keys).directory, key), "rb") as file:
+                    self.lab.file(f"root/conf/conf.d/mandos/{key}", file.read(), 0o400)
+        image = self.lab.file(name, "", 0o600)
+        early = "mkdir -p early/kernel && echo x >early/kernel/microcode && (cd early && find . | cpio --quiet -o -H newc) >$1 && " if microcode else ""
+        subprocess.run(["sh", "-ec", f"cd {self.lab.directory} && {early} (cd root && find . | cpio --quiet -o -H newc | gzip) >>$1", "sh", image],
+                       check=True)
+        return image
+
+    def luks(self, password):
+        """A LUKS2 volume in a file, which this password opens."""
+        volume = self.lab.file("volume", b"")
+        os.truncate(volume, 32 << 20)
+        subprocess.run(["cryptsetup", "luksFormat", "--batch-mode", "--type=luks2", "--pbkdf=pbkdf2", "--pbkdf-force-iterations=1000",
+                        "--key-file=-", volume], input=password, check=True, capture_output=True)
+        return volume
+
+    def check(self, *options, status, image=None, ok=(), wrong=(), untried=(), words=()):
+        """Run --check, which must end like this and change nothing; what it printed."""
+        before = self.client.state()
+        result = self.client.run([self.bootkey, "--check", f"--initrd={image or self.image}", *options], timeout=60)
+        self.assertEqual(result.status, status, str(result) + result.output.decode())
+        text = result.output.decode()
+        steps = {"ok": set(), "WRONG": set(), "?": set()}
+        for line in text.splitlines()[:-1]:
+            verdict, step = line[:6].strip(), line[7:17].strip()
+            steps[verdict].add(step)
+        self.assertLessEqual(set(ok), steps["ok"], text)
+        self.assertEqual(set(wrong), steps["WRONG"], text)
+        self.assertLessEqual(set(untried), steps["?"], text)
+        self.assertEqual(text.endswith(GOOD), status == 0)
+        for word in words:
+            self.assertIn(word, text)
+        self.assertNotIn(PASSWORD.decode(), text + result.errors)
+        self.client.check_unchanged(before)
+        return text
+
+    def test_everything_is_fine(self):
+        server = self.mandos()
+        volume = self.luks(PASSWORD)
+        text = self.check(f"--device={volume}", status=0,
+                          ok=("keys", "key modes", "key pair", "TLS key", "image", "client", "programs", "image keys", "hooks", "interface",
+                              "server", "TCP", "TLS", "known", "decrypts", "device"), words=(server.service_name, self.keys.key_id, "eth0"))
+        self.assertNotIn("WRONG", text)
+        self.check(status=0, image=self.make_image(microcode=False, name="plain"))
+
+    def test_server_that_is_named(self):
+        self.mandos()
+        server = self.lab.hosts[-1]
+        port = server.space.call(lab._listening_port)
+        self.check(f"--connect=[{server.link_local()}%eth0]:{port}", status=0, ok=("server", "decrypts"))
+
+    def test_no_keys(self):
+        self.client.check(["rm", "-r", KEYS])
+        self.check(status=66, wrong=("keys",), untried=("image", "server"), words=(KEYS,))
+
+    def test_half_a_pair(self):
+        self.mandos()
+        self.client.check(["rm", f"{KEYS}/tls-pubkey.pem"])
+        self.check(status=66, wrong=("keys",))
+        other = self.lab.keys(number=2)
+        self.client.check(["sh", "-c", f"cp {self.keys.directory}/tls-pubkey.pem {KEYS}; cp {other.directory}/seckey.txt {KEYS}; chmod 0400 {KEYS}/*"])
+        self.check(status=66, wrong=("key pair", "image keys"), untried=("server",))
+
+    def test_key_that_others_can_read(self):
+        self.mandos()
+        self.client.check(["chmod", "0444", f"{KEYS}/seckey.txt"])
+        self.check(status=66, wrong=("key modes",), ok=("decrypts",), words=("chmod go=",))
+
+    def test_server_does_not_know_the_machine(self):
+        self.mandos(keys=self.lab.keys(number=2))
+        self.check(status=69, ok=("TLS",), wrong=("known",), untried=("decrypts",), words=("--enroll",))
+
+    def test_server_waits_for_approval(self):
+        self.mandos(approval_delay="1h", approved_by_default="False")
+        self.check(status=69, ok=("TLS",), wrong=("known",), words=("approves",))
+
+    def test_answer_for_somebody_else(self):
+        other = self.lab.keys(number=2)
+        secret = keysets.encrypt(other.pubkey, PASSWORD)
+        self.lab.mandos([keysets.section("client", self.keys.key_id, self.keys.fingerprint, secret)])
+        self.check(status=69, ok=("known",), wrong=("decrypts",))
+
+    def test_no_server(self):
+        self.check("--device=/dev/null", status=69, ok=("interface",), wrong=("server",), untried=("TCP", "TLS", "known", "decrypts", "device"))
+
+    def test_nobody_listens(self):
+        self.client.add_addresses("192.0.2.1/24")
+        self.check("--connect=192.0.2.1:4711", status=69, wrong=("TCP",), words=("Connection refused",))
+
+    def test_interface_that_is_down_stays_down(self):
+        self.mandos()
+        self.client.down()
+        self.check(status=69, wrong=("interface",), untried=("server",))
+        self.assertFalse(self.client.is_up())
+
+    def test_wrong_images(self):
+        self.mandos()
+        for change, wrong, words in (({"without": ["usr/bin/gpg-agent"]}, "programs", "/usr/bin/gpg-agent"),
+                                     ({"without": ["scripts/local-bottom/bootkey"]}, "programs", "/scripts/local-bottom/bootkey"),
+                                     ({"without": ["tls-privkey.pem"]}, "image keys", "tls-privkey.pem"),
+                                     ({"keys": self.lab.keys(number=2)}, "image keys", "seckey.txt"),
+                                     ({"client": "mandos-client"}, "client", "the test says so"),
+                                     ({"client": "none"}, "client", "the test says so")):
+            with self.subTest(change):
+                self.check(image=self.make_image(name="wrong", **change), status=66 if "keys" in wrong else 69, wrong=(wrong,),
+                           ok=("decrypts",), words=(words,))
+
+    def test_image_that_is_none(self):
+        self.mandos()
+        self.check(image="/nonexistent", status=66, wrong=("image",), untried=("client", "programs", "image keys"))
+        self.check(image=self.lab.file("garbage", os.urandom(5000), 0o600), status=66, wrong=("image",))
+
+    def test_image_that_others_can_read(self):
+        self.mandos()
+        os.chmod(self.image, 0o644)
+        self.check(status=66, wrong=("image",), ok=("programs",), words=("UMASK",))
+
+    def test_device_without_a_slot_for_the_password(self):
+        self.mandos()
+        self.check(f"--device={self.luks(b'another')}", status=69, ok=("decrypts",), wrong=("device",), words=("no key slot",))
+
+    def test_device_that_is_none(self):
+        self.mandos()
+        self.check("--device=/nonexistent", status=69, ok=("decrypts",), wrong=("device",))
+
+    def test_hooks_are_not_run(self):
+        self.mandos()
+        self.client.check(["sh", "-c", "mkdir -p /etc/bootkey/network-hooks.d && printf '#!/bin/sh\\n: >/tmp/hook-has-run\\n' "
+                                       ">/etc/bootkey/network-hooks.d/bridge && chmod 755 /etc/bootkey/network-hooks.d/bridge"])
+        self.check(status=0, words=("bridge",))
+
+    def test_not_root(self):
+        result = self.client.run([self.bootkey, "--check"], prepare=lambda: (os.setgroups([]), os.setgid(65534), os.setuid(65534)))
+        self.assertEqual((result.status, result.output), (77, b""), result)
+
+
+if __name__ == "__main__":
+    netns_case.main()
