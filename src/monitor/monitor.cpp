@@ -318,12 +318,11 @@ void Monitor::be_patient_again() {
 // Nobody knows whether a packet did that to it; avahi-core is what reads most of them.
 bool Monitor::on_worker_lost() {
     keeper_.worker_ended(loop_->now());
-    keeper_.restarted("worker", loop_->now());
-    keeper_.worker_ended(loop_->now());
-    keeper_.restarted("worker", loop_->now());
     if (std::exchange(worker_began_, false)) browsing_ = discovery::Browsing::off;
     worker_ready_ = false;
-    return !outcome_ && !failure_;
+    if (outcome_ || failure_) return false;
+    keeper_.restarted("worker", loop_->now());
+    return true;
 }
 
 bool Monitor::on_decryptor_lost() {
@@ -407,8 +406,6 @@ bool Monitor::on_deserted() {
 void Monitor::restart() {
     if (outcome_ || accepted_ || step_ || !recipient_->wants_answers()) return;
     log_.info(1, "Hangup: starting anew");
-    keeper_.worker_ended(loop_->now());
-    keeper_.restarted("bootkey", loop_->now());
     keeper_.worker_ended(loop_->now());
     keeper_.restarted("bootkey", loop_->now());
     put_back([this] {

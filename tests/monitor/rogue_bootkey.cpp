@@ -238,6 +238,19 @@ const Trick tricks[] = {
              return LogLine{0, base::LogFlag::info, std::string(4096, 'x')};
          });
      }},
+    {"flood-of-news", worker,
+     [](Rogue& rogue, int) {
+         flood_with(rogue, flood, [](std::uint32_t number) {
+             unlock::AttemptRecord record;
+             record.id = number;
+             record.server = hostile + std::string(4096, 'x');
+             record.connecting = base::Time::max();
+             return AttemptNews{record};
+         });
+         flood_with(rogue, flood, [](std::uint32_t number) {
+             return InterfaceNews{{number, hostile, base::Time::min(), {}, {}, {}}};
+         });
+     }},
     {"flood-on-standard-error", worker,
      [](Rogue&, int) {
          const std::string line = std::string(100, 'x') + "\n";

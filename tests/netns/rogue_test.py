@@ -128,6 +128,10 @@ class RogueTest(netns_case.NetnsCase):
                 self.assertLess(len(said), 1 << 20)
                 self.stop_while_playing(trick)
 
+    def test_flood_of_news(self):
+        self.play("flood-of-news")
+        self.stop_while_playing("flood-of-news")
+
     def test_flood_of_answers(self):
         said = self.play("answers")
         self.assertRegex(said, "[0-9]+ x rejected: too many other answers")

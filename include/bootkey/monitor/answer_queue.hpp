@@ -67,8 +67,8 @@ private:
     const base::Log& log_;
     TimelineKeeper& timeline_;
     Outlets outlets_;
-    std::deque<Pending> waiting_;     // the first one is being decrypted
-    std::size_t bytes_ = 0;           // of all that wait
+    std::deque<Pending> waiting_;  // the first one is being decrypted
+    std::size_t bytes_ = 0;        // of all that wait
     bool decryptor_is_there_ = false;
     bool stopped_ = false;
     AnswerNumber last_number_ = 0;

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "bootkey/monitor/answer_queue.hpp"
+
+#include <catch2/catch.hpp>
+
+#include "bootkey/base/file.hpp"
+#include "bootkey/base/text.hpp"
+
+using namespace bootkey;
+using namespace bootkey::monitor;
+using namespace std::chrono_literals;
+
+namespace {
+
+const base::Time now = base::Time(1000s);
+
+std::string text_of(std::span<const std::byte> bytes) {
+    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+base::Secret secret(std::string_view text) {
+    auto made = base::Secret::with_capacity(64);
+    REQUIRE(made.ok());
+    REQUIRE(made->append(base::bytes_of(text)));
+    return std::move(*made);
+}
+
+// A queue whose outlets write down what they are told.
+struct Desk {
+    base::Log log{-1};
+    TimelineKeeper timeline{now};
+    std::vector<std::string> said;
+    AnswerQueue queue{
+        log,
+        timeline,
+        {.decrypt = [this](const std::vector<std::byte>& message) { said.push_back("decrypt " + text_of(message)); },
+         .hand_over =
+             [this](AnswerNumber answer, base::Secret password, const std::string& server) {
+                 said.push_back(base::format("hand over %llu from ", static_cast<unsigned long long>(answer)) + server +
+                                ": " + text_of(password.bytes()));
+             },
+         .reject =
+             [this](servers::AttemptId attempt, const std::string& why) {
+                 said.push_back(base::format("reject %llu: ", static_cast<unsigned long long>(attempt)) + why);
+             }}};
+
+    Desk() { timeline.worker_started(now); }
+    void answer(servers::AttemptId attempt, std::string_view message) {
+        const auto bytes = base::bytes_of(message);
+        queue.add({attempt, "server", {bytes.begin(), bytes.end()}}, now);
+    }
+    std::vector<std::string> heard() { return std::exchange(said, {}); }
+    [[nodiscard]] std::vector<std::string> rejections() const {
+        std::vector<std::string> texts;
+        for (const auto& record : timeline.finished(0, 0, now).attempts) texts.push_back(record.rejection);
+        return texts;
+    }
+};
+
+using Said = std::vector<std::string>;
+
+}  // namespace
+
+TEST_CASE("answers are decrypted one at a time, in the order in which they came, when the decryptor is there") {
+    Desk desk;
+    desk.answer(1, "one");
+    desk.answer(2, "two");
+    CHECK(desk.heard().empty());
+    desk.queue.decryptor_ready(now);
+    CHECK(desk.heard() == Said{"decrypt one"});
+    desk.queue.not_decrypted("no key", now);
+    CHECK(desk.heard() == Said{"reject 1: no key", "decrypt two"});
+    desk.queue.decrypted(secret("password"), now);
+    CHECK(desk.heard() == Said{"hand over 1 from server: password"});
+    desk.queue.not_decrypted("nothing was asked", now);
+    desk.queue.decrypted(secret("nothing was asked"), now);
+    CHECK(desk.heard().empty());
+}
+
+TEST_CASE("an answer without a password, or of which the decryptor ended, is rejected and the next one's turn comes") {
+    Desk desk;
+    desk.queue.decryptor_ready(now);
+    for (const servers::AttemptId attempt : {1U, 2U, 3U}) desk.answer(attempt, "message");
+    desk.queue.decrypted(secret(""), now);
+    CHECK(desk.heard() == Said{"decrypt message", "reject 1: it holds no password", "decrypt message"});
+    desk.queue.decryptor_lost(now);
+    CHECK(desk.heard() == Said{"reject 2: the decryptor ended while it was at work"});
+    desk.queue.decryptor_ready(now);
+    CHECK(desk.heard() == Said{"decrypt message"});
+}
+
+TEST_CASE("of decrypted answers the one wins that was delivered and not refused afterwards") {
+    Desk desk;
+    desk.queue.decryptor_ready(now);
+    for (const servers::AttemptId attempt : {1U, 2U, 3U}) {
+        desk.answer(attempt, "message");
+        desk.queue.decrypted(secret("password"), now);
+    }
+    desk.heard();
+    CHECK(desk.rejections() == Said{"it was not needed", "it was not needed", "it was not needed"});
+    desk.queue.delivered(1);
+    desk.queue.delivered(2);
+    desk.queue.refused(1, "the device refused it", now);
+    CHECK(desk.heard() == Said{"reject 1: the device refused it"});
+    desk.queue.refused(1, "again", now);
+    desk.queue.delivered(1);
+    CHECK(desk.heard().empty());
+    CHECK(desk.rejections() == Said{"the device refused it", "", "it was not needed"});
+}
+
+TEST_CASE("a worker is told nothing of attempts of the one before it, but the timeline is") {
+    Desk desk;
+    desk.queue.decryptor_ready(now);
+    desk.answer(1, "message");
+    desk.queue.decrypted(secret("password"), now);
+    desk.answer(2, "message");
+    desk.heard();
+    desk.timeline.worker_ended(now);
+    desk.timeline.worker_started(now);
+    desk.queue.not_decrypted("no key", now);
+    desk.queue.refused(1, "wrong", now);
+    CHECK(desk.heard().empty());
+    CHECK(desk.rejections() == Said{"wrong", "no key"});
+}
+
+TEST_CASE("answers and passwords that wait are bounded") {
+    Desk desk;
+    desk.queue.decryptor_ready(now);
+    for (servers::AttemptId attempt = 1; attempt <= 300; ++attempt) desk.answer(attempt, "message");
+    CHECK(desk.heard().size() == 1 + 300 - 256);
+    for (int count = 0; count < 256; ++count) desk.queue.decrypted(secret("password"), now);
+    desk.answer(301, "message");
+    desk.heard();
+    desk.queue.decrypted(secret("password"), now);
+    CHECK(desk.heard() == Said{"reject 301: too many other passwords have been handed over"});
+
+    Desk large;
+    large.answer(1, std::string(3 * 1024 * 1024, 'x'));
+    large.answer(2, std::string(2 * 1024 * 1024, 'x'));
+    CHECK(large.heard() == Said{"reject 2: too many other answers are waiting to be decrypted"});
+}
+
+TEST_CASE("nothing is decrypted any more once the password is found") {
+    Desk desk;
+    desk.queue.decryptor_ready(now);
+    desk.queue.stop();
+    desk.answer(1, "message");
+    CHECK(desk.heard().empty());
+    desk.queue.clear();
+    desk.queue.decryptor_ready(now);
+    desk.answer(2, "message");
+    CHECK(desk.heard() == Said{"decrypt message"});
+}
