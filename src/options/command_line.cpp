@@ -11,6 +11,7 @@
 #include "bootkey/base/text.hpp"
 #include "bootkey/options/argp_table.hpp"
 #include "bootkey/options/config_file.hpp"
+#include "bootkey/options/management_address.hpp"
 #include "bootkey/options/option_table.hpp"
 
 namespace bootkey::options {
@@ -220,6 +221,19 @@ base::Result<void> check_tls_pair(const Options& options) {
     return {};
 }
 
+// What belongs to the management interface needs one; and what a client may do there is not for everybody on the
+// network.
+base::Result<void> check_management(const Assignments& assignments, const Management& management) {
+    for (const Assignment& one : assignments)
+        if (one.option->group == Group::management && !management.address)
+            return usage_error(one.text(), "there is no management interface", "give --management=ADDRESS too");
+    if (management.address && is_reached_by_others(*management.address) && management.password_file.empty() &&
+        !management.client)
+        return usage_error("option --management", "others than this machine reach that address",
+                           "give --management-password-file=FILE too, or an address like 127.0.0.1:7505");
+    return {};
+}
+
 // ---- Putting it together
 
 base::Result<void> take_over(const Assignments& assignments, Options& options) {
@@ -274,12 +288,15 @@ base::Result<ParseOutcome> parse(int argc, char** argv, bool set_user_id, const 
     Assignments all = not_overridden(file, command_line);
     all.insert(all.end(), command_line.begin(), command_line.end());
     if (auto checked = check_rivals(all); !checked) return std::move(checked).error();
-    Options options;
+    ParseOutcome outcome{Options{}};
+    auto& options = std::get<Options>(outcome);
     options.set_user_id = set_user_id;
     if (auto applied = take_over(all, options); !applied) return std::move(applied).error();
     if (auto checked = check_tls_pair(options); !checked) return std::move(checked).error();
+    if (options.mode == Mode::unlock)
+        if (auto checked = check_management(all, options.management); !checked) return std::move(checked).error();
     if (options.debug) options.verb = std::max(options.verb, 9);
-    return ParseOutcome(std::move(options));
+    return outcome;
 }
 
 }  // namespace bootkey::options

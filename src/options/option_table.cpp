@@ -185,6 +185,54 @@ const std::array table{
            .default_text = "0/3",
            .apply = set_tried},
 
+    // The management interface
+    Option{.name = "management",
+           .argument = "ADDRESS",
+           .group = Group::management,
+           .help = "Offer OpenVPN's management interface at IP:PORT, or at the Unix socket unix:PATH",
+           .apply = set_management},
+    Option{
+        .name = "management-password-file",
+        .argument = "FILE",
+        .group = Group::management,
+        .help = "Let only those in who know the first line of this file; always needed on an address that others reach",
+        .apply = set_management_password_file},
+    Option{.name = "management-hold",
+           .group = Group::management,
+           .help = "Touch nothing before a client says 'hold release'",
+           .apply = set_management_flag<&Management::hold>},
+    Option{.name = "management-query-passwords",
+           .group = Group::management,
+           .help = "Let clients type the password, and what keys and network hooks ask for",
+           .apply = set_management_flag<&Management::query_passwords>},
+    Option{.name = "management-confirm",
+           .group = Group::management,
+           .help = "Hand a server's password over only when a client agrees",
+           .apply = set_management_flag<&Management::confirm>},
+    Option{.name = "management-client",
+           .group = Group::management,
+           .help = "Connect to the address instead of listening there",
+           .apply = set_management_flag<&Management::client>},
+    Option{.name = "management-signal",
+           .group = Group::management,
+           .help = "Try all servers again when the last client leaves, as upon SIGUSR1",
+           .apply = set_management_flag<&Management::signal>},
+    Option{.name = "management-log-cache",
+           .argument = "N",
+           .group = Group::management,
+           .help = "Keep so many lines of log for clients, 1 to 10000",
+           .default_text = "250",
+           .apply = set_management_log_cache},
+    Option{.name = "echo",
+           .argument = "TEXT",
+           .group = Group::management,
+           .help = "Give this text to clients that ask for it; may be repeated",
+           .apply = add_echo},
+    Option{.name = "echo-from-servers",
+           .group = Group::management,
+           .help = "Give clients the texts that servers announce by TXT records echo=TEXT, too",
+           .apply = set_management_flag<&Management::echo_from_servers>},
+
     // Making keys
     Option{.name = "generate-keys",
            .argument = "DIR",
@@ -360,6 +408,8 @@ const char* heading(Group group) {
             return "TLS:";
         case Group::handover:
             return "Handing the password over:";
+        case Group::management:
+            return "The management interface:";
         case Group::generate_keys:
             return "Making keys instead of unlocking:";
         case Group::enroll:

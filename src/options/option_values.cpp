@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "bootkey/base/text.hpp"
+#include "bootkey/options/management_address.hpp"
 #include "bootkey/options/server_address.hpp"
 
 namespace bootkey::options {
@@ -145,6 +146,38 @@ base::Result<void> set_tried(Options& options, Value value) {
         return refused("not a number of tries", "give how many have failed, and of how many, as in 1/3");
     options.tried = static_cast<unsigned>(*tried);
     options.tries = static_cast<unsigned>(*tries);
+    return {};
+}
+
+base::Result<void> set_management(Options& options, Value value) {
+    auto address = parse_management_address(*value);
+    if (!address) return refused(address.error().why, address.error().advice);
+    options.management.address = *std::move(address);
+    return {};
+}
+
+base::Result<void> set_management_password_file(Options& options, Value value) {
+    if (value->empty()) return refused("the value is empty", "give one or leave the option out");
+    options.management.password_file = *value;
+    return {};
+}
+
+base::Result<void> set_management_log_cache(Options& options, Value value) {
+    const auto lines = base::parse_number(*value, 1, 10'000);
+    if (!lines) return refused("not a number of lines from 1 to 10000");
+    options.management.log_cache = static_cast<std::size_t>(*lines);
+    return {};
+}
+
+base::Result<void> add_echo(Options& options, Value value) {
+    constexpr std::size_t most = 16;
+    constexpr std::size_t longest = 256;  // bytes
+    if (value->size() > longest || !base::is_printable_utf8(*value))
+        return refused(base::format("not a line of text of %zu bytes at most", longest),
+                       "give one without control characters");
+    if (options.management.echo.size() == most)
+        return refused(base::format("there are more than %zu", most), "leave some out");
+    options.management.echo.emplace_back(*value);
     return {};
 }
 

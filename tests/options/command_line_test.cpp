@@ -130,6 +130,24 @@ TEST_CASE("the last of several values counts; lists grow") {
     CHECK(accepted({"-i", "a", "-i", "b"}).interfaces == std::vector<std::string>{"a", "b"});
 }
 
+TEST_CASE("what belongs to the management interface needs one, and a password where others reach it") {
+    const auto management =
+        accepted({"--management=unix:/run/m", "--management-hold", "--echo=one", "--echo=two"}).management;
+    CHECK(management.address->path == "/run/m");
+    CHECK((management.hold && !management.confirm && management.echo == std::vector<std::string>{"one", "two"}));
+    CHECK(accepted({"--management=192.0.2.1:1", "--management-client"}).management.client);
+    CHECK(accepted({"--management=0.0.0.0:1", "--management-password-file=/p"}).management.password_file == "/p");
+    CHECK(contains(refused_words({"--management-hold"}).message(), "no management interface"));
+    CHECK(contains(refused_words({"--echo=x"}).message(), "no management interface"));
+    CHECK(contains(refused_words({"--management=192.0.2.1:1"}).message(), "others than this machine"));
+    CHECK(contains(refused_words({"--management=7505", "--management-log-cache=0"}).message(),
+                   "--management-log-cache=0"));
+    CHECK(contains(refused_words({"--management=7505", "--echo=a\nb"}).message(), "without control characters"));
+    std::vector<std::string> many(17, "--echo=x");
+    many.emplace_back("--management=7505");
+    CHECK(contains(refused_words(many).message(), "more than 16"));
+}
+
 TEST_CASE("one of the OpenPGP key files may be named alone") {
     CHECK(accepted({"--pubkey=/p"}).seckey.empty());
     CHECK(accepted({"--seckey=/s"}).pubkey.empty());

@@ -26,7 +26,20 @@ enum class Kind {
 };
 
 /// The headings of --help, in its order.
-enum class Group { servers = 1, network, keys, tls, handover, generate_keys, enroll, check, report, restore, general };
+enum class Group {
+    servers = 1,
+    network,
+    keys,
+    tls,
+    handover,
+    management,
+    generate_keys,
+    enroll,
+    check,
+    report,
+    restore,
+    general
+};
 
 /// Sets of modes, one bit a mode: where an option may be given on the command line.
 using Modes = unsigned;

@@ -34,6 +34,12 @@ base::Result<void> set_text(Options& options, Value value) {
     return {};
 }
 
+template <bool Management::*Field>
+base::Result<void> set_management_flag(Options& options, Value) {
+    options.management.*Field = true;
+    return {};
+}
+
 [[nodiscard]] base::Result<void> set_connect(Options& options, Value value);
 [[nodiscard]] base::Result<void> add_server(Options& options, Value value);
 [[nodiscard]] base::Result<void> add_interfaces(Options& options, Value value);
@@ -45,6 +51,10 @@ base::Result<void> set_text(Options& options, Value value) {
 [[nodiscard]] base::Result<void> set_prompt(Options& options, Value value);
 [[nodiscard]] base::Result<void> set_mapping(Options& options, Value value);
 [[nodiscard]] base::Result<void> set_tried(Options& options, Value value);
+[[nodiscard]] base::Result<void> set_management(Options& options, Value value);
+[[nodiscard]] base::Result<void> set_management_password_file(Options& options, Value value);
+[[nodiscard]] base::Result<void> set_management_log_cache(Options& options, Value value);
+[[nodiscard]] base::Result<void> add_echo(Options& options, Value value);
 [[nodiscard]] base::Result<void> set_verb(Options& options, Value value);
 [[nodiscard]] base::Result<void> set_generate_keys(Options& options, Value value);
 [[nodiscard]] base::Result<void> set_key_type(Options& options, Value value);

@@ -4,6 +4,7 @@
 // from the option table, the configuration file and the defaults; everybody else only reads it.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -26,6 +27,26 @@ struct ServerAddress {
 };
 
 enum class KeyType { ed25519, rsa4096 };
+
+/// Where the management interface is.
+struct ManagementAddress {
+    std::string path;         ///< of a Unix socket; empty: `endpoint`
+    base::Endpoint endpoint;  ///< an IP address and port
+};
+
+/// The management interface (--management and what belongs to it).
+struct Management {
+    std::optional<ManagementAddress> address;  ///< none: there is no management interface
+    std::string password_file;                 ///< its first line is asked for; empty: no password is
+    bool client = false;                       ///< connect to the address instead of listening there
+    bool hold = false;                         ///< touch nothing until a client says so
+    bool query_passwords = false;              ///< ask clients for passwords
+    bool confirm = false;                      ///< a server's password needs a client's consent
+    bool signal = false;                       ///< SIGUSR1 when the last client leaves
+    std::size_t log_cache = 250;               ///< lines of log that are kept
+    std::vector<std::string> echo;             ///< --echo: texts for clients
+    bool echo_from_servers = false;            ///< and those that servers announce
+};
 
 struct Options {
     Mode mode = Mode::unlock;
@@ -52,8 +73,9 @@ struct Options {
     std::string mapping;                ///< name of the device that is being unlocked, as in crypttab; empty: unknown
     unsigned tried = 0;                 ///< tries with this device that have failed
     unsigned tries = 3;                 ///< how many there are; 0: no limit
-    int verb = 1;        ///< 0-15
-    bool debug = false;  ///< verb ≥ 9, and the libraries' own debug output
+    Management management;
+    int verb = 1;             ///< 0-15
+    bool debug = false;       ///< verb ≥ 9, and the libraries' own debug output
     bool no_sandbox = false;  ///< no seccomp, no Landlock
 
     // Generating keys
