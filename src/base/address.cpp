@@ -112,6 +112,26 @@ socklen_t Endpoint::to_socket_address(sockaddr_storage& storage) const {
     return sizeof four;
 }
 
+std::optional<Endpoint> Endpoint::from_socket_address(const sockaddr_storage& storage) {
+    std::optional<IpAddress> address;
+    Endpoint endpoint;
+    if (storage.ss_family == AF_INET6) {
+        sockaddr_in6 six{};
+        std::memcpy(&six, &storage, sizeof six);
+        address = IpAddress::from_bytes(std::as_bytes(std::span(&six.sin6_addr, 1)));
+        endpoint.port = ntohs(six.sin6_port);
+        endpoint.interface = six.sin6_scope_id;
+    } else if (storage.ss_family == AF_INET) {
+        sockaddr_in four{};
+        std::memcpy(&four, &storage, sizeof four);
+        address = IpAddress::from_bytes(std::as_bytes(std::span(&four.sin_addr, 1)));
+        endpoint.port = ntohs(four.sin_port);
+    }
+    if (!address) return std::nullopt;
+    endpoint.address = *address;
+    return endpoint;
+}
+
 }  // namespace bootkey::base
 
 std::size_t std::hash<bootkey::base::IpAddress>::operator()(const bootkey::base::IpAddress& address) const noexcept {

@@ -49,6 +49,7 @@ private:
     }
 
     void on(const Ping&) { say(Pong{}); }
+    void on(const SetVerb& order) { process_.set_verb(order.level); }
 
     void say(FromDecryptor message) { process_.monitor().send(message); }
 

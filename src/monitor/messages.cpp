@@ -168,10 +168,10 @@ std::optional<Message> decode(std::span<const std::byte> bytes) {
     std::uint8_t place = 0;
     reader.get(place);
     if (bytes.empty() || place >= std::variant_size_v<Message>) return std::nullopt;
-    Message message;
-    make(message, place, std::make_index_sequence<std::variant_size_v<Message>>());
-    std::visit([&](auto& said) { std::apply([&](auto&... parts) { (reader.get(parts), ...); }, said.parts(said)); }, message);
-    if (!reader.exhausted()) return std::nullopt;
+    std::optional<Message> message(std::in_place);
+    make(*message, place, std::make_index_sequence<std::variant_size_v<Message>>());
+    std::visit([&](auto& said) { std::apply([&](auto&... parts) { (reader.get(parts), ...); }, said.parts(said)); }, *message);
+    if (!reader.exhausted()) message.reset();
     return message;
 }
 

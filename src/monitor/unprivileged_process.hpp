@@ -57,6 +57,7 @@ public:
 
     [[nodiscard]] base::EventLoop& loop() { return *loop_; }
     [[nodiscard]] const base::Log& log() const { return log_; }
+    void set_verb(int level) { log_.set_level(level); }
     [[nodiscard]] Channel& monitor() { return *monitor_; }
 
     /// Gives up everything that the role does not need; see sandbox::confine().

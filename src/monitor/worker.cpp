@@ -47,7 +47,13 @@ public:
                               std::vector<std::byte> message) { say(Answer{attempt, server, std::move(message)}); },
              .failed = [this](base::Error error) { say(Failed{std::move(error)}); },
              .interface_progress = [this](const unlock::InterfaceRecord& record) { mention(InterfaceNews{record}); },
-             .attempt_progress = [this](const unlock::AttemptRecord& record) { mention(AttemptNews{record}); }});
+             .attempt_progress = [this](const unlock::AttemptRecord& record, const servers::Progress& news) {
+                 mention(AttemptNews{record, news.local, news.received, news.sent});
+             },
+             .address_usable =
+                 [this](const network::InterfaceAddress& it) { mention(AddressUsable{it.interface, it.address}); },
+             .idle = [this](base::Time until) { mention(Idle{until}); },
+             .echo = [this](const std::string& text) { mention(Echo{text}); }});
         if (!unlocker) return std::move(unlocker).error();
         unlocker_ = std::move(*unlocker);
         return {};
@@ -77,6 +83,10 @@ private:
     void on(const Rejected& verdict) {
         if (unlocker_) unlocker_->rejected(verdict.attempt, verdict.why);
     }
+    void on(const Drop& order) {
+        if (unlocker_) unlocker_->drop(order.attempt, order.why);
+    }
+    void on(const SetVerb& order) { process_.set_verb(order.level); }
     void on(const TryNow&) {
         if (unlocker_) unlocker_->try_now();
     }

@@ -86,6 +86,14 @@ public:
             log_.info(show_failures, "server " + escaped(*server) + ": " + why);
         decide_soon();
     }
+    void drop(AttemptId attempt, const std::string& why) override {
+        const auto found = connections_.find(attempt);
+        if (found == connections_.end()) return;
+        race_.failed(attempt, Blame::server, why, loop_.now());
+        note(attempt, *found->second, Phase::failed, why, show_failures);
+        connections_.erase(found);
+        decide_soon();
+    }
     void try_now() override {
         race_.try_now();
         decide_soon();
@@ -109,10 +117,13 @@ private:
                     cancel(std::get<Cancel>(action));
             }
         }
-        if (const auto deadline = race_.deadline())
+        const auto deadline = race_.deadline();
+        if (deadline)
             decision_->arm(*deadline - loop_.now());
         else
             decision_->disarm();
+        if (!connections_.empty()) idle_until_.reset();
+        if (connections_.empty() && deadline && idle_until_ != deadline) news_.push_back(Idle{*(idle_until_ = deadline)});
         tell();
     }
 
@@ -176,7 +187,18 @@ private:
                 "server " + escaped(connection.server) + " at " + connection.endpoint.text() + ": " + name(phase);
             log_.info(verbosity, detail.empty() ? text : text + ": " + detail);
         }
-        news_.push_back(Progress{id, connection.server, connection.endpoint, phase, detail, loop_.now()});
+        const TcpTransport& transport = connection.transport;
+        news_.push_back(Progress{
+            .attempt = id,
+            .server = connection.server,
+            .endpoint = connection.endpoint,
+            .phase = phase,
+            .detail = detail,
+            .at = loop_.now(),
+            .local = phase == Phase::connecting ? base::Endpoint{} : transport.local(),
+            .received = transport.received(),
+            .sent = transport.sent(),
+        });
     }
 
     // The listener may do anything in its callbacks, destroying this object included.
@@ -188,11 +210,16 @@ private:
             news_.pop_front();
             if (auto* answer = std::get_if<Answer>(&news))
                 alive->answer(answer->attempt, answer->server, std::move(answer->bytes));
-            else if (alive->progress)
-                alive->progress(std::get<Progress>(news));
+            else if (const auto* idle = std::get_if<Idle>(&news); idle && alive->idle)
+                alive->idle(idle->until);
+            else if (const auto* progress = std::get_if<Progress>(&news); progress && alive->progress)
+                alive->progress(*progress);
         }
     }
 
+    struct Idle {
+        base::Time until;
+    };
     struct Answer {
         AttemptId attempt;
         std::string server;
@@ -207,7 +234,8 @@ private:
     Race race_;
     std::unique_ptr<base::Timer> decision_;
     std::map<AttemptId, std::unique_ptr<Connection>> connections_;
-    std::deque<std::variant<Progress, Answer>> news_;  // not yet told
+    std::optional<base::Time> idle_until_;  // what was told last
+    std::deque<std::variant<Progress, Answer, Idle>> news_;  // not yet told
 };
 
 }  // namespace

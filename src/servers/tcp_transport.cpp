@@ -71,7 +71,9 @@ int TcpTransport::connection() {
 
 ssize_t TcpTransport::send(std::span<const std::byte> bytes) {
     const ssize_t sent = ::send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
-    return sent >= 0 ? sent : -errno;
+    if (sent < 0) return -errno;
+    sent_ += static_cast<std::uint64_t>(sent);
+    return sent;
 }
 
 // The server writes the end of its handshake, its answer and its farewell as small pieces, and Nagle's algorithm holds
@@ -80,10 +82,20 @@ ssize_t TcpTransport::send(std::span<const std::byte> bytes) {
 ssize_t TcpTransport::receive(std::span<std::byte> buffer) {
     const ssize_t received = ::recv(socket_.get(), buffer.data(), buffer.size(), 0);
     if (received > 0) acknowledge_ = true;
-    if (received >= 0) return received;
+    if (received >= 0) {
+        received_ += static_cast<std::uint64_t>(received);
+        return received;
+    }
     const int error = errno;
     if (error == EAGAIN && std::exchange(acknowledge_, false)) set_option(socket_.get(), IPPROTO_TCP, TCP_QUICKACK, 1);
     return -error;
+}
+
+base::Endpoint TcpTransport::local() const {
+    sockaddr_storage address{};
+    socklen_t length = sizeof address;
+    if (::getsockname(socket_.get(), reinterpret_cast<sockaddr*>(&address), &length) != 0) return {};
+    return base::Endpoint::from_socket_address(address).value_or(base::Endpoint{});
 }
 
 void TcpTransport::want(base::Readiness interest) {

@@ -58,7 +58,8 @@ base::Result<void> Unlocker::open_rooms(const servers::TlsCredentials& credentia
         {.progress = [this](const servers::Progress& news) { on_progress(news); },
          .answer = [this](servers::AttemptId attempt, const std::string& server, std::vector<std::byte> answer) {
              on_answer(attempt, server, std::move(answer));
-         }});
+         },
+         .idle = [this](base::Time until) { listener_.idle(until); }});
     auto interfaces = Interfaces::start(
         loop_, log_, choice_, options_.delay, administration_,
         {.usable = [this](const network::InterfaceAddress& address) { on_address_usable(address); },
@@ -99,6 +100,7 @@ void Unlocker::on_address_usable(const network::InterfaceAddress& address) {
     const network::Link* link = interfaces_->table().find(address.interface);
     log_.info(3, format("interface %s: address %s is usable", link != nullptr ? escaped(link->name).c_str() : "?",
                         address.address.text().c_str()));
+    listener_.address_usable(address);
     if (discovery_) discovery_->address_usable(address.interface, address.address);
     if (!address.address.is_link_local()) remove_routes_to_configured(address);
     update_configured_servers();
@@ -114,9 +116,20 @@ void Unlocker::on_interface_gone(std::uint32_t interface, bool removed) {
 
 void Unlocker::on_found(const discovery::Service& service) {
     if (over_) return;
+    echo(service);
     const auto is_link_local = [](const base::Endpoint& endpoint) { return endpoint.address.is_link_local(); };
     if (std::any_of(service.endpoints.begin(), service.endpoints.end(), is_link_local)) return update_service(service);
     add_routes_to(service.endpoints, [this, service] { update_service(service); });
+}
+
+// Each text once, however often and by however many services it is announced.
+void Unlocker::echo(const discovery::Service& service) {
+    constexpr std::string_view key = "echo=";
+    constexpr std::size_t most = 16;
+    if (!options_.management.echo_from_servers) return;
+    for (const std::string& text : service.txt)
+        if (text.starts_with(key) && echoed_.size() < most && echoed_.insert(text).second)
+            listener_.echo(text.substr(key.size()));
 }
 
 // A server that can only be reached at other than link-local addresses may need a route that nobody has configured. Calls `then`
@@ -186,7 +199,7 @@ void Unlocker::remove_routes_to_configured(const network::InterfaceAddress& addr
 void Unlocker::on_progress(const servers::Progress& news) {
     AttemptRecord& record = attempts_[news.attempt];
     record.add(news);
-    listener_.attempt_progress(record);
+    listener_.attempt_progress(record, news);
     if (record.ended) attempts_.erase(news.attempt);
 }
 
@@ -202,6 +215,10 @@ void Unlocker::accepted() {
 
 void Unlocker::rejected(servers::AttemptId attempt, const std::string& why) {
     if (!over_) servers_->reject(attempt, why);
+}
+
+void Unlocker::drop(servers::AttemptId attempt, const std::string& why) {
+    if (!over_) servers_->drop(attempt, why);
 }
 
 void Unlocker::fail(base::Error error) {

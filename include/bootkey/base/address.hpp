@@ -54,6 +54,8 @@ struct Endpoint {
     friend auto operator<=>(const Endpoint&, const Endpoint&) = default;
     /// "192.0.2.1:4711", "[fe80::1%3]:4711"
     [[nodiscard]] std::string text() const;
+    /// The endpoint that the kernel wrote into `storage`; nothing if that is of neither IPv4 nor IPv6.
+    [[nodiscard]] static std::optional<Endpoint> from_socket_address(const sockaddr_storage& storage);
     /// Fills `storage`; returns the length that connect(2) wants.
     socklen_t to_socket_address(sockaddr_storage& storage) const;
 };

@@ -90,14 +90,33 @@ struct InterfaceNews {
 };
 struct AttemptNews {
     unlock::AttemptRecord record;  ///< up to its end; what became of the answer only the monitor knows
+    base::Endpoint local{};        ///< our end of the connection
+    std::uint64_t received = 0;    ///< bytes
+    std::uint64_t sent = 0;
     static auto parts(auto& self) {
         auto& it = self.record;
         return std::tie(it.id, it.server, it.endpoint.address, it.endpoint.port, it.endpoint.interface, it.connecting, it.handshake, it.waiting,
-                        it.receiving, it.ended, it.failure);
+                        it.receiving, it.ended, it.failure, self.local.address, self.local.port, self.received, self.sent);
     }
 };
+/// For whoever watches; like InterfaceNews.
+struct AddressUsable {
+    std::uint32_t interface = 0;
+    base::IpAddress address;
+    static auto parts(auto& self) { return std::tie(self.interface, self.address); }
+};
+/// No attempt is under way before that moment.
+struct Idle {
+    base::Time until{};
+    static auto parts(auto& self) { return std::tie(self.until); }
+};
+/// A text that a server announces.
+struct Echo {
+    std::string text;
+    static auto parts(auto& self) { return std::tie(self.text); }
+};
 using FromWorker = std::variant<LogLine, Failed, StartHooks, BringUp, AddHostRoute, RemoveHostRoute, LowerConsoleLevel, RestoreConsoleLevel,
-                                Answer, InterfaceNews, AttemptNews, Pong>;
+                                Answer, InterfaceNews, AttemptNews, Pong, AddressUsable, Idle, Echo>;
 
 /// Answered at once by a process that is not stuck.
 struct Ping {
@@ -123,20 +142,31 @@ struct Rejected {
     std::string why;
     static auto parts(auto& self) { return std::tie(self.attempt, self.why); }
 };
+/// That attempt is to be given up, because of `why`.
+struct Drop {
+    servers::AttemptId attempt = 0;
+    std::string why;
+    static auto parts(auto& self) { return std::tie(self.attempt, self.why); }
+};
+/// What the log shows from now on, 0-15.
+struct SetVerb {
+    std::uint8_t level = 1;
+    static auto parts(auto& self) { return std::tie(self.level); }
+};
 struct TryNow {
     static auto parts(auto&) { return std::tie(); }
 };
 struct LogStatus {
     static auto parts(auto&) { return std::tie(); }
 };
-using ToWorker = std::variant<HooksOver, Done, Accepted, Rejected, TryNow, LogStatus, Ping>;
+using ToWorker = std::variant<HooksOver, Done, Accepted, Rejected, TryNow, LogStatus, Ping, Drop, SetVerb>;
 
 /// Decrypt this. One at a time: Password or NotDecrypted comes before the next.
 struct Decrypt {
     std::vector<std::byte> message;
     static auto parts(auto& self) { return std::tie(self.message); }
 };
-using ToDecryptor = std::variant<Decrypt, Ping>;
+using ToDecryptor = std::variant<Decrypt, Ping, SetVerb>;
 
 struct Password {
     base::Secret password;

@@ -25,6 +25,9 @@ struct Progress {
     Phase phase{};
     std::string detail;  ///< with failed: why
     base::Time at;
+    base::Endpoint local{};      ///< our end of the connection, once there is one
+    std::uint64_t received = 0;  ///< bytes so far
+    std::uint64_t sent = 0;
 };
 
 /// Whose fault a failed attempt is, and so what to do next.

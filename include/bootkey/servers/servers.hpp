@@ -25,6 +25,8 @@ struct Listener {
     std::function<void(const Progress&)> progress;  ///< may be empty
     /// A whole answer (1 byte to 64 KiB, still encrypted). The server is not tried again until accept/reject.
     std::function<void(AttemptId, const std::string& server, std::vector<std::byte> answer)> answer;
+    /// Servers are known, but no attempt is under way before this moment, unless there is news; may be empty.
+    std::function<void(base::Time until)> idle{};
 };
 
 class Servers {
@@ -51,6 +53,8 @@ public:
     virtual void reachable(std::uint32_t interface) = 0;
     /// The answer could not be decrypted: `why` is logged, and the server tried again after --retry.
     virtual void reject(AttemptId attempt, const std::string& why) = 0;
+    /// Ends an attempt that is under way, because of `why`: the server is tried again after --retry.
+    virtual void drop(AttemptId attempt, const std::string& why) = 0;
     /// Tries everything that does not wait for an answer again now (SIGUSR1).
     virtual void try_now() = 0;
     /// One line a server for the log: name, phase, tries, last error (SIGUSR2).

@@ -26,6 +26,12 @@ public:
     [[nodiscard]] ssize_t receive(std::span<std::byte> buffer) override;
     void want(base::Readiness interest) override;
 
+    /// Our end of the connection; nothing known before there is one.
+    [[nodiscard]] base::Endpoint local() const;
+    /// Bytes, over all connections of this object.
+    [[nodiscard]] std::uint64_t received() const { return received_; }
+    [[nodiscard]] std::uint64_t sent() const { return sent_; }
+
 private:
     [[nodiscard]] int open_socket();
     [[nodiscard]] int connect_over(std::uint32_t interface);
@@ -35,6 +41,8 @@ private:
     std::function<void()> ready_;
     base::UniqueFd socket_;
     std::unique_ptr<base::Watch> watch_;  // after socket_: goes first
+    std::uint64_t received_ = 0;
+    std::uint64_t sent_ = 0;
     bool acknowledge_ = false;            // bytes came that the kernel may not have acknowledged yet
 };
 

@@ -36,7 +36,12 @@ struct Listener {
     std::function<void(base::Error)> failed;
     /// For the timeline: something has become of an interface or an attempt.
     std::function<void(const InterfaceRecord&)> interface_progress;
-    std::function<void(const AttemptRecord&)> attempt_progress;
+    /// The record, and what has just happened to it.
+    std::function<void(const AttemptRecord&, const servers::Progress&)> attempt_progress;
+    /// For whoever watches: an address can be used; no attempt is under way before a moment; a server announces a text.
+    std::function<void(const network::InterfaceAddress&)> address_usable;
+    std::function<void(base::Time until)> idle;
+    std::function<void(const std::string& text)> echo;
 };
 
 class Unlocker {
@@ -55,6 +60,8 @@ public:
     void accepted();
     /// The answer of that attempt is not the password, because of `why`: its server is tried again later.
     void rejected(servers::AttemptId attempt, const std::string& why);
+    /// Ends an attempt that is under way, because of `why`: its server is tried again later.
+    void drop(servers::AttemptId attempt, const std::string& why);
     /// Asks for servers and tries all of them again, now.
     void try_now();
     /// Says in the log, whatever its level, what is known of interfaces and servers.
@@ -68,6 +75,7 @@ private:
     void on_address_usable(const network::InterfaceAddress& address);
     void on_interface_gone(std::uint32_t interface, bool removed);
     void on_found(const discovery::Service& service);
+    void echo(const discovery::Service& service);
     void add_routes_to(const std::vector<base::Endpoint>& endpoints, std::function<void()> then);
     void update_service(const discovery::Service& service);
     void update_configured_servers();
@@ -91,6 +99,7 @@ private:
     std::unique_ptr<servers::Servers> servers_;
     std::unique_ptr<discovery::Discovery> discovery_;  // none with --connect
     std::unique_ptr<Interfaces> interfaces_;
+    std::set<std::string> echoed_;
     std::set<std::pair<base::IpAddress, std::uint32_t>> routed_;  // host routes asked for
     // Administration may call back after this object is gone; its callbacks look here first.
     std::shared_ptr<Unlocker*> self_ = std::make_shared<Unlocker*>(this);
