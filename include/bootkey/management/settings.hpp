@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// What a person chose about the management interface, and the words of the command "auth-retry".
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <variant>
+
+#include "bootkey/base/address.hpp"
+#include "bootkey/base/secret.hpp"
+
+namespace bootkey::management {
+
+/// A client, for as long as it is connected; numbers are not used twice.
+using ClientId = std::uint64_t;
+
+/// What follows a password that turned out wrong.
+enum class AuthRetry {
+    none,        ///< that source of passwords is given up
+    nointeract,  ///< the same answer is tried again
+    interact,    ///< a person is asked anew
+};
+
+/// The path of a Unix socket, or an IP address and port.
+using Place = std::variant<std::string, base::Endpoint>;
+
+struct Settings {
+    Place place;                   ///< --management
+    bool connect = false;          ///< --management-client: connects to `place` instead of listening there
+    base::Secret password;         ///< first line of --management-password-file without its end; empty: nobody is asked
+    bool hold = false;             ///< --management-hold: the hold flag at the start
+    bool query_passwords = false;  ///< --management-query-passwords; the owner heeds it
+    bool confirm = false;          ///< --management-confirm; the owner heeds it
+    bool signal = false;           ///< --management-signal: SIGUSR1 when the last client leaves
+    std::size_t log_cache = 250;   ///< --management-log-cache: entries kept
+    int verb = 1;                  ///< level of the log at the start, 0-15
+    unsigned mute = 0;             ///< --mute at the start
+    pid_t pid = 0;                 ///< what the command "pid" tells
+};
+
+}  // namespace bootkey::management
