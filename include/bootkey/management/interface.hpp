@@ -27,7 +27,7 @@
 
 namespace bootkey::management {
 
-/// How lines reach the clients; Server is one. Neither may call the Interface back.
+/// How lines reach the clients: what Server makes of it. Neither may call the Interface back.
 struct Outlet {
     /// Takes whole lines (or the prompt for the password). Returns whether the client should get more before it has
     /// read some; where not, Interface::drained() is to be called when it has.
@@ -35,6 +35,11 @@ struct Outlet {
     /// Ends the connection when all that was sent has been delivered. client_left() follows from the loop.
     std::function<void(ClientId client)> close;
 };
+
+class Session;
+struct Shared;
+struct Switches;
+struct Turn;
 
 class Interface {
 public:
@@ -49,7 +54,8 @@ public:
 
     // What happens in the program
 
-    /// The unlock's state changed: history, `>STATE:`. A change to what is already the state with all it tells is none.
+    /// The unlock's state changed: history, `>STATE:`. A change to what is the state already, with all it tells, is
+    /// none. The first state is CONNECTING, from the constructor on.
     void state_changed(const StateChange& change);
     /// Something was logged: history, `>LOG:`. To be given to base::Log::add_sink.
     void logged(const base::LogEntry& entry);
@@ -96,8 +102,18 @@ public:
     static constexpr std::size_t longest_line = 1024;  ///< bytes of a command, without its end
 
 private:
-    class Core;
-    std::unique_ptr<Core> core_;
+    /// Says `line` to every client that has been let in and wants it.
+    void tell_all(const std::string& line, bool Switches::*is_wanted = nullptr);
+    [[nodiscard]] std::string welcome() const;
+    void hear(Session& session, bool is_too_long, base::Time now);
+    void log_in(Session& session);
+    void carry_out(Turn& turn, Session& session, std::string_view line) const;
+
+    const base::Log& log_;
+    Outlet outlet_;
+    std::unique_ptr<Shared> shared_;
+    std::map<ClientId, std::unique_ptr<Session>> sessions_;
+    std::optional<StateChange> state_;  // the last one
 };
 
 }  // namespace bootkey::management

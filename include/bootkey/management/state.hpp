@@ -28,12 +28,14 @@ enum class State {
 
 struct StateChange {
     State state = State::connecting;
-    std::string description;  ///< one field: "SUCCESS", "server_closed"; separators in it are replaced
+    std::string description = {};  ///< one field: "SUCCESS", "server_closed"; separators in it are replaced
     /// Who answered instead of a server: "console", "management". Stands where `local` would: "SUCCESS,console".
     std::string by = {};
     std::optional<base::IpAddress> local = {};  ///< address that an interface got
     std::optional<base::Endpoint> server = {};  ///< where the server is
     std::optional<base::Endpoint> from = {};    ///< our end of the connection to it
+
+    friend bool operator==(const StateChange&, const StateChange&) = default;
 };
 
 /// The line of the command "state", without its end: TIME,NAME,DESC,LOCAL,REMOTE,REMOTE-PORT,LOCAL-USED,LOCAL-PORT,

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// Text of any origin made fit for lines of the protocol, and the time as OpenVPN writes it. Pure.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace bootkey::management {
+
+/// `text` as one field of a line: printable, without `separator`, which becomes \xNN, and cut after 256 bytes.
+[[nodiscard]] std::string field(std::string_view text, char separator);
+/// `text` as the rest of a line: printable, cut after 1024 bytes.
+[[nodiscard]] std::string rest_of_line(std::string_view text);
+/// "2026-11-22 07:06:31", UTC. `when`: seconds since 1970.
+[[nodiscard]] std::string date_and_time(std::int64_t when);
+
+}  // namespace bootkey::management

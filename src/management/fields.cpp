@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "bootkey/management/fields.hpp"
+
+#include <ctime>
+
+#include "bootkey/base/text.hpp"
+
+namespace bootkey::management {
+
+std::string field(std::string_view text, char separator) {
+    std::string result;
+    for (const char character : base::escaped(text)) {
+        if (character == separator)
+            result += base::format("\\x%02x", static_cast<unsigned char>(character));
+        else
+            result += character;
+    }
+    return result;
+}
+
+std::string rest_of_line(std::string_view text) {
+    return base::printable(text, 1024);
+}
+
+std::string date_and_time(std::int64_t when) {
+    const std::time_t seconds = when;
+    std::tm parts{};
+    char text[sizeof "-2147483648-01-01 00:00:00"];
+    if (gmtime_r(&seconds, &parts) == nullptr) return "?";  // a year beyond an int
+    if (std::strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", &parts) == 0) return "?";
+    return text;
+}
+
+}  // namespace bootkey::management

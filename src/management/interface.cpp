@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "bootkey/management/interface.hpp"
+
+#include <algorithm>
+#include <csignal>
+#include <utility>
+
+#include "bootkey/base/text.hpp"
+#include "bootkey/management/fields.hpp"
+#include "bootkey/management/login.hpp"
+#include "command.hpp"
+#include "session.hpp"
+
+namespace bootkey::management {
+namespace {
+
+constexpr int most_tries = 3;
+constexpr std::size_t most_states = 100, most_echoes = 100;
+// Bytes of memory for the histories: less than 2 MiB together.
+constexpr std::size_t log_memory = 1280 * 1024, state_memory = 256 * 1024, echo_memory = 256 * 1024;
+
+constexpr const char* prompt = "ENTER PASSWORD:";
+constexpr const char* banner = ">INFO:OpenVPN Management Interface Version 5 -- type 'help' for more info\r\n";
+constexpr const char* hold_line = ">HOLD:Waiting for hold release:0\r\n";
+
+std::string named(const Session& session) {
+    return "management client " + std::to_string(session.id());
+}
+
+// What the log tells of a command: nothing that may be a password.
+std::string described(const Words& words, const Command* command) {
+    const auto hidden = [](std::size_t count) { return base::format(" (%zu words not shown)", count); };
+    if (command == nullptr) return "an unknown command" + hidden(words.size());
+    if (command->is_secret) return std::string(command->name) + hidden(words.size() - 1);
+    std::string text(command->name);
+    for (std::size_t i = 1; i < words.size(); ++i) (text += ' ') += base::escaped(words[i]);
+    return text;
+}
+
+std::string too_few(const Command& command) {
+    return base::format("the '%s' command requires %s%zu parameter%s", std::string(command.name).c_str(),
+                        command.takes_more ? "at least " : "", command.least, command.least == 1 ? "" : "s");
+}
+
+}  // namespace
+
+Shared::Shared(Settings chosen, Steering wishes)
+    : settings(std::move(chosen)),
+      steering(std::move(wishes)),
+      log(settings.log_cache, log_memory),
+      states(most_states, state_memory),
+      echoes(most_echoes, echo_memory),
+      hold_flag(settings.hold),
+      verb(settings.verb),
+      mute(settings.mute) {
+}
+
+Interface::Interface(Settings settings, Steering steering, const base::Log& log)
+    : log_(log), shared_(std::make_unique<Shared>(std::move(settings), std::move(steering))) {
+    state_changed({.state = State::connecting});
+}
+
+Interface::~Interface() = default;
+
+const Settings& Interface::settings() const {
+    return shared_->settings;
+}
+
+// ---- What happens in the program
+
+void Interface::tell_all(const std::string& line, bool Switches::*is_wanted) {
+    for (const auto& [id, session] : sessions_)
+        if (session->is_admitted && (is_wanted == nullptr || session->switches.*is_wanted))
+            session->notify(line + "\r\n");
+}
+
+void Interface::state_changed(const StateChange& change) {
+    if (state_ == change) return;
+    state_ = change;
+    const std::string line = state_line(shared_->steering.unix_time(), change);
+    shared_->states.add(line);
+    tell_all(">STATE:" + line, &Switches::state);
+}
+
+void Interface::logged(const base::LogEntry& entry) {
+    const std::string line = std::to_string(shared_->steering.unix_time()) + "," + static_cast<char>(entry.flag) + "," +
+                             rest_of_line(entry.text);
+    shared_->log.add(line);
+    tell_all(">LOG:" + line, &Switches::log);
+}
+
+void Interface::echoed(std::string_view text) {
+    const std::string line = std::to_string(shared_->steering.unix_time()) + "," + rest_of_line(text);
+    shared_->echoes.add(line);
+    tell_all(">ECHO:" + line, &Switches::echo);
+}
+
+void Interface::fatal(std::string_view text) {
+    tell_all(">FATAL:" + rest_of_line(text));
+}
+
+void Interface::hold() {
+    shared_->holds = true;
+    for (const auto& [id, session] : sessions_)
+        if (session->is_admitted) session->notify(hold_line);
+}
+
+void Interface::hold_over() {
+    shared_->holds = false;
+}
+
+bool Interface::holds() const {
+    return shared_->holds;
+}
+
+bool Interface::hold_flag() const {
+    return shared_->hold_flag;
+}
+
+void Interface::ask(Query query) {
+    const std::string line = request(query);
+    shared_->queries.ask(std::move(query));
+    tell_all(line);
+}
+
+void Interface::withdraw(Query::Kind kind, std::string_view name) {
+    shared_->queries.withdraw(kind, name);
+}
+
+bool Interface::is_pending(Query::Kind kind, std::string_view name) const {
+    return shared_->queries.is_pending(kind, name);
+}
+
+AuthRetry Interface::verification_failed(const Query& query) {
+    tell_all(verification_failure(query.name));
+    if (shared_->auth_retry == AuthRetry::interact) ask(query);
+    return shared_->auth_retry;
+}
+
+AuthRetry Interface::auth_retry() const {
+    return shared_->auth_retry;
+}
+
+// ---- Clients
+
+void Interface::attach(Outlet outlet) {
+    sessions_.clear();
+    outlet_ = std::move(outlet);
+}
+
+base::Result<void> Interface::client_came(ClientId client) {
+    const bool needs_password = !settings().password.empty();
+    auto session = Session::create(client, !needs_password, outlet_);
+    if (!session) return std::move(session).error();
+    (*session)->notify(needs_password ? prompt : welcome());
+    const std::string name = named(**session);
+    sessions_[client] = std::move(*session);
+    log_.info(2, name + " came");
+    return {};
+}
+
+// Everything that a new client has to know.
+std::string Interface::welcome() const {
+    std::string lines = banner;
+    if (shared_->holds) lines += hold_line;
+    for (const auto& query : shared_->queries.pending()) (lines += request(query)) += "\r\n";
+    return lines;
+}
+
+std::size_t Interface::received(ClientId client, std::span<const std::byte> bytes, base::Time now) {
+    const auto found = sessions_.find(client);
+    if (found == sessions_.end()) return bytes.size();
+    Session& session = *found->second;
+    std::size_t used = 0;
+    while (used < bytes.size() && session.listens()) {
+        const auto taken = session.splitter.take(bytes.subspan(used));
+        used += taken.used;
+        if (taken.found != LineSplitter::Found::nothing)
+            hear(session, taken.found == LineSplitter::Found::too_long, now);
+    }
+    return session.is_closing() ? bytes.size() : used;
+}
+
+void Interface::hear(Session& session, bool is_too_long, base::Time now) {
+    if (!session.is_admitted) return log_in(session);
+    session.begin();
+    Turn turn{*shared_, session.switches, session.words, now};
+    if (is_too_long) {
+        turn.reply.error("Options error: Line at MANAGEMENT:0 is too long (1024 chars max)");
+        log_.info(3, named(session) + ": a line that is too long");
+    } else {
+        carry_out(turn, session, session.splitter.text());
+    }
+    session.answer(std::move(turn.reply));
+    if (turn.leaves) session.close();
+}
+
+// A line that is too long is no right password: its text is empty.
+void Interface::log_in(Session& session) {
+    if (is_same_password(session.splitter.text(), settings().password)) {
+        session.is_admitted = true;
+        session.notify("SUCCESS: password is correct\r\n" + welcome());
+        return log_.info(2, named(session) + " gave the password");
+    }
+    const bool is_last = ++session.tries == most_tries;
+    session.notify(std::string("ERROR: bad password\r\n") + (is_last ? "" : prompt));
+    log_.warning(named(session) + " gave a wrong password");
+    if (is_last) session.close();
+}
+
+void Interface::carry_out(Turn& turn, Session& session, std::string_view line) const {
+    Words& words = session.words;
+    if (const auto wrong = words.parse(line); !wrong.empty()) {
+        log_.info(3, named(session) + ": a line that cannot be read");
+        return turn.reply.error(wrong);
+    }
+    if (words.empty()) return;
+    const Command* const command = find_command(words[0]);
+    log_.info(3, named(session) + ": " + described(words, command));
+    if (command == nullptr)
+        turn.reply.error("unknown command [" + base::escaped(words[0]) + "], enter 'help' for more options");
+    else if (words.size() <= command->least)
+        turn.reply.error(too_few(*command));
+    else
+        command->run(turn);
+    words.clear();
+    // Copies that memcpy(3) left in registers, and those on the stack.
+    if (command == nullptr || command->is_secret) base::wipe_stack_below();
+}
+
+void Interface::drained(ClientId client) {
+    if (const auto found = sessions_.find(client); found != sessions_.end()) found->second->drained();
+}
+
+void Interface::client_left(ClientId client) {
+    const auto found = sessions_.find(client);
+    if (found == sessions_.end()) return;
+    const auto session = std::move(found->second);
+    sessions_.erase(found);
+    log_.info(2, named(*session) + " left");
+    const bool others =
+        std::any_of(sessions_.begin(), sessions_.end(), [](const auto& each) { return each.second->is_admitted; });
+    if (settings().signal && session->is_admitted && !others) shared_->steering.signal(SIGUSR1);
+}
+
+std::optional<base::Time> Interface::next_deadline() const {
+    std::optional<base::Time> earliest;
+    for (const auto& [id, session] : sessions_) {
+        const auto& switches = session->switches;
+        if (switches.byte_count.count() > 0 && (!earliest || switches.next_byte_count < *earliest))
+            earliest = switches.next_byte_count;
+    }
+    return earliest;
+}
+
+void Interface::run_due(base::Time now) {
+    for (const auto& [id, session] : sessions_) {
+        auto& switches = session->switches;
+        if (switches.byte_count.count() == 0 || switches.next_byte_count > now) continue;
+        switches.next_byte_count = now + switches.byte_count;
+        const auto totals = shared_->steering.totals();
+        session->notify(">BYTECOUNT:" + std::to_string(totals.bytes_in) + "," + std::to_string(totals.bytes_out) +
+                        "\r\n");
+    }
+}
+
+}  // namespace bootkey::management
