@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "bootkey/management/server.hpp"
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "connection.hpp"
+#include "connector.hpp"
+#include "listening_socket.hpp"
+#include "socket_address.hpp"
+
+namespace bootkey::management {
+namespace {
+
+constexpr int most_accepted_a_turn = 8;
+constexpr base::Duration shortage_pause = std::chrono::seconds(1);
+constexpr std::string_view refusal = "ERROR: too many management clients\r\n";
+
+bool is_open_to_others(const Place& place) {
+    const auto* const endpoint = std::get_if<base::Endpoint>(&place);
+    return endpoint != nullptr && !endpoint->address.is_loopback();
+}
+
+// Nothing is waited for: a new connection takes so few bytes at once, and what it has sent is read, so that it is not
+// reset.
+void refuse(const base::UniqueFd& fd) {
+    [[maybe_unused]] const auto sent = ::send(fd.get(), refusal.data(), refusal.size(), MSG_NOSIGNAL);
+    ::shutdown(fd.get(), SHUT_WR);
+    if (auto dropped = base::Secret::with_capacity(Connection::most_at_once)) [[maybe_unused]]
+        const auto size = recv(fd.get(), dropped->spare().data(), dropped->capacity(), 0);
+}
+
+}  // namespace
+
+class Server::Sockets {
+public:
+    Sockets(base::Loop& loop, Interface& interface, const base::Log& log)
+        : loop_(loop),
+          interface_(interface),
+          log_(log),
+          place_(interface.settings().place),
+          due_(loop.timer([this] {
+              interface_.run_due(loop_.now());
+              arm();
+          })),
+          accept_again_(loop.timer([this] { accepting_->update({.readable = true}); })) {
+        interface_.attach({[this](ClientId client, std::string_view lines) { return send(client, lines); },
+                           [this](ClientId client) { close(client); }});
+    }
+    ~Sockets() {
+        interface_.attach({});
+        connections_.clear();
+    }
+    Sockets(const Sockets&) = delete;
+    Sockets& operator=(const Sockets&) = delete;
+
+    base::Result<void> listen() {
+        auto socket = ListeningSocket::open(place_);
+        if (!socket) return std::move(socket).error();
+        listening_.emplace(std::move(*socket));
+        place_ = listening_->place();
+        accepting_ = loop_.watch(listening_->fd(), {.readable = true}, [this](base::Readiness) { accept_some(); });
+        log_.info(2, "management clients can connect to " + text_of(place_));
+        return {};
+    }
+
+    base::Result<void> connect() {
+        if (const auto address = socket_address(place_); !address) return address.error();
+        connector_.emplace(loop_, place_, log_, [this](base::UniqueFd fd) { add(std::move(fd)); });
+        connector_->again();
+        return {};
+    }
+
+    [[nodiscard]] const Place& place() const { return place_; }
+    [[nodiscard]] std::size_t clients() const { return connections_.size(); }
+
+private:
+    void accept_some() {
+        for (int count = 0; count < most_accepted_a_turn; ++count) {
+            base::UniqueFd fd(::accept4(listening_->fd(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+            if (!fd && (errno == EINTR || errno == ECONNABORTED)) continue;
+            if (!fd && errno == EAGAIN) return;
+            if (!fd) return pause_accepting(errno);
+            prepare_connected(fd.get(), place_);
+            if (connections_.size() < most_clients)
+                add(std::move(fd));
+            else
+                refuse(fd);
+        }
+    }
+
+    // Want of descriptors or memory passes, but the connection that waits keeps the socket readable.
+    void pause_accepting(int errno_value) {
+        log_.info(4, base::system_error("cannot accept a management client", errno_value).message());
+        accepting_->update({});
+        accept_again_->arm(shortage_pause);
+    }
+
+    void add(base::UniqueFd fd) {
+        const ClientId client = ++last_client_;
+        auto connection =
+            Connection::create(loop_, std::move(fd),
+                               {[this, client](std::span<const std::byte> bytes) { return received(client, bytes); },
+                                [this, client] { interface_.drained(client); },
+                                [this, client](std::string_view why) { ended(client, std::string(why)); }});
+        if (!connection) return refuse_for(connection.error());
+        connections_[client] = std::move(*connection);
+        if (const auto known = interface_.client_came(client); !known) {
+            connections_.erase(client);
+            refuse_for(known.error());
+        }
+    }
+
+    void refuse_for(const base::Error& error) {
+        log_.warning("a management client is turned away: " + error.message());
+        if (connector_) connector_->again();
+    }
+
+    std::size_t received(ClientId client, std::span<const std::byte> bytes) {
+        const std::size_t used = interface_.received(client, bytes, loop_.now());
+        arm();
+        return used;
+    }
+
+    // The byte counts that clients have asked for.
+    void arm() {
+        if (const auto deadline = interface_.next_deadline())
+            due_->arm(*deadline - loop_.now());
+        else
+            due_->disarm();
+    }
+
+    [[nodiscard]] bool send(ClientId client, std::string_view lines) {
+        const auto found = connections_.find(client);
+        return found != connections_.end() && found->second->send(lines);
+    }
+
+    void close(ClientId client) {
+        if (const auto found = connections_.find(client); found != connections_.end()) found->second->close();
+    }
+
+    void ended(ClientId client, const std::string& why) {
+        if (!why.empty())
+            log_.warning("management client " + std::to_string(client) + " " + why + ": it is disconnected");
+        connections_.erase(client);
+        if (connector_) connector_->again();
+        interface_.client_left(client);
+    }
+
+    base::Loop& loop_;
+    Interface& interface_;
+    const base::Log& log_;
+    Place place_;
+    std::optional<ListeningSocket> listening_;
+    std::optional<Connector> connector_;
+    ClientId last_client_ = 0;
+    std::map<ClientId, std::unique_ptr<Connection>> connections_;
+    std::unique_ptr<base::Timer> due_;
+    std::unique_ptr<base::Timer> accept_again_;
+    std::unique_ptr<base::Watch> accepting_;
+};
+
+base::Result<std::unique_ptr<Server>> Server::start(base::Loop& loop, Interface& interface, const base::Log& log) {
+    const auto& settings = interface.settings();
+    if (!settings.connect && is_open_to_others(settings.place)) {
+        if (settings.password.empty())
+            return base::Error{base::ExitCode::usage,
+                               "cannot offer the management interface at " + text_of(settings.place),
+                               "every machine that reaches this address could steer the unlock",
+                               "give --management-password-file, or use 127.0.0.1 or a Unix socket"};
+        log.warning("the management interface at " + text_of(settings.place) +
+                    " can be reached from other machines, and nothing that is said there is encrypted");
+    }
+    auto sockets = std::make_unique<Sockets>(loop, interface, log);
+    if (const auto begun = settings.connect ? sockets->connect() : sockets->listen(); !begun) return begun.error();
+    return std::unique_ptr<Server>(new Server(std::move(sockets)));
+}
+
+Server::Server(std::unique_ptr<Sockets> sockets) : sockets_(std::move(sockets)) {
+}
+
+Server::~Server() = default;
+
+const Place& Server::place() const {
+    return sockets_->place();
+}
+
+std::size_t Server::clients() const {
+    return sockets_->clients();
+}
+
+}  // namespace bootkey::management
