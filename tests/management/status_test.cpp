@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "bootkey/management/status.hpp"
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <string>
+#include <vector>
+
+#include "bootkey/management/fields.hpp"
+
+using namespace bootkey;
+using Lines = std::vector<std::string>;
+
+TEST_CASE("statistics have the layout of an OpenVPN client's") {
+    CHECK(management::statistics(1795331191, {.connections = 2, .bytes_in = 1234, .bytes_out = 56}) ==
+          Lines{"OpenVPN STATISTICS", "Updated,2026-11-22 07:06:31", "TUN/TAP read bytes,0", "TUN/TAP write bytes,0",
+                "TCP/UDP read bytes,1234", "TCP/UDP write bytes,56", "Auth read bytes,1234"});
+}
+
+TEST_CASE("each server is a row of the list of servers") {
+    const auto address = base::IpAddress::parse("192.0.2.1");
+    REQUIRE(address);
+    const std::vector<management::ServerRow> servers{
+        {"Mandos", *address, 4711, "eth0", "waiting", 3, "connection refused", 77, 1795331000},
+        {"a, b\tc\n\xff", {}, 0, "", "resting", 0, "", 0, 5}};
+    const char separator = GENERATE(',', '\t');
+    const Lines lines = management::server_list(1795331191, servers, separator);
+    REQUIRE(lines.size() == 5);
+    const auto with = [&](std::string text) {
+        std::replace(text.begin(), text.end(), '|', separator);
+        return text;
+    };
+    CHECK(lines[0] == with("TITLE|bootkey " BOOTKEY_VERSION));
+    CHECK(lines[1] == with("TIME|2026-11-22 07:06:31|1795331191"));
+    CHECK(lines[2] ==
+          with("HEADER|SERVER_LIST|Name|Address|Port|Interface|Phase|Tries|Last Error|Bytes Received|Since (time_t)"));
+    CHECK(lines[3] == with("SERVER_LIST|Mandos|192.0.2.1|4711|eth0|waiting|3|connection refused|77|1795331000"));
+    const std::string name = separator == ',' ? "a\\x2c b\\x09c\\x0a\\xff" : "a, b\\x09c\\x0a\\xff";
+    CHECK(lines[4] == with("SERVER_LIST|" + name + "||||resting|0||0|5"));
+}
+
+TEST_CASE("a time without a date is no error") {
+    CHECK(management::date_and_time(0) == "1970-01-01 00:00:00");
+    CHECK(management::date_and_time(INT64_MAX) == "?");
+    CHECK_FALSE(management::date_and_time(67768036191676799).empty());  // the last second that gmtime(3) knows
+}
