@@ -5,10 +5,11 @@
 #include <sys/uio.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
+#include <climits>
 #include <new>
 #include <utility>
+#include <vector>
 
 #include "bootkey/management/server.hpp"
 
@@ -108,13 +109,15 @@ void Connection::go_on() {
     watch_for_more();
 }
 
+// All that waits goes in one call, so that a line is torn only where the socket takes no more.
 void Connection::flush() {
     while (!is_over_ && unsent() > 0) {
-        std::array<evbuffer_iovec, 8> pieces{};
-        const int count = evbuffer_peek(output_.get(), -1, nullptr, pieces.data(), static_cast<int>(pieces.size()));
+        std::vector<evbuffer_iovec> pieces(
+            static_cast<std::size_t>(evbuffer_peek(output_.get(), -1, nullptr, nullptr, 0)));
+        evbuffer_peek(output_.get(), -1, nullptr, pieces.data(), static_cast<int>(pieces.size()));
         msghdr message{};
         message.msg_iov = pieces.data();
-        message.msg_iovlen = std::min<std::size_t>(static_cast<std::size_t>(count), pieces.size());
+        message.msg_iovlen = std::min<std::size_t>(pieces.size(), IOV_MAX);
         const ssize_t sent = sendmsg(fd_.get(), &message, MSG_NOSIGNAL);
         if (sent < 0 && errno == EINTR) continue;
         if (sent < 0 && errno == EAGAIN) return;

@@ -182,7 +182,10 @@ std::size_t Interface::received(ClientId client, std::span<const std::byte> byte
 }
 
 void Interface::hear(Session& session, bool is_too_long, base::Time now) {
-    if (!session.is_admitted) return log_in(session);
+    if (!session.is_admitted) {
+        log_in(session);
+        return session.splitter.wipe();
+    }
     session.begin();
     Turn turn{*shared_, session.switches, session.words, now};
     if (is_too_long) {
@@ -191,6 +194,7 @@ void Interface::hear(Session& session, bool is_too_long, base::Time now) {
     } else {
         carry_out(turn, session, session.splitter.text());
     }
+    session.splitter.wipe();
     session.answer(std::move(turn.reply));
     if (turn.leaves) session.close();
 }

@@ -88,4 +88,8 @@ TEST_CASE("a line is gone when the next one begins") {
     CHECK(lines_splitter.take(base::bytes_of("x")).found == Found::nothing);
     CHECK(lines_splitter.text().empty());
     CHECK(std::string(memory, 21) == "x" + std::string(20, '\0'));
+    CHECK(lines_of(lines_splitter, " y\n", 100) == Lines{"x y"});
+    lines_splitter.wipe();
+    CHECK(lines_splitter.text().empty());
+    CHECK(std::string(memory, 21) == std::string(21, '\0'));
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
 // Lines out of the bytes that one client sends, in whatever pieces they come. Pure. A line may hold a password: it
-// exists in a Secret only, which is wiped when the next one begins.
+// exists in a Secret only, which is wiped when it has been used, at the latest when the next one begins.
 #pragma once
 
 #include <cstddef>
@@ -32,8 +32,9 @@ public:
 
     /// Takes bytes up to the end of a line (LF), or all. Control bytes are dropped, but for TAB.
     [[nodiscard]] Taken take(std::span<const std::byte> bytes);
-    /// The line that take() found, until it is called again.
+    /// The line that take() found, until it or wipe() is called.
     [[nodiscard]] std::string_view text() const;
+    void wipe() { line_.clear(); }
 
 private:
     explicit LineSplitter(base::Secret line) : line_(std::move(line)) {}
