@@ -31,10 +31,10 @@ monitor::Outcome finish(const base::Result<void>& result, const base::Log& log) 
     return {result.error().code};
 }
 
-unlock::Timeline rehearse(const options::Options& options, const base::Log& log, base::UniqueFd output, base::Duration limit) {
+unlock::Timeline rehearse(const options::Options& options, base::Log& log, base::UniqueFd output, base::Duration limit) {
     // What goes wrong is told in the steps of the check; the log is for who wants to see more.
     base::Log quiet(-1);
-    monitor::Monitor monitor(options, options.verb > 1 ? log : quiet, std::move(output), {}, {.leaves_timeline = false, .limit = limit});
+    monitor::Monitor monitor(options, options.verb > 1 ? log : quiet, std::move(output), {}, {.is_rehearsal = true, .limit = limit});
     static_cast<void>(monitor.run());
     return monitor.timeline();
 }

@@ -14,7 +14,23 @@ namespace bootkey::base {
 void Log::say(int verbosity, LogFlag flag, std::string_view text) const {
     if (!shows(verbosity)) return;
     const LogEntry entry{Clock::now(), verbosity, flag, std::string(text)};
+    if (mute_ == 0 || !is_muted(entry)) show(entry);
+}
+
+void Log::show(const LogEntry& entry) const {
     for (const Sink& sink : sinks_) sink(entry);
+}
+
+bool Log::is_muted(const LogEntry& entry) const {
+    const bool may_be_muted = entry.flag == LogFlag::info || entry.flag == LogFlag::debug;
+    const std::string category = may_be_muted ? entry.text.substr(0, entry.text.find_first_of(":0123456789")) : "";
+    if (may_be_muted && category == category_) return ++repeated_ > mute_;
+    const unsigned left_out = repeated_ > mute_ ? repeated_ - mute_ : 0;
+    category_ = category;
+    repeated_ = may_be_muted;
+    if (left_out > 0)
+        show({entry.time, 1, LogFlag::info, format("messages like the last one that are not shown: %u", left_out)});
+    return false;
 }
 
 namespace {

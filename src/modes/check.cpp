@@ -132,7 +132,7 @@ options::Options rehearsed(const options::Options& options) {
 }
 
 /// Steps that ask a server; returns the signal that ended it, or 0.
-int check_way(const options::Options& options, const base::Log& log, const Rehearse& rehearse, CheckList& list) {
+int check_way(const options::Options& options, base::Log& log, const Rehearse& rehearse, CheckList& list) {
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) != 0) {
         list.wrong("interface", base::system_error("cannot make a pipe for the password", errno));
@@ -157,7 +157,7 @@ std::string image_of_this_kernel() {
 
 }  // namespace
 
-CheckOutcome check(const options::Options& options, const base::Log& log, const Rehearse& rehearse) {
+CheckOutcome check(const options::Options& options, base::Log& log, const Rehearse& rehearse) {
     bool printed = true;
     CheckList list([&printed](const std::string& line) {
         printed = base::write_all(STDOUT_FILENO, base::bytes_of(line)) == 0 && printed;

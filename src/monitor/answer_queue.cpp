@@ -89,14 +89,16 @@ void AnswerQueue::refused(AnswerNumber answer, const std::string& why, base::Tim
 }
 
 // It may be refused yet: the device says so by asking again.
-void AnswerQueue::delivered(AnswerNumber answer) {
+std::optional<AttemptKey> AnswerQueue::delivered(AnswerNumber answer) {
     const auto handed_over = handed_over_.find(answer);
-    if (handed_over != handed_over_.end()) timeline_.delivered(handed_over->second);
+    if (handed_over == handed_over_.end()) return std::nullopt;
+    timeline_.delivered(handed_over->second);
+    return handed_over->second;
 }
 
 void AnswerQueue::reject(const AttemptKey& key, const std::string& why, base::Time now) {
     timeline_.rejected(key, why, now);
-    if (timeline_.is_of_worker_of_now(key)) outlets_.reject(key.attempt, why);
+    outlets_.rejected(key, why);
 }
 
 void AnswerQueue::clear() {

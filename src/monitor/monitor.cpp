@@ -36,13 +36,6 @@ bool is_ignored(int signal_number) {
     return sigaction(signal_number, nullptr, &action) == 0 && action.sa_handler == SIG_IGN;
 }
 
-// What keeps a process from its work for want of memory, descriptors or room may be gone a moment later. A wrong key,
-// option or permission is not.
-bool may_pass(base::ExitCode code) {
-    return code == base::ExitCode::os_error || code == base::ExitCode::unavailable ||
-           code == base::ExitCode::cannot_create;
-}
-
 network::HookSettings hook_settings(const options::Options& options, TimelineKeeper& keeper) {
     return {.directory = options.network_hook_dir,
             .device = network::InterfaceChoice(options.interfaces, false).device(),
@@ -56,14 +49,6 @@ network::HookSettings hook_settings(const options::Options& options, TimelineKee
             }};
 }
 
-// What another process says has failed, which may be what an attacker makes it say. How the output went is for the
-// monitor alone to tell: whoever started the program lets nobody type the password instead.
-base::Error as_shown(const base::Error& error) {
-    const bool about_output = error.code == base::ExitCode::io_error || error.code == base::ExitCode::temporary;
-    const auto fit = [](const std::string& text) { return base::printable(text, RemoteLog::longest_line); };
-    return {about_output ? base::ExitCode::os_error : error.code, fit(error.tried), fit(error.why), fit(error.advice)};
-}
-
 // What libraries print when they give up, and what run-time checks find.
 void say_for(RemoteLog& log, const char* name, std::string_view line) {
     log.say(1, base::LogFlag::nonfatal, std::string(name) + " says: " + std::string(line));
@@ -71,7 +56,7 @@ void say_for(RemoteLog& log, const char* name, std::string_view line) {
 
 }  // namespace
 
-Monitor::Monitor(const options::Options& options, const base::Log& log, base::UniqueFd output, Bodies bodies,
+Monitor::Monitor(const options::Options& options, base::Log& log, base::UniqueFd output, Bodies bodies,
                  Purpose purpose)
     : options_(options),
       log_(log),
@@ -86,10 +71,9 @@ Monitor::Monitor(const options::Options& options, const base::Log& log, base::Un
                     [this](const std::vector<std::byte>& message) { decryptor_->send(ToDecryptor(Decrypt{message})); },
                 .hand_over =
                     [this](AnswerNumber answer, base::Secret password, const std::string& server) {
-                        recipient_->take(answer, std::move(password), server);
+                        hand_over(answer, std::move(password), server);
                     },
-                .reject = [this](servers::AttemptId attempt,
-                                 const std::string& why) { tell_worker(Rejected{attempt, why}); }}) {
+                .rejected = [this](const AttemptKey& attempt, const std::string& why) { on_rejected(attempt, why); }}) {
 }
 
 Monitor::~Monitor() = default;
@@ -97,7 +81,7 @@ Monitor::~Monitor() = default;
 Outcome Monitor::run() {
     const Outcome outcome = run_to_the_end();
     timeline_ = keeper_.finished(static_cast<int>(outcome.code), outcome.signal, base::Clock::now());
-    if (purpose_.leaves_timeline && geteuid() == 0) leave_timeline();
+    if (!purpose_.is_rehearsal && geteuid() == 0) leave_timeline();
     return outcome;
 }
 
@@ -121,28 +105,76 @@ Outcome Monitor::run_to_the_end() {
 
 // A person is asked before anything is done that takes time or may fail.
 base::Result<void> Monitor::start_run() {
-    recipient_ = make_recipient(*loop_, log_, options_, std::move(output_),
-                                {.accepted =
-                                     [this] {
-                                         accepted_ = true;
-                                         answers_.stop();
-                                         tell_worker(Accepted{});  // all other attempts end now
-                                     },
-                                 .refused = [this](AnswerNumber answer,
-                                                   const std::string& why) { answers_.refused(answer, why, loop_->now()); },
-                                 .delivered = [this](std::optional<AnswerNumber> answer) { on_delivered(answer); },
-                                 .over = [this](const base::Result<void>& how) { on_over(how); },
-                                 .deserted = [this] { return on_deserted(); }});
+    make_recipient();
     worker_log_.emplace(*loop_, log_, "worker");
     decryptor_log_.emplace(*loop_, log_, "decryptor");
     watch_signals();
     if (auto started = recipient_->start(); !started) return started;
+    if (auto opened = open_management(); !opened) return opened;
     for (const std::string& remark : sandbox::protect_memory()) log_.info(2, remark);
     if (options_.no_sandbox) log_.warning("--no-sandbox: whoever breaks into the processes that read from the network is not confined; for debugging only");
     if (purpose_.limit) limit_purpose(*purpose_.limit);
-    if (recipient_->wants_answers()) return start_unlocking();
+    if (recipient_->wants_answers()) return begin_or_hold();
     failure_ = base::Error{base::ExitCode::unavailable, "cannot get a password", "the last try is a person's, who is not there any more", ""};
     return {};
+}
+
+void Monitor::make_recipient() {
+    recipient_ = monitor::make_recipient(
+        *loop_, log_, options_, std::move(output_),
+        {.accepted = [this] { on_accepted(); },
+         .refused = [this](AnswerNumber answer, const std::string& why) { on_refused(answer, why); },
+         .delivered = [this](std::optional<AnswerNumber> answer) { on_delivered(answer); },
+         .over = [this](const base::Result<void>& how) { on_over(how); },
+         .deserted = [this] { return on_deserted(); }});
+}
+
+// Whoever only wants to watch must not keep the machine from being unlocked; but where somebody is to decide something,
+// it is not done without them.
+base::Result<void> Monitor::open_management() {
+    if (!options_.management.address || purpose_.is_rehearsal) return {};
+    auto desk = ManagementDesk::open(
+        *loop_, log_, options_,
+        {.begin = [this] { begin(); },
+         .signal = [this](int number) { on_signal(number); },
+         .drop =
+             [this](const AttemptKey& key, const std::string& why) {
+                 if (keeper_.is_of_worker_of_now(key)) tell_worker(Drop{key.attempt, why});
+             },
+         .disk_password = [this](base::Secret password) { take_from_person(std::move(password)); },
+         .hand_over =
+             [this](AnswerNumber answer, base::Secret password, const std::string& server) {
+                 recipient_->take(answer, std::move(password), server);
+             },
+         .refuse = [this](AnswerNumber answer,
+                          const std::string& why) { answers_.refused(answer, why, loop_->now()); },
+         .verb_changed = [this](int level) { set_verb(level); }});
+    if (desk) {
+        desk_ = std::move(*desk);
+    } else {
+        if (options_.management.hold || options_.management.confirm) return std::move(desk).error();
+        log_.error(desk.error().message());
+    }
+    return {};
+}
+
+// Held, nothing on the machine is touched: no hook, no interface, no setting.
+base::Result<void> Monitor::begin_or_hold() {
+    if (desk_ && desk_->wants_hold()) {
+        log_.info(1, "on hold: nothing is done before a management client says 'hold release'");
+        desk_->hold();
+        return {};
+    }
+    if (desk_) desk_->begun();
+    return start_unlocking();
+}
+
+// The hold is over.
+void Monitor::begin() {
+    if (outcome_ || accepted_ || step_ || administration_) return;
+    log_.info(1, "the hold is released");
+    desk_->begun();
+    if (const auto started = start_unlocking(); !started) on_failed(started.error());
 }
 
 void Monitor::limit_purpose(base::Duration limit) {
@@ -187,6 +219,7 @@ base::Result<void> Monitor::start_worker() {
                                     [this] {
                                         keeper_.worker_started(loop_->now());
                                         be_patient_again();
+                                        tell_verb();
                                     },
                                 .ask = [this] { tell_worker(Ping{}); },
                                 .received = [this](const base::Secret& bytes) { return on_worker_message(bytes); },
@@ -204,7 +237,11 @@ base::Result<void> Monitor::start_decryptor() {
                                         return bodies_.decryptor(std::move(channel), options_, keys_, home_, monitor);
                                     },
                                 .said = [this](std::string_view line) { say_for(*decryptor_log_, "decryptor", line); },
-                                .started = [this] { answers_.decryptor_ready(loop_->now()); },
+                                .started =
+                                    [this] {
+                                        tell_verb();
+                                        answers_.decryptor_ready(loop_->now());
+                                    },
                                 .ask = [this] { decryptor_->send(ToDecryptor(Ping{})); },
                                 .received = [this](const base::Secret& bytes) { return on_decryptor_message(bytes); },
                                 .lost = [this] { return on_decryptor_lost(); }});
@@ -222,92 +259,6 @@ base::Result<void> Monitor::make_home() {
     return base::system_error("cannot give the directory " + home_ + " to the decryptor", errno);
 }
 
-void Monitor::watch_signals() {
-    const auto watch = [this](int number, std::function<void()> action) {
-        if (!is_ignored(number)) signals_.push_back(loop_->signal(number, std::move(action)));
-    };
-    for (const int number : {SIGINT, SIGTERM})
-        watch(number, [this, number] {
-            log_.info(1, format("%s: putting everything back", sigdescr_np(number)));
-            const bool usual_end = number == SIGTERM && !options_.askpass_fifo.empty();
-            end({base::ExitCode::ok, usual_end ? 0 : number});
-        });
-    watch(SIGHUP, [this] { restart(); });
-    watch(SIGUSR1, [this] { tell_worker(TryNow{}); });
-    watch(SIGUSR2, [this] { tell_worker(LogStatus{}); });
-}
-
-bool Monitor::on_worker_message(const base::Secret& bytes) {
-    auto message = decode<FromWorker>(bytes.bytes());
-    if (!message) return false;
-    const auto* line = std::get_if<LogLine>(&*message);
-    if (line != nullptr)
-        worker_log_->say(*line);
-    else if (std::holds_alternative<Pong>(*message))
-        worker_->heard();
-    else if (outcome_)
-        return true;  // too late
-    else if (std::holds_alternative<InterfaceNews>(*message) || std::holds_alternative<AttemptNews>(*message))
-        hear(*message);
-    else if (requests_.take(loop_->now()))
-        obey(*message);
-    else
-        refuse(*message);
-    return !guard_ || !guard_->is_out_of_patience();
-}
-
-// Nothing is done about it, but a flood of it would take time.
-void Monitor::hear(FromWorker& news) {
-    if (!news_.take(loop_->now())) return keeper_.left_out();
-    if (auto* interface = std::get_if<InterfaceNews>(&news)) keeper_.add(std::move(interface->record), loop_->now());
-    if (auto* attempt = std::get_if<AttemptNews>(&news)) keeper_.add(std::move(attempt->record), loop_->now());
-}
-
-void Monitor::obey(FromWorker& request) {
-    std::visit(
-        [this]<typename Message>(Message& said) {
-            if constexpr (std::is_same_v<Message, Failed>)
-                on_process_failed(*worker_, said.error);
-            else if constexpr (requires { this->on(std::move(said)); })
-                on(std::move(said));
-            else if constexpr (requires { guard_->request(said, {}); })
-                guard_->request(said, [this](const ToWorker& reply) { tell_worker(reply); });
-        },
-        request);
-}
-
-// What a flood gets: no line in the log, and no work done.
-void Monitor::refuse(const FromWorker& request) {
-    std::visit(
-        [this](const auto& said) {
-            if constexpr (requires { said.number; })
-                tell_worker(
-                    Done{said.number, base::Error{base::ExitCode::unavailable, "cannot do what the worker asks for",
-                                                  "it asks for too much at once", ""}});
-            else if constexpr (requires { said.attempt; })
-                tell_worker(Rejected{said.attempt, "there are too many answers at once"});
-        },
-        request);
-}
-
-bool Monitor::on_decryptor_message(const base::Secret& bytes) {
-    auto message = decode<FromDecryptor>(bytes.bytes());
-    if (!message) return false;
-    std::visit(
-        [this]<typename Message>(Message& said) {
-            if constexpr (std::is_same_v<Message, Failed>)
-                on_process_failed(*decryptor_, said.error);
-            else if constexpr (std::is_same_v<Message, LogLine>)
-                decryptor_log_->say(said);
-            else if constexpr (std::is_same_v<Message, Pong>)
-                decryptor_->heard();
-            else
-                on(std::move(said));
-        },
-        *message);
-    return true;
-}
-
 // What the last worker has asked for is not held against a new one.
 void Monitor::be_patient_again() {
     requests_ = worker_requests;
@@ -315,70 +266,48 @@ void Monitor::be_patient_again() {
     if (guard_) guard_->be_patient_again();
 }
 
-// Nobody knows whether a packet did that to it; avahi-core is what reads most of them.
-bool Monitor::on_worker_lost() {
-    keeper_.worker_ended(loop_->now());
-    if (std::exchange(worker_began_, false)) browsing_ = discovery::Browsing::off;
-    worker_ready_ = false;
-    if (outcome_ || failure_) return false;
-    keeper_.restarted("worker", loop_->now());
-    return true;
+void Monitor::watch_signals() {
+    const auto watch = [this](int number, std::function<void()> action) {
+        if (!is_ignored(number)) signals_.push_back(loop_->signal(number, std::move(action)));
+    };
+    for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2}) watch(number, [this, number] { on_signal(number); });
 }
 
-bool Monitor::on_decryptor_lost() {
-    if (outcome_ || failure_) return false;
-    keeper_.restarted("decryptor", loop_->now());
-    answers_.decryptor_lost(loop_->now());
-    if (const auto removed = administration_->remove_home(home_); !removed) log_.warning(removed.error().message());
-    if (auto made = make_home(); !made) {
-        on_failed(made.error());
-        return false;
+void Monitor::on_signal(int number) {
+    const bool is_restart = number == SIGHUP || (number == SIGUSR1 && desk_ && desk_->wants_hold());
+    if (number == SIGINT || number == SIGTERM) {
+        log_.info(1, format("%s: putting everything back", sigdescr_np(number)));
+        const bool usual_end = number == SIGTERM && !options_.askpass_fifo.empty();
+        end({base::ExitCode::ok, usual_end ? 0 : number}, std::string("SIG") + sigabbrev_np(number));
+    } else if (desk_ && desk_->holds()) {
+        log_.info(0, "on hold: nothing is done before a management client says 'hold release'");
+    } else if (is_restart) {
+        restart(number);
+    } else {
+        tell_worker(number == SIGUSR1 ? ToWorker(TryNow{}) : ToWorker(LogStatus{}));
     }
-    return true;
 }
 
-void Monitor::tell_worker(const ToWorker& message) {
-    if (worker_) worker_->send(message);
+void Monitor::set_verb(int level) {
+    log_.set_level(level);
+    tell_verb();
 }
 
-void Monitor::on(const StartHooks&) {
-    worker_began_ = worker_ready_ = true;
-    begin_when_ready();
-}
-
-void Monitor::on(const KeysGood&) {
-    keys_good_ = true;
-    begin_when_ready();
-}
-
-void Monitor::begin_when_ready() {
-    if (!keys_good_ || !worker_ready_ || outcome_) return;
-    worker_ready_ = false;
-    guard_->request(StartHooks{}, [this](const ToWorker& reply) { tell_worker(reply); });
-}
-
-void Monitor::on(Password password) {
-    if (!outcome_) answers_.decrypted(std::move(password.password), loop_->now());
-}
-
-void Monitor::on_delivered(std::optional<AnswerNumber> answer) {
-    keeper_.written(loop_->now());
-    if (answer) answers_.delivered(*answer);
-}
-
-void Monitor::on_process_failed(SupervisedProcess& process, const base::Error& error) {
-    const base::Error shown = as_shown(error);
-    if (outcome_ || !may_pass(error.code) || !process.retry()) return on_failed(shown);
-    log_.error(shown.message());
+// A process that is started reads the option again.
+void Monitor::tell_verb() {
+    if (log_.level() == options_.verb) return;
+    const SetVerb order{static_cast<std::uint8_t>(log_.level())};
+    tell_worker(order);
+    if (decryptor_) decryptor_->send(ToDecryptor(order));
 }
 
 // Where a person is being asked, that goes on: only the network is given up. And an answer that is there needs nobody else.
 void Monitor::on_failed(const base::Error& error) {
     if (outcome_ || failure_) return;
     if (accepted_) return log_.error(error.message());
+    if (!recipient_->asks_person()) return fail(error);
     log_.fatal(error.message());
     keeper_.failed(error.message());
-    if (!recipient_->asks_person()) return end({error.code});
     failure_ = error;
     if (!step_)
         put_back([this] {
@@ -389,30 +318,36 @@ void Monitor::on_failed(const base::Error& error) {
 
 void Monitor::on_over(const base::Result<void>& how) {
     if (outcome_) return;
-    if (!how) {
-        log_.fatal(how.error().message());
-        keeper_.failed(how.error().message());
-    }
-    end({how ? base::ExitCode::ok : how.error().code});
+    if (!how) return fail(how.error());
+    end({}, "exit");
+}
+
+void Monitor::fail(const base::Error& error) {
+    log_.fatal(error.message());
+    keeper_.failed(error.message());
+    if (desk_) desk_->fatal(error.message());
+    end({error.code}, "error");
 }
 
 // Nobody is left to answer if the servers cannot be asked either.
 bool Monitor::on_deserted() {
-    if (failure_) end({failure_->code});
+    if (failure_ && desk_) desk_->fatal(failure_->message());
+    if (failure_) end({failure_->code}, "error");
     return !failure_;
 }
 
 // SIGHUP: everything anew, keys and hooks and interfaces, unless the password is already on its way out.
-void Monitor::restart() {
+void Monitor::restart(int signal) {
     if (outcome_ || accepted_ || step_ || !recipient_->wants_answers()) return;
-    log_.info(1, "Hangup: starting anew");
+    log_.info(1, format("%s: starting anew", sigdescr_np(signal)));
+    if (desk_) desk_->interrupted(std::string("SIG") + sigabbrev_np(signal), "bootkey starts anew");
     keeper_.worker_ended(loop_->now());
     keeper_.restarted("bootkey", loop_->now());
     put_back([this] {
         forget_network();
         if (outcome_) return is_put_back();
         failure_.reset();
-        if (const auto started = start_unlocking(); !started) on_failed(started.error());
+        if (const auto started = begin_or_hold(); !started) on_failed(started.error());
     });
 }
 
@@ -425,9 +360,10 @@ void Monitor::forget_network() {
 }
 
 // The one way out. The first reason counts; what comes later finds everything under way.
-void Monitor::end(Outcome outcome) {
+void Monitor::end(Outcome outcome, const std::string& reason) {
     if (outcome_) return;
     outcome_ = outcome;
+    if (desk_) desk_->exiting(reason);
     // Stop hooks may take a while, and the password is of no more use.
     recipient_->stop([this] {
         recipient_stopped_ = true;

@@ -110,11 +110,14 @@ std::optional<AddressDetail> decode_address(const Message& message) {
 std::optional<RouteDetail> decode_route(const Message& message) {
     const auto info = read_front<rtmsg>(message.payload);
     if (!info || (info->rtm_family != AF_INET && info->rtm_family != AF_INET6)) return std::nullopt;
-    RouteDetail detail{info->rtm_type, info->rtm_protocol, info->rtm_table, {}};
+    RouteDetail detail{info->rtm_type, info->rtm_protocol, info->rtm_table, {}, info->rtm_family};
+    detail.prefix_length = info->rtm_dst_len;
     Bytes rest = after(message.payload, sizeof *info);
     while (const auto attribute = take_attribute(rest)) {
         const auto number = read_front<std::uint32_t>(attribute->content);
         if (attribute->type == RTA_TABLE && number) detail.table = *number;
+        if (attribute->type == RTA_DST) detail.destination = base::IpAddress::from_bytes(attribute->content);
+        if (attribute->type == RTA_GATEWAY) detail.gateway = base::IpAddress::from_bytes(attribute->content);
         if (attribute->type == RTA_OIF && number) detail.interfaces.push_back(*number);
         if (attribute->type == RTA_MULTIPATH) add_next_hops(attribute->content, detail.interfaces);
     }

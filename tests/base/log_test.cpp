@@ -119,3 +119,19 @@ TEST_CASE("a reader that has stopped does not stop the descriptor sink, and is t
         "bootkey: 100 lines are missing here: nobody took them\nbootkey: taken again\nbootkey: and again\n";
     CHECK(read_to_end(pipe.read_end.get(), expected.size()) == expected);
 }
+
+TEST_CASE("of messages of one category only so many in a row are shown, and how many are left out") {
+    Log log(2);
+    std::vector<std::string> lines;
+    log.add_sink([&](const bootkey::base::LogEntry& entry) { lines.push_back(entry.text); });
+    log.set_mute(2);
+    for (const char* text : {"server a: 1", "server a: 2", "server a: 3", "server a: 4", "interface eth0 up",
+                             "interface eth1 up", "interface eth2 up"})
+        log.info(1, text);
+    log.warning("interface eth3 down");
+    for (int count = 0; count < 3; ++count) log.error("interface eth4 down");
+    CHECK(lines == std::vector<std::string>{"server a: 1", "server a: 2", "messages like the last one that are not shown: 2",
+                                            "interface eth0 up", "interface eth1 up",
+                                            "messages like the last one that are not shown: 1", "interface eth3 down",
+                                            "interface eth4 down", "interface eth4 down", "interface eth4 down"});
+}

@@ -39,9 +39,9 @@ struct Desk {
                  said.push_back(base::format("hand over %llu from ", static_cast<unsigned long long>(answer)) + server +
                                 ": " + text_of(password.bytes()));
              },
-         .reject =
-             [this](servers::AttemptId attempt, const std::string& why) {
-                 said.push_back(base::format("reject %llu: ", static_cast<unsigned long long>(attempt)) + why);
+         .rejected =
+             [this](const AttemptKey& attempt, const std::string& why) {
+                 said.push_back(base::format("reject %llu: ", static_cast<unsigned long long>(attempt.attempt)) + why);
              }}};
 
     Desk() { timeline.worker_started(now); }
@@ -108,7 +108,7 @@ TEST_CASE("of decrypted answers the one wins that was delivered and not refused 
     CHECK(desk.rejections() == Said{"the device refused it", "", "it was not needed"});
 }
 
-TEST_CASE("a worker is told nothing of attempts of the one before it, but the timeline is") {
+TEST_CASE("an attempt is known whichever worker has followed its own") {
     Desk desk;
     desk.queue.decryptor_ready(now);
     desk.answer(1, "message");
@@ -119,7 +119,7 @@ TEST_CASE("a worker is told nothing of attempts of the one before it, but the ti
     desk.timeline.worker_started(now);
     desk.queue.not_decrypted("no key", now);
     desk.queue.refused(1, "wrong", now);
-    CHECK(desk.heard().empty());
+    CHECK(desk.heard() == Said{"reject 2: no key", "reject 1: wrong"});
     CHECK(desk.rejections() == Said{"wrong", "no key"});
 }
 

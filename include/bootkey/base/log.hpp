@@ -35,6 +35,9 @@ public:
 
     void set_level(int level) { level_ = level; }
     [[nodiscard]] int level() const { return level_; }
+    /// Of information (not errors and warnings), at most `messages` of one category in a row are shown from now on, and
+    /// how many are left out; 0: all. One category is what begins with the same words up to the first ':' or digit.
+    void set_mute(unsigned messages) { mute_ = messages; }
     /// Whether a message of this verbosity would be shown; saves the making of costly texts.
     [[nodiscard]] bool shows(int verbosity) const { return verbosity <= level_; }
     /// Every shown message goes to every sink, in the order they were added. Sinks must not log.
@@ -49,8 +52,14 @@ public:
     void debug(std::string_view text) const { say(9, LogFlag::debug, text); }
 
 private:
+    [[nodiscard]] bool is_muted(const LogEntry& entry) const;
+    void show(const LogEntry& entry) const;
+
     int level_;
+    unsigned mute_ = 0;
     std::vector<Sink> sinks_;
+    mutable std::string category_;  // of the last message, and
+    mutable unsigned repeated_ = 0;  // how many of it there were in a row
 };
 
 /// A sink that writes "bootkey: TEXT" lines to the descriptor `fd`, each in one write(2); from level 3 on

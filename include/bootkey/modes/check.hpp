@@ -17,7 +17,7 @@ namespace bootkey::modes {
 /// An unlock as at boot, with all of its processes, that is given up after `limit` and leaves no timeline; the password
 /// goes to `output`, which is closed with its end. Returns what happened. The monitor does it, whom this room does not
 /// know.
-using Rehearse = std::function<unlock::Timeline(const options::Options& options, const base::Log& log,
+using Rehearse = std::function<unlock::Timeline(const options::Options& options, base::Log& log,
                                                 base::UniqueFd output, base::Duration limit)>;
 
 /// How --check ended.
@@ -28,6 +28,6 @@ struct CheckOutcome {
 
 /// Prints one line a step to standard output, and the verdict. Brings no interface up and runs no hook; the password is
 /// seen by cryptsetup alone, if a device is named, and dropped.
-[[nodiscard]] CheckOutcome check(const options::Options& options, const base::Log& log, const Rehearse& rehearse);
+[[nodiscard]] CheckOutcome check(const options::Options& options, base::Log& log, const Rehearse& rehearse);
 
 }  // namespace bootkey::modes

@@ -8,6 +8,7 @@
 #include <deque>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,8 +28,8 @@ public:
         std::function<void(const std::vector<std::byte>& message)> decrypt;
         /// Gives a password to the recipient.
         std::function<void(AnswerNumber answer, base::Secret password, const std::string& server)> hand_over;
-        /// Tells the worker that the answer of its attempt is not the password.
-        std::function<void(servers::AttemptId attempt, const std::string& why)> reject;
+        /// Told that the answer of an attempt is not the password.
+        std::function<void(const AttemptKey& attempt, const std::string& why)> rejected;
     };
 
     /// All references must outlive the object.
@@ -47,7 +48,10 @@ public:
 
     /// The recipient says that the answer is not the password, or that what it brought has gone where it was wanted.
     void refused(AnswerNumber answer, const std::string& why, base::Time now);
-    void delivered(AnswerNumber answer);
+    /// Returns whose it was; nothing if a person's.
+    std::optional<AttemptKey> delivered(AnswerNumber answer);
+    /// A number for what a person has typed.
+    [[nodiscard]] AnswerNumber number_for_person() { return ++last_number_; }
     /// Nothing more is to be decrypted, for the password is found.
     void stop() { stopped_ = true; }
     /// All is forgotten; a fresh start.

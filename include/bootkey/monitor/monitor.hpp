@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,7 @@
 #include "bootkey/monitor/allowance.hpp"
 #include "bootkey/monitor/answer_queue.hpp"
 #include "bootkey/monitor/guarded_administration.hpp"
+#include "bootkey/monitor/management_desk.hpp"
 #include "bootkey/monitor/messages.hpp"
 #include "bootkey/monitor/recipient.hpp"
 #include "bootkey/monitor/remote_log.hpp"
@@ -46,14 +48,14 @@ struct Bodies {
 
 /// What a run is for.
 struct Purpose {
-    bool leaves_timeline = true;                 ///< in /run/bootkey, if it is root's
+    bool is_rehearsal = false;  ///< it leaves no timeline, and offers no management interface
     std::optional<base::Duration> limit = {};  ///< when it is given up (unavailable); never, if there is none
 };
 
 class Monitor {
 public:
-    /// `options` and `log` must outlive the object. Takes `output`, where the password goes unless askpass gets it, over.
-    Monitor(const options::Options& options, const base::Log& log, base::UniqueFd output, Bodies bodies = {},
+    /// `options` and `log`, whose level clients of the management interface may change, must outlive the object. Takes `output`, where the password goes unless askpass gets it, over.
+    Monitor(const options::Options& options, base::Log& log, base::UniqueFd output, Bodies bodies = {},
             Purpose purpose = {});
     ~Monitor();
     Monitor(const Monitor&) = delete;
@@ -68,15 +70,27 @@ private:
     [[nodiscard]] Outcome run_to_the_end();
     void leave_timeline() const;
     [[nodiscard]] base::Result<void> start_run();
+    void make_recipient();
+    [[nodiscard]] base::Result<void> open_management();
+    [[nodiscard]] base::Result<void> begin_or_hold();
+    void begin();
     void limit_purpose(base::Duration limit);
     [[nodiscard]] base::Result<void> start_unlocking();
     [[nodiscard]] base::Result<void> start_worker();
     [[nodiscard]] base::Result<void> start_decryptor();
     [[nodiscard]] base::Result<void> make_home();
     void watch_signals();
+    void on_signal(int number);
+    void set_verb(int level);
+    void tell_verb();
 
     [[nodiscard]] bool on_worker_message(const base::Secret& bytes);
-    void hear(FromWorker& news);
+    [[nodiscard]] bool hear(FromWorker& said);
+    void note(InterfaceNews& news);
+    void note(AttemptNews& news);
+    void note(const AddressUsable& news);
+    void note(const Idle& news);
+    void note(const Echo& news);
     void obey(FromWorker& request);  // takes out of it what is to be kept
     void refuse(const FromWorker& request);
     void be_patient_again();
@@ -85,6 +99,7 @@ private:
     [[nodiscard]] bool on_decryptor_lost();
     void tell_worker(const ToWorker& message);
     void on(const StartHooks& request);
+    void on(const AddHostRoute& request);
     void on(const KeysGood& news);
     void on(Answer answer) { answers_.add(std::move(answer), loop_->now()); }
     void on(Password password);
@@ -92,12 +107,18 @@ private:
     void begin_when_ready();
 
     void on_process_failed(SupervisedProcess& process, const base::Error& error);
+    void hand_over(AnswerNumber answer, base::Secret password, const std::string& server);
+    void take_from_person(base::Secret password);
+    void on_accepted();
+    void on_refused(AnswerNumber answer, const std::string& why);
+    void on_rejected(const AttemptKey& attempt, const std::string& why);
     void on_delivered(std::optional<AnswerNumber> answer);
     void on_over(const base::Result<void>& how);
     [[nodiscard]] bool on_deserted();
     void on_failed(const base::Error& error);
-    void restart();
-    void end(Outcome outcome);
+    void fail(const base::Error& error);
+    void restart(int signal);
+    void end(Outcome outcome, const std::string& reason);
     void put_back(std::function<void()> then);
     void is_put_back();
     void leave_when_done();
@@ -105,7 +126,7 @@ private:
     void end_processes(std::function<void()> then);
 
     const options::Options& options_;
-    const base::Log& log_;
+    base::Log& log_;
     base::UniqueFd output_;
     Bodies bodies_;
     Purpose purpose_;
@@ -131,7 +152,9 @@ private:
     std::unique_ptr<SupervisedProcess> worker_;
     std::unique_ptr<SupervisedProcess> decryptor_;
     AnswerQueue answers_;
+    std::unique_ptr<ManagementDesk> desk_;  // none where there is no management interface
     std::unique_ptr<Recipient> recipient_;
+    std::set<AnswerNumber> typed_;  // by a person behind the management interface
     bool accepted_ = false;               // the password is on its way out: no other is wanted
     std::optional<base::Error> failure_;  // the servers cannot be asked, but a person is
     std::optional<Outcome> outcome_;      // once the end has begun, of which there are two parts:

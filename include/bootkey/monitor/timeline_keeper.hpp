@@ -21,7 +21,7 @@ namespace bootkey::monitor {
 struct AttemptKey {
     unsigned worker = 0;
     servers::AttemptId attempt = 0;
-    friend bool operator==(const AttemptKey&, const AttemptKey&) = default;
+    friend auto operator<=>(const AttemptKey&, const AttemptKey&) = default;
 };
 
 class TimelineKeeper {

@@ -52,6 +52,10 @@ struct RouteDetail {
     std::uint8_t protocol = 0;              ///< RTPROT_*
     std::uint32_t table = 0;                ///< RT_TABLE_*
     std::vector<std::uint32_t> interfaces;  ///< it leaves by; several for a multipath route
+    int family = 0;                         ///< AF_INET or AF_INET6
+    std::optional<base::IpAddress> destination{};  ///< none: everywhere
+    unsigned prefix_length = 0;
+    std::optional<base::IpAddress> gateway{};  ///< none: on the link
 };
 /// Of an RTM_NEWROUTE message.
 [[nodiscard]] std::optional<RouteDetail> decode_route(const Message& message);

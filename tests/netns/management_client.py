@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A client of the management interface, for tests: lines in, lines out, nothing understood."""
+
+import re
+import socket
+import time
+
+import lab
+
+
+class ManagementClient:
+    """Connected to a Unix socket, as soon as somebody listens there."""
+
+    def __init__(self, path, timeout=10):
+        self.lines = []
+        self._rest = b""
+        self._end = False
+        self._socket = lab.wait_until(lambda: self._connect(path), "the management interface", timeout)
+
+    @staticmethod
+    def _connect(path):
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            connection.connect(path)
+        except OSError:
+            connection.close()
+            return None
+        return connection
+
+    def close(self):
+        self._socket.close()
+
+    def send(self, *lines):
+        self._socket.sendall("".join(line + "\n" for line in lines).encode())
+
+    def read(self, seconds=0.0):
+        """Take in what has come; wait for it so long at most."""
+        self._socket.settimeout(max(seconds, 0.001))
+        try:
+            data = self._socket.recv(65536)
+        except (TimeoutError, socket.timeout):
+            return
+        except ConnectionResetError:
+            data = b""
+        self._end = not data
+        *whole, self._rest = (self._rest + data).split(b"\n")
+        for line in whole:
+            assert line.endswith(b"\r"), line
+            self.lines.append(line[:-1].decode())
+
+    def until(self, pattern, timeout=10):
+        """The next line that matches, which is taken with all before it."""
+        end = time.monotonic() + timeout
+        while True:
+            for number, line in enumerate(self.lines):
+                if re.search(pattern, line):
+                    self.seen = self.lines[:number + 1]
+                    self.lines = self.lines[number + 1:]
+                    return line
+            if self._end or time.monotonic() > end:
+                raise AssertionError(f"no line matches {pattern!r} in {self.lines}{' and then the end' if self._end else ''}")
+            self.read(0.1)
+
+    def ask(self, command):
+        """The reply to a command: one line, or all before END."""
+        self.send(command)
+        reply = []
+        while True:
+            line = self.until("")
+            if line.startswith(">"):
+                continue
+            if line == "END" or (not reply and line.startswith(("SUCCESS:", "ERROR:"))):
+                return reply + ([] if line == "END" else [line])
+            reply.append(line)
+
+    def rest(self, timeout=10):
+        """All lines until the connection ends."""
+        end = time.monotonic() + timeout
+        while not self._end:
+            if time.monotonic() > end:
+                raise AssertionError(f"the connection goes on after {self.lines}")
+            self.read(0.1)
+        lines, self.lines = self.lines, []
+        return lines

@@ -1,0 +1,222 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The management interface of a bootkey that unlocks: what clients are shown, and what they can make it do."""
+
+import signal
+
+import lab
+import netns_case
+from management_client import ManagementClient
+from netns_case import PASSWORD
+
+# What has been added to a host while bootkey waits there.
+ONLY_BOOTKEY = [r"^process is new: [0-9]+: \S+/bootkey "]
+
+
+class ManagementTest(netns_case.NetnsCase):
+    def setUp(self):
+        super().setUp()
+        self.socket = self.lab.path("management")
+
+    def manage(self, client, keys, *options):
+        """A bootkey with the interface, and the first client of it."""
+        run = self.start(client, *keys.options, f"--management=unix:{self.socket}", *options)
+        management = ManagementClient(self.socket)
+        self.addCleanup(management.close)
+        self.assertEqual(management.until("^>INFO"), ">INFO:OpenVPN Management Interface Version 5 -- type 'help' for more info")
+        return run, management
+
+    def slow_server(self, keys, **settings):
+        return self.lab.mandos([keys.section(PASSWORD, approval_delay="1h", approved_by_default="False", **settings)])
+
+    @staticmethod
+    def states(lines):
+        """Names and descriptions of the states in notifications or in a reply."""
+        fields = [line.removeprefix(">STATE:").split(",") for line in lines if "," in line and not line.startswith(">LOG")]
+        return [(field[1], field[2]) for field in fields]
+
+    def no_socket_is_left(self):
+        self.assertFalse(self.lab.exists("management"))
+
+    def test_states_of_an_unlock(self):
+        keys = self.lab.keys()
+        server = self.lab.mandos([keys.section(PASSWORD)])
+        client = self.lab.client()
+        before = client.state()
+        run, management = self.manage(client, keys, "--management-hold")
+        management.until("^>HOLD:Waiting for hold release:0")
+        self.assertEqual(management.ask("state on"), ["SUCCESS: real-time state notification set to ON"])
+        self.assertEqual(management.ask("hold release"), ["SUCCESS: hold release succeeded"])
+        lines = [line for line in management.rest() if line.startswith(">STATE:")]
+        self.assert_password(run.finish())
+        self.assertEqual([name for name, _ in self.states(lines)],
+                         ["ASSIGN_IP", "RESOLVE", "TCP_CONNECT", "AUTH", "GET_CONFIG", "CONNECTED", "EXITING"])
+        self.assertEqual({line.count(",") for line in lines}, {7})
+        connected = next(line for line in lines if ",CONNECTED," in line).split(",")
+        self.assertEqual(connected[2:6], ["SUCCESS", "", server.host.link_local(), str(server.port)])
+        self.assertEqual(connected[6], next(line for line in lines if ",ASSIGN_IP," in line).split(",")[3])
+        client.check_unchanged(before)
+        self.no_socket_is_left()
+
+    def test_hold_touches_nothing(self):
+        keys = self.lab.keys()
+        self.lab.mandos([keys.section(PASSWORD)])
+        client = self.lab.client()
+        marker = self.lab.path("hook-ran")
+        self.lab.file("hooks/hook", f"#!/bin/sh\n: >{marker}\n", 0o755)
+        before = client.state()
+        run, management = self.manage(client, keys, "--management-hold", f"--network-hook-dir={self.lab.path('hooks')}")
+        management.until("^>HOLD")
+        for order in ("signal SIGUSR1", "signal SIGHUP", "signal SIGUSR2", "kill nobody", "status 2", "net"):
+            management.send(order)
+        self.alive(run, 1)
+        client.check_unchanged(before, ignore=ONLY_BOOTKEY)
+        self.assertFalse(self.lab.exists("hook-ran"))
+        self.assertEqual(management.ask("hold"), ["SUCCESS: hold=1"])
+        management.send("hold release")
+        self.assert_password(run.finish())
+        self.assertTrue(self.lab.exists("hook-ran"))
+
+    def test_hold_again_after_a_restart(self):
+        keys = self.lab.keys()
+        self.slow_server(keys)
+        client = self.lab.client()
+        before = client.state()
+        run, management = self.manage(client, keys, "--management-hold")
+        for how in ("signal SIGHUP", "signal SIGUSR1"):
+            management.until("^>HOLD")
+            management.send("state on", "hold release")
+            management.until(",GET_CONFIG,")
+            management.send(how)
+            management.until(f",RECONNECTING,{how.split()[1]},")
+        management.until("^>HOLD")
+        client.check_unchanged(before, ignore=ONLY_BOOTKEY)
+        run.signal(signal.SIGTERM)
+        self.assertIn("EXITING,SIGTERM", " ".join(management.rest()))
+        self.assertEqual(run.finish().status, -signal.SIGTERM)
+        self.no_socket_is_left()
+
+    def test_password_of_a_person(self):
+        keys = self.lab.keys()
+        self.slow_server(keys)
+        client = self.lab.client()
+        run, management = self.manage(client, keys, "--management-query-passwords")
+        management.until("^>PASSWORD:Need 'Disk' password")
+        management.send("state on")
+        management.until(",GET_CONFIG,approval,")
+        self.assertEqual(management.ask('password "Auth" "x"'),
+                         ["ERROR: password of type 'Auth' entered, but we need one of type 'Disk'"])
+        self.assertRegex(management.ask('password "Disk" "s\\"p a\\\\ce"')[0], "^SUCCESS: 'Disk' password entered")
+        self.assertIn(("CONNECTED", "SUCCESS"), self.states(management.rest()))
+        self.assert_password(run.finish(), b's"p a\\ce')
+
+    def test_password_during_a_hold(self):
+        keys = self.lab.keys()
+        client = self.lab.client()
+        before = client.state()
+        run, management = self.manage(client, keys, "--management-hold", "--management-query-passwords")
+        management.until("^>PASSWORD:Need 'Disk' password")
+        management.send("password Disk typed")
+        self.assert_password(run.finish(), b"typed")
+        client.check_unchanged(before)
+
+    def test_consent(self):
+        keys = self.lab.keys()
+        server = self.lab.mandos([keys.section(PASSWORD)])
+        client = self.lab.client()
+        run, management = self.manage(client, keys, "--management-confirm", "--retry=0.2")
+        asked = management.until("^>NEED-OK:Need 'release-password' confirmation MSG:")
+        self.assertIn(server.service_name, asked)
+        self.alive(run, 0.5)
+        management.send("needok release-password cancel")
+        management.until("^>NEED-OK:Need 'release-password' confirmation MSG:")
+        self.assertEqual(management.ask("password Disk x"), ["ERROR: no password is currently needed at this time"])
+        management.send("needok release-password ok")
+        self.assert_password(run.finish())
+
+    def test_kill_and_status(self):
+        keys = self.lab.keys()
+        server = self.slow_server(keys)
+        client = self.lab.client()
+        run, management = self.manage(client, keys, "--retry=0.5")
+        management.send("state on")
+        management.until(",GET_CONFIG,")
+        row = next(line for line in management.ask("status 2") if line.startswith("SERVER_LIST")).split(",")
+        self.assertEqual(row[1:7], [server.service_name, server.host.link_local(), str(server.port), "eth0", "waiting", "1"])
+        self.assertGreater(int(row[8]), 100)
+        self.assertEqual(management.ask("kill nobody"), ["ERROR: common name 'nobody' not found"])
+        self.assertEqual(management.ask(f'kill "{server.service_name}"'),
+                         [f"SUCCESS: common name '{server.service_name}' found, 1 client(s) killed"])
+        management.until(",RECONNECTING,")
+        management.until(",WAIT,until [0-9]+,")
+        management.until(",GET_CONFIG,")
+        self.assertRegex("\n".join(management.ask("net")), "interface [0-9]+ eth0 up, running\n  address fe80::")
+        self.assertRegex("\n".join(management.ask("status")), "TCP/UDP read bytes,[1-9]")
+        run.signal(signal.SIGTERM)
+        run.finish()
+
+    def test_log_follows_verb(self):
+        keys = self.lab.keys()
+        self.slow_server(keys)
+        client = self.lab.client()
+        run, management = self.manage(client, keys, "--verb=1")
+        management.send("state on")
+        management.until(",GET_CONFIG,")
+        self.assertEqual(management.ask("verb 4"), ["SUCCESS: verb level changed"])
+        management.send("log on", "signal SIGHUP")
+        management.until("^>LOG:[0-9]+,I,interface eth0: running")
+        management.send("signal SIGTERM")
+        management.rest()
+        self.assertEqual(run.finish().status, -signal.SIGTERM)
+
+    def test_worker_that_dies(self):
+        keys = self.lab.keys()
+        self.slow_server(keys)
+        client = self.lab.client()
+        run, management = self.manage(client, keys)
+        management.send("state on")
+        management.until(",GET_CONFIG,")
+        worker = next(pid for pid, name in netns_case.below(run.pid).items() if name == "bootkey-worker")
+        lab.os.kill(worker, signal.SIGKILL)
+        management.until(",RECONNECTING,worker_ended,")
+        management.until(",GET_CONFIG,")
+        run.signal(signal.SIGTERM)
+        run.finish()
+
+    def test_address_that_is_taken(self):
+        keys = self.lab.keys()
+        self.lab.mandos([keys.section(PASSWORD)])
+        client = self.lab.client()
+        self.lab.file("management", "precious")
+        result = self.run_bootkey(client, *keys.options, f"--management=unix:{self.socket}")
+        self.assert_password(result)
+        self.assertIn(self.socket, result.errors)
+        before = client.state()
+        for option in ("--management-hold", "--management-confirm"):
+            result = self.run_bootkey(client, *keys.options, f"--management=unix:{self.socket}", option)
+            self.assertEqual((result.status, result.output), (69, b""), result)
+        client.check_unchanged(before)
+        with open(self.socket) as file:
+            self.assertEqual(file.read(), "precious")
+
+    def test_password_file(self):
+        keys = self.lab.keys()
+        self.lab.mandos([keys.section(PASSWORD)])
+        client = self.lab.client()
+        file = self.lab.file("password", "tell nobody\nanother line\n")
+        self.start(client, *keys.options, f"--management=unix:{self.socket}", f"--management-password-file={file}",
+                   "--management-hold")
+        management = ManagementClient(self.socket)
+        self.addCleanup(management.close)
+        management.send("wrong", "tell nobody", "hold release")
+        management.until("ERROR: bad password")
+        management.until("SUCCESS: password is correct")
+        management.until("SUCCESS: hold release succeeded")
+        result = self.run_bootkey(client, *keys.options, f"--management=unix:{self.socket}2",
+                                  "--management-password-file=/absent")
+        self.assert_password(result)
+        self.assertIn("/absent", result.errors)
+
+
+if __name__ == "__main__":
+    netns_case.main()
