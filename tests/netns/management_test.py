@@ -68,7 +68,7 @@ class ManagementTest(netns_case.NetnsCase):
         run, management = self.manage(client, keys, "--management-hold", f"--network-hook-dir={self.lab.path('hooks')}")
         management.until("^>HOLD")
         for order in ("signal SIGUSR1", "signal SIGHUP", "signal SIGUSR2", "kill nobody", "status 2", "net"):
-            management.send(order)
+            self.assertTrue(management.ask(order))
         self.alive(run, 1)
         client.check_unchanged(before, ignore=ONLY_BOOTKEY)
         self.assertFalse(self.lab.exists("hook-ran"))
