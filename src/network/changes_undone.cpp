@@ -24,8 +24,10 @@ using base::Result;
 
 constexpr KernelVersion says_who_made_addresses{5, 18};  // IFA_PROTO
 
-// Whether the kernel gave the interface this address by itself: link-local, or by router advertisements (RFC 4862).
+// Whether the kernel gave the interface this address by itself: the loopback interface's, link-local, or by router
+// advertisements (RFC 4862).
 bool kernel_made(const AddressDetail& detail) {
+    if (detail.address.address.is_loopback()) return true;
     if (!detail.address.address.is_v6()) return false;
     if (detail.protocol != 0 || (detail.flags & IFA_F_TEMPORARY) != 0) return true;
     if (running_kernel() >= says_who_made_addresses) return false;

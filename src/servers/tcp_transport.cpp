@@ -25,6 +25,25 @@ void detect_dead_peers(int fd) {
     set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, 40'000);  // ms; the same for bytes of ours that nobody acknowledges
 }
 
+void bind_to_interface(int fd, std::uint32_t interface) {
+    if (interface != 0) set_option(fd, SOL_SOCKET, SO_BINDTOIFINDEX, static_cast<int>(interface));
+}
+
+// Whether the kernel has an IPv4 address of ours to connect from; a UDP socket gets it from connect(2) and sends
+// nothing. Without one TCP would send from 0.0.0.0, wait for an answer that cannot come, and miss the moment when there
+// is one.
+bool has_own_address(const sockaddr_storage& server, socklen_t length, std::uint32_t interface) {
+    const base::UniqueFd probe(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    if (!probe) return true;
+    bind_to_interface(probe.get(), interface);
+    if (::connect(probe.get(), reinterpret_cast<const sockaddr*>(&server), length) != 0)
+        return true;  // TCP will say why
+    sockaddr_in own{};
+    socklen_t own_length = sizeof own;
+    if (::getsockname(probe.get(), reinterpret_cast<sockaddr*>(&own), &own_length) != 0) return true;
+    return own.sin_addr.s_addr != htonl(INADDR_ANY);
+}
+
 }  // namespace
 
 TcpTransport::TcpTransport(base::Loop& loop, const base::Endpoint& endpoint, std::function<void()> ready)
@@ -46,9 +65,10 @@ int TcpTransport::open_socket() {
 // does not reach TCP.)
 int TcpTransport::connect_over(std::uint32_t interface) {
     if (const int error = open_socket(); error != 0) return error;
-    if (interface != 0) set_option(socket_.get(), SOL_SOCKET, SO_BINDTOIFINDEX, static_cast<int>(interface));
+    bind_to_interface(socket_.get(), interface);
     sockaddr_storage address{};
     const socklen_t length = endpoint_.to_socket_address(address);
+    if (address.ss_family == AF_INET && !has_own_address(address, length, interface)) return EADDRNOTAVAIL;
     if (::connect(socket_.get(), reinterpret_cast<const sockaddr*>(&address), length) == 0) return 0;
     return errno == EINPROGRESS ? 0 : errno;
 }

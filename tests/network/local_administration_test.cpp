@@ -5,12 +5,19 @@
 #include "bootkey/network/local_administration.hpp"
 
 #include <net/if.h>
+#include <sched.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include <catch2/catch.hpp>
 
+#include <cerrno>
+#include <cstdlib>
 #include <optional>
+#include <string>
 
+#include "bootkey/base/address.hpp"
+#include "bootkey/base/unique_fd.hpp"
 #include "bootkey/network/netlink_request.hpp"
 #include "sandbox_fixture.hpp"
 
@@ -29,6 +36,8 @@ struct Fixture {
     std::unique_ptr<base::EventLoop> loop;
     std::unique_ptr<LocalAdministration> administration;
     std::vector<base::Result<void>> answers;
+
+    Fixture() { run("ip link set lo up"); }  // as on a machine that has booted
 
     void open() {
         loop = expect(base::EventLoop::create());
@@ -52,6 +61,19 @@ struct Fixture {
 
 bool is_up(const char* name) {
     return (expect(expect(NetlinkRequests::open()).link(if_nametoindex(name))).value().flags & IFF_UP) != 0;
+}
+
+// Whether the kernel sends what is for a neighbour of that address to everybody.
+bool is_called_by_broadcasts(const std::string& address, const std::string& interface) {
+    run("ip route add " + address + " dev " + interface);
+    const base::UniqueFd socket(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    const base::Endpoint neighbour{base::IpAddress::parse(address).value(), 4711, 0};
+    sockaddr_storage storage{};
+    const socklen_t length = neighbour.to_socket_address(storage);
+    EXPECT(::connect(socket.get(), reinterpret_cast<const sockaddr*>(&storage), length) != 0 && errno == EINPROGRESS);
+    const bool so = std::system(("ip -4 neighbour show nud noarp | grep -q " + address).c_str()) == 0;
+    run("ip route del " + address + " dev " + interface);
+    return so;
 }
 
 }  // namespace
@@ -80,6 +102,23 @@ TEST_CASE("answers come once, in order, and never before the call returns") {
               f.administration->bring_up(if_nametoindex("one"), f.answer());
               EXPECT(f.wait(7) && !f.answers.back().ok() && !is_up("one"));
               EXPECT(f.answers.size() == 7);
+          }) == "");
+}
+
+TEST_CASE(
+    "the loopback interface is brought up before anything else, or no neighbour could be called, and taken down "
+    "again") {
+    CHECK(in_namespace([] {
+              Fixture f;
+              EXPECT(unshare(CLONE_NEWNET) == 0);  // where it has never been up
+              run("ip link add name one type veth peer name two");
+              EXPECT(!is_up("lo"));
+              f.open();
+              f.administration->bring_up(if_nametoindex("one"), f.answer());
+              EXPECT(f.wait(1) && is_up("lo") && is_up("one"));
+              EXPECT(!is_called_by_broadcasts("192.0.2.1", "one"));
+              f.put_back();
+              EXPECT(!is_up("lo") && !is_up("one") && f.clean());
           }) == "");
 }
 
@@ -169,7 +208,7 @@ TEST_CASE("restore() and every new instance undo what a killed one left") {
                       [&f] {
                           f.open();
                           f.administration->bring_up(if_nametoindex("one"), f.answer());
-                          EXPECT(f.wait(1));
+                          EXPECT(f.wait(1) && is_up("lo") && is_up("one"));
                           write_text(expect(f.administration->make_home()) + "/key", "secret");
                       },
                       [] {});

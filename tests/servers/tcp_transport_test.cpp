@@ -176,6 +176,32 @@ TEST_CASE("where the announced interface leads nowhere, the kernel's routes are 
     CHECK(connected == 0);
 }
 
+TEST_CASE("a machine without an address of its own does not connect from 0.0.0.0") {
+    std::string skipped;
+    int begun = 0;
+    int neighbours = 0;
+    std::thread([&] {
+        if (::unshare(CLONE_NEWNET) != 0) {
+            skipped = std::strerror(errno);
+            return;
+        }
+        if (std::system("ip link add lan type veth peer name end && ip link set lan up && ip link set end up") != 0) {
+            skipped = "ip(8) makes no veth interface";
+            return;
+        }
+        fakes::FakeLoop loop;
+        TcpTransport transport(loop, {*base::IpAddress::parse("192.0.2.1"), 4711, ::if_nametoindex("lan")}, [] {});
+        begun = transport.begin();
+        neighbours = std::system("ip -4 neighbour show nud all | grep 192.0.2.1");
+    }).join();
+    if (!skipped.empty()) {
+        WARN("SKIPPED: no network namespace to try this in: " << skipped);
+        return;
+    }
+    CHECK(begun != 0);
+    CHECK(neighbours != 0);  // grep(1) found none
+}
+
 TEST_CASE("errors are errno's") {
     base::Endpoint gone;
     {

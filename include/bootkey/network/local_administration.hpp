@@ -17,9 +17,9 @@ namespace bootkey::network {
 
 class LocalAdministration : public Administration {
 public:
-    /// Opens (or creates) the journal and undoes what instances that no longer run have left. `runtime_directory` is
-    /// /run/bootkey; where it cannot be made or written to (no root), changes that need the journal are refused, and
-    /// nothing else is.
+    /// Opens (or creates) the journal, undoes what instances that no longer run have left, and brings up the loopback
+    /// interface, which has to be up before anybody connects to an IPv4 address. `runtime_directory` is /run/bootkey;
+    /// where it cannot be made or written to (no root), changes that need the journal are refused, and nothing else is.
     [[nodiscard]] static base::Result<std::unique_ptr<LocalAdministration>> create(
         base::Loop& loop, const base::Log& log, HookSettings hooks,
         const std::string& runtime_directory = "/run/bootkey");
