@@ -2,10 +2,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Networks that a booting machine may find: cards that come late or have no cable, servers in other places, addresses by DHCP."""
 
+import re
+
 import boot_case
-from boot_case import LIMIT, PROMPT, TYPED
+from boot_case import LIMIT, PROMPT, TYPED, UNLOCKED
 
 ADDRESS = "192.0.2.1"
+LEASED = "192.0.2.77"
+CONNECT = f"bootkey=connect:{ADDRESS}:4711"
+CARD = "enp0s2"  # as udev calls it
+STATIC = f"ip=192.0.2.9::{ADDRESS}:255.255.255.0::{CARD}:off"
 
 
 class NetworkTest(boot_case.BootCase):
@@ -23,12 +29,46 @@ class NetworkTest(boot_case.BootCase):
         self.assert_put_back(booted)
         self.assertRegex("\n".join(booted["links"]), r": enp\d+s\d+: ", "the name that udev gives")
 
+    # -- servers that only who knows their address finds
+
+    def serve_by_address(self):
+        """A server that is not announced, and has an IPv4 address; its host."""
+        return self.serve(server={"zeroconf": False, "port": 4711, "addresses": [f"{ADDRESS}/24"]}).host
+
     def test_connect_without_any_address(self):
-        self.serve(server={"zeroconf": False, "port": 4711, "addresses": [f"{ADDRESS}/24"]})
-        machine = self.boot(self.image(), append=f"bootkey=connect:{ADDRESS}:4711")
+        """Nobody answers DHCP requests, and a person need not wait for the end of them."""
+        self.serve_by_address()
+        machine = self.boot(self.image(), append=CONNECT)
         machine.wait_for(PROMPT, LIMIT)
+        machine.stays_silent_of(UNLOCKED, 3)
         machine.type(TYPED)
-        self.told(machine)
+        machine.wait_for(UNLOCKED, 10)
+        booted = self.told(machine)
+        self.assert_put_back(booted)
+        self.assertFalse([line for line in booted["processes"] if "ipconfig" in line])
+
+    def test_connect_with_an_address_by_dhcp(self):
+        host = self.serve_by_address()
+        self.serve_addresses(host)
+        self.assert_configured(self.told(self.boot(self.image(), append=CONNECT)), LEASED)
+
+    def test_connect_with_an_address_from_the_kernel_command_line(self):
+        self.serve_by_address()
+        self.assert_configured(self.told(self.boot(self.image(), append=f"{CONNECT} {STATIC}")), "192.0.2.9")
+
+    def assert_configured(self, booted, address):
+        """bootkey has unlocked the disk and gone, and the network is as the kernel command line wants it."""
+        self.assertRegex("\n".join(booted["log"]), "was given to the prompt for device root")
+        self.assertRegex("\n".join(booted["addresses"]), rf"{CARD} .*inet {address}/24")
+        self.assertFalse([line for line in booted["processes"] if re.search(r"bootkey|ipconfig", line)])
+
+    @staticmethod
+    def serve_addresses(host):
+        """A DHCP server with one address to give."""
+        settings = host.lab.file("udhcpd.conf", f"start {LEASED}\nend {LEASED}\ninterface eth0\nlease_file /run/leases\n"
+                                                "pidfile /run/udhcpd.pid\nopt subnet 255.255.255.0\n")
+        host.check(["sh", "-c", ": >/run/leases"])
+        host.start(["busybox", "udhcpd", "-f", settings], log=host.lab.path("logs", "udhcpd"))
 
 
 if __name__ == "__main__":
