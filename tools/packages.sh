@@ -34,6 +34,7 @@ test_packages="
     initramfs-tools-core looks into images of initial RAM disks
     cpio                makes such images
     cryptsetup-bin      tries passwords on encrypted volumes
+    openssh-client      a person who logs in over SSH
 "
 
 network_packages="
@@ -76,6 +77,14 @@ target_packages="
     libseccomp2             a dependency of bootkey's
     busybox                 the usual programs of an initial RAM disk
     zstd                    compresses it
+"
+
+# What the tests in emulated machines install into that system, where a case needs it.
+boot_packages="
+    plymouth                asks for the password in pictures
+    dropbear-initramfs      lets a person in over SSH
+    iproute2                makes interfaces, for network hooks
+    wireguard-tools         the network hook that runs wg
 "
 
 fuzz_packages="
@@ -207,4 +216,23 @@ make_debian() (
     rm -rf "$2"/var/cache/apt/archives/*.deb "$2"/var/lib/apt/lists/*
     mv "$2" "$1"
     rm -f "$1.log"
+)
+
+# fetch_boot_packages DIRECTORY DEBIAN : each of boot_packages, with what it needs that the system DEBIAN has not got, into a
+# directory of its name; none is installed.
+fetch_boot_packages() (
+    for name in $(package_names "$boot_packages"); do
+        [ ! -d "$1/$name" ] || continue
+        rm -rf "$1/$name.new"
+        mkdir -p "$1/$name.new/partial"
+        download="apt-get -o APT::Sandbox::User=root -o Debug::NoLocking=true -o Dir::State::status=$2/var/lib/dpkg/status
+            -o Dir::Cache::archives=$1/$name.new --download-only --no-install-recommends -y install $name"
+        # shellcheck disable=SC2086 # a list of words
+        if ! $download >"$1/$name.log" 2>&1; then
+            apt-get update >"$1/$name.log" 2>&1
+            $download >"$1/$name.log" 2>&1 || { tail -n 20 "$1/$name.log" >&2; exit 69; }
+        fi
+        rm -rf "$1/$name.log" "$1/$name.new/partial"
+        mv "$1/$name.new" "$1/$name"
+    done
 )

@@ -63,9 +63,13 @@ class BootCase(netns_case.NetnsCase):
         """A Mandos server that has the password. `server`: options as of lab.mandos(); `settings`: as of clients.conf."""
         return self.lab.mandos([self.keys.section(password, **settings)], **(server or {}))
 
-    def image(self, crypttab=CRYPTTAB.format(options=""), settings=None, commands=":", keys=True, mandos_client=False):
+    def image(self, crypttab=CRYPTTAB.format(options=""), settings=None, commands=":", keys=True, mandos_client=False,
+              packages=()):
         """An initial RAM disk. `settings`: {path: text, or (mode, text)} of more files. `mandos_client`: that is installed, too, and
-        the keys are its."""
+        the keys are its. `packages`: what else of Debian is installed, of boot_packages in tools/packages.sh."""
+        for name in packages:
+            if not os.path.isdir(os.path.join(target.PEERS, "packages", name)):
+                self.skipTest(f"no package {name} in build/peers/packages (tools/test fetches it)")
         files = {"/etc/crypttab": (0o644, crypttab),
                  "/etc/fstab": (0o644, "/dev/mapper/root / ext4 ro 0 1\n"),
                  "/etc/initramfs-tools/modules": (0o644, MODULES)}
@@ -74,7 +78,7 @@ class BootCase(netns_case.NetnsCase):
                 files[f"/etc/keys/{'mandos' if mandos_client else 'bootkey'}/{name}"] = (0o600, file.read())
         for path, text in (settings or {}).items():
             files[path] = text if isinstance(text, tuple) else (0o644, text)
-        return debian.initial_ram_disk(files, commands, mandos_client)
+        return debian.initial_ram_disk(files, commands, mandos_client, packages)
 
     def disk(self, passphrase=PASSPHRASE, number=1):
         """The image of an encrypted disk, of which there are several with the same passphrase."""

@@ -100,17 +100,20 @@ def checked(command, **options):
     return done.stdout
 
 
-def initial_ram_disk(files, commands=":", mandos_client=False):
+def initial_ram_disk(files, commands=":", mandos_client=False, packages=()):
     """The path of an image made in a Debian system where the package is installed, these {path: (mode, content)} are in place, and these
-    commands have run. `mandos_client`: that is installed, too. What was said meanwhile is beside the image, in a file that ends with
-    .log."""
-    name = digest(digest_of_file(target.package()), commands, mandos_client, *(f"{path} {mode:o} {digest(text)}" for path, (mode, text) in sorted(files.items())))
+    commands have run. `mandos_client`: that is installed, too. `packages`: others of Debian. What was said meanwhile is beside the
+    image, in a file that ends with .log."""
+    name = digest(digest_of_file(target.package()), commands, mandos_client, packages,
+                  *(f"{path} {mode:o} {digest(text)}" for path, (mode, text) in sorted(files.items())))
     path = os.path.join(CACHE, f"initrd-{name}")
     with made_once(path) as temporary:
         if temporary:
             with target.Target() as system:
                 if mandos_client:
                     install_test.install_mandos_client(system)
+                for package in packages:
+                    system.install_of_debian(package)
                 keys = {inside for inside in files if inside.startswith("/etc/keys/")}  # or the package makes some
                 for inside in keys:
                     system.write(inside, *reversed(files[inside]))

@@ -170,6 +170,11 @@ class Target:
         self.copy(package(), copy)
         return self.check("dpkg", "--install", copy, timeout=120)
 
+    def install_of_debian(self, name):
+        """Install one of the packages that tools/packages.sh has fetched as boot_packages; all that was said."""
+        self.copy(os.path.join(PEERS, "packages", name), f"/root/{name}")
+        return self.shell(f"dpkg --install /root/{name}/*.deb", timeout=120)
+
     def make_image(self):
         """Make the kernel's image anew; all that was said."""
         mode = "-u" if self.exists(self.image) else "-c"
