@@ -22,13 +22,29 @@ class UnlockTest(boot_case.BootCase):
         machine.type(TYPED)
         self.assert_put_back(self.told(machine))
 
-    def test_switched_off(self):
+    # -- controls: what unlocks the disk in the other cases is bootkey
+
+    def assert_stays_locked(self, image, append=""):
+        """A person types in the end, since nobody else unlocks the disk although there is a server."""
         self.serve()
-        machine = self.boot(self.image(), append="bootkey=off")
+        machine = self.boot(image, append=append)
         machine.wait_for(PROMPT, LIMIT)
         machine.stays_silent_of(UNLOCKED, 5)
         machine.type(TYPED)
-        machine.wait_for(UNLOCKED, LIMIT)
+        booted = self.told(machine)
+        self.assert_put_back(booted)
+        self.assertNotIn("/run/bootkey/log", booted["files"])
+
+    def test_switched_off(self):
+        self.assert_stays_locked(self.image(), append="bootkey=off")
+
+    def test_left_out_of_the_image(self):
+        self.assert_stays_locked(self.image(settings={"/etc/bootkey/initramfs.conf": "CLIENT=none\n"}))
+
+    def test_removed(self):
+        self.assert_stays_locked(self.image(commands="dpkg --remove bootkey"))
+
+    # -- servers
 
     def test_server_that_appears_late(self):
         machine = self.boot(self.image())
