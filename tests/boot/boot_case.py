@@ -17,6 +17,10 @@ TYPED = PASSPHRASE.decode() + "\n"
 CRYPTTAB = "root /dev/vda none luks,initramfs{options}\n"
 UNLOCKED = r"^ROOT IS MOUNTED ([0-9.]+)$"
 PROMPT = r"Please unlock disk root"
+CARD = "enp0s2"  # the guest's network card, as udev calls it
+# An address on the kernel command line.
+STATIC = "192.0.2.9"
+STATIC_IP = f"ip={STATIC}::192.0.2.1:255.255.255.0::{CARD}:off"
 # Seconds until a guest has unlocked its disk, or asks for the passphrase, on a busy machine with two emulated processors.
 LIMIT = 90
 CASE_SECONDS = 240
@@ -33,9 +37,9 @@ def removed_from_image(paths):
     return {"/etc/initramfs-tools/hooks/zz-remove": (0o755, f"#!/bin/sh\n[ \"$1\" != prereqs ] || exec echo bootkey\nrm -r $DESTDIR{paths}\n")}
 
 
-def script(commands):
-    """Settings that run something when bootkey has been started."""
-    return {"/etc/initramfs-tools/scripts/init-premount/zz-test": (0o755, f"#!/bin/sh\n[ \"$1\" != prereqs ] || exec echo bootkey\n{commands}\n")}
+def script(commands, when="init-premount"):
+    """Settings that run something when bootkey has been started; or when it has been ended: local-bottom."""
+    return {f"/etc/initramfs-tools/scripts/{when}/zz-test": (0o755, f"#!/bin/sh\n[ \"$1\" != prereqs ] || exec echo bootkey\n{commands}\n")}
 
 
 # Settings by which no worker lives long.

@@ -5,13 +5,11 @@
 import re
 
 import boot_case
-from boot_case import LIMIT, PROMPT, TYPED, UNLOCKED
+from boot_case import CARD, LIMIT, PROMPT, STATIC, STATIC_IP, TYPED, UNLOCKED
 
 ADDRESS = "192.0.2.1"
 LEASED = "192.0.2.77"
 CONNECT = f"bootkey=connect:{ADDRESS}:4711"
-CARD = "enp0s2"  # as udev calls it
-STATIC = f"ip=192.0.2.9::{ADDRESS}:255.255.255.0::{CARD}:off"
 
 
 class NetworkTest(boot_case.BootCase):
@@ -54,7 +52,7 @@ class NetworkTest(boot_case.BootCase):
 
     def test_connect_with_an_address_from_the_kernel_command_line(self):
         self.serve_by_address()
-        self.assert_configured(self.told(self.boot(self.image(), append=f"{CONNECT} {STATIC}")), "192.0.2.9")
+        self.assert_configured(self.told(self.boot(self.image(), append=f"{CONNECT} {STATIC_IP}")), STATIC)
 
     def assert_configured(self, booted, address):
         """bootkey has unlocked the disk and gone, and the network is as the kernel command line wants it."""

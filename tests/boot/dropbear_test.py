@@ -1,0 +1,80 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""dropbear-initramfs lets a person in over SSH, over the network card that bootkey uses."""
+
+import os
+import subprocess
+import time
+
+import boot_case
+import debian
+from boot_case import CARD, LIMIT, PASSPHRASE, PROMPT, STATIC, STATIC_IP
+
+LOGIN_SECONDS = 60
+UPTIME = "cut -d ' ' -f 1 /proc/uptime"
+
+
+def private_key():
+    """The path of the person's private key; the public one is beside it."""
+    path = os.path.join(debian.CACHE, "ssh-key")
+    with debian.made_once(path) as temporary:
+        if temporary:
+            subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "person", "-f", temporary], check=True)
+            os.rename(f"{temporary}.pub", f"{path}.pub")
+    return path
+
+
+class DropbearTest(boot_case.BootCase):
+    def setUp(self):
+        super().setUp()
+        self.person = self.lab.host(addresses=["192.0.2.2/24"])
+
+    def dropbear(self, settings=None):
+        """A guest with Dropbear, whose address the kernel command line says."""
+        with open(f"{private_key()}.pub") as file:
+            files = {"/etc/dropbear/initramfs/authorized_keys": (0o600, file.read()), **(settings or {})}
+        return self.boot(self.image(settings=files, packages=["dropbear-initramfs"]), append=STATIC_IP)
+
+    def log_in(self, machine, command, **options):
+        """Run a command in the guest over SSH as soon as that answers; a namespaces.Process."""
+        ssh = ["ssh", "-i", private_key(), "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "BatchMode=yes",
+               "-o", "ConnectTimeout=1", "-o", "LogLevel=ERROR", f"root@{STATIC}"]
+        deadline = time.monotonic() + LOGIN_SECONDS
+        while self.person.run([*ssh, "true"]).status != 0:
+            if time.monotonic() > deadline:
+                raise AssertionError(f"nobody can log in within {LOGIN_SECONDS} s; the guest said:\n{machine.said()}")
+        process = self.person.start([*ssh, command], **options)
+        self.addCleanup(process.kill)
+        return process
+
+    def test_unlocked_over_ssh_while_bootkey_searches(self):
+        machine = self.dropbear()
+        machine.wait_for(PROMPT, LIMIT)
+        session = self.log_in(machine, "cryptroot-unlock", stdin=subprocess.PIPE)
+        session.stdin.write(PASSPHRASE)
+        session.stdin.close()
+        booted = self.told(machine)
+        self.assert_put_back(booted)  # Dropbear takes down all interfaces
+        self.assertRegex("\n".join(booted["log"]), "Terminated: putting everything back")
+
+    def test_session_goes_on_while_bootkey_comes_and_goes(self):
+        settings = {"/etc/dropbear/initramfs/dropbear.conf": "IFDOWN=none\n",
+                    **boot_case.script(f"echo BOOTKEY HAS ENDED $({UPTIME}) >/dev/console; sleep 2", "local-bottom")}
+        machine = self.dropbear(settings)
+        machine.wait_for(PROMPT, LIMIT)
+        session = self.log_in(machine, f"/scripts/local-bottom/bootkey; /scripts/init-premount/bootkey; while {UPTIME}; do sleep 0.1; done")
+        self.assertRegex(session.read_line(20), rb"^[0-9.]+\n$", session.errors())
+        self.serve()
+        ended = float(machine.wait_for(r"^BOOTKEY HAS ENDED ([0-9.]+)", LIMIT)[1])
+        while (line := session.read_line(2)) and float(line) < ended + 0.5:
+            pass
+        self.assertTrue(line, f"the session has ended: {session.errors()}")
+        booted = self.told(machine)
+        self.assertRegex("\n".join(booted["log"]), "was given to the prompt for device root")
+        # Who has configured the interface, it belongs to.
+        self.assertRegex("\n".join(booted["addresses"]), rf"{CARD} .*inet {STATIC}/24")
+        self.assertFalse([line for line in booted["processes"] if "bootkey" in line])
+
+
+if __name__ == "__main__":
+    boot_case.main()
