@@ -25,8 +25,6 @@ bool fuzz::run(Input input) {
     } else {
         require_readable(numbers.error().message());
     }
-    if (const auto checked = openpgp::check_unattended_decryption(input, "a file"); !checked)
-        require_readable(checked.error().message());
 
     auto secret = base::Secret::with_capacity(input.size() + 1);
     require(secret.ok() && secret->append(input), "there is memory");

@@ -28,11 +28,18 @@ private:
     base::Result<void> start(const openpgp::KeyFiles& files, const std::string& home, pid_t monitor) {
         auto keys = openpgp::read_decryption_keys(files.seckey, options_.require_signature);
         if (!keys) return std::move(keys).error();
+        if (keys->protection) {  // early: a person takes longer than anything else
+            seckey_ = keys->seckey_path;
+            key_name_ = keys->protection->name;
+            say(NeedPassphrase{false, key_name_});
+        }
         say(KeysGood{});
         auto confined = process_.confine(sandbox::Role::decryptor, home, monitor);
         if (!confined) return confined;
-        auto decryptor = openpgp::Decryptor::create(process_.loop(), process_.log(), std::move(*keys), home,
-                                                    [this](base::Error error) { say(Failed{std::move(error)}); });
+        auto decryptor = openpgp::Decryptor::create(
+            process_.loop(), process_.log(), std::move(*keys), home,
+            {.failed = [this](base::Error error) { say(Failed{std::move(error)}); },
+             .needs_passphrase = [this](bool again) { say(NeedPassphrase{again, key_name_}); }});
         if (!decryptor) return std::move(decryptor).error();
         decryptor_ = std::move(*decryptor);
         return {};
@@ -48,6 +55,14 @@ private:
         });
     }
 
+    void on(Passphrase given) {
+        if (!decryptor_ || seckey_.empty()) return;
+        if (given.passphrase)
+            decryptor_->unlock(std::move(*given.passphrase));
+        else
+            say(Failed{openpgp::no_passphrase(seckey_)});
+    }
+
     void on(const Ping&) { say(Pong{}); }
     void on(const SetVerb& order) { process_.set_verb(order.level); }
 
@@ -55,6 +70,7 @@ private:
 
     const options::Options& options_;
     UnprivilegedProcess<FromDecryptor> process_;
+    std::string seckey_, key_name_;  // of a protected key
     std::unique_ptr<openpgp::Decryptor> decryptor_;
 };
 

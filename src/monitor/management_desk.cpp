@@ -21,6 +21,7 @@ constexpr std::size_t longest_password_file = 4096;  // bytes
 constexpr std::size_t most_held_back = 16;
 
 const Query disk{Query::Kind::password, "Disk"};
+const Query private_key{Query::Kind::password, "Private Key"};
 
 Query consent(const std::string& server) {
     return {Query::Kind::confirmation, "release-password",
@@ -206,15 +207,34 @@ std::size_t ManagementDesk::drop(const std::vector<AttemptKey>& attempts) {
 
 void ManagementDesk::on_password(std::string_view name, base::Secret password) {
     if (name == disk.name) orders_.disk_password(std::move(password));
+    if (name == private_key.name) orders_.passphrase(std::move(password));
 }
 
-// A device that has refused a password refuses it again: with "nointeract", too, another one is asked for.
+// A device that has refused a password refuses it again: with "nointeract", too, another one is asked for. The same goes
+// for a key and its passphrase.
 void ManagementDesk::disk_password_refused() {
     if (interface_.verification_failed(disk) == management::AuthRetry::nointeract) interface_.ask(disk);
 }
 
+void ManagementDesk::need_passphrase(bool again, const std::string& key) {
+    if (!again) {
+        log_.info(1, "the passphrase of the OpenPGP key " + base::printable(key, 128) +
+                         " is waited for, on the management interface");
+        return interface_.ask(private_key);
+    }
+    switch (interface_.verification_failed(private_key)) {
+        case management::AuthRetry::none:
+            return orders_.passphrase({});
+        case management::AuthRetry::nointeract:
+            return interface_.ask(private_key);
+        case management::AuthRetry::interact:
+            return;  // it is asked for already
+    }
+}
+
 void ManagementDesk::found() {
     interface_.withdraw(disk.kind, disk.name);
+    interface_.withdraw(private_key.kind, private_key.name);
     if (!held_back_.empty()) interface_.withdraw(Query::Kind::confirmation, consent({}).name);
     held_back_.clear();
 }

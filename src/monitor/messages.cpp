@@ -27,6 +27,7 @@ public:
     std::enable_if_t<std::is_integral_v<Number>> put(Number number) {
         raw(std::as_bytes(std::span(&number, 1)));
     }
+    void put(bool truth) { put(std::uint8_t{truth}); }
     void put(base::LogFlag flag) { put(static_cast<char>(flag)); }
     void put(base::ExitCode code) { put(static_cast<std::int32_t>(code)); }
     void put(const std::string& text) { sized(base::bytes_of(text).first(std::min(text.size(), longest_text))); }
@@ -40,7 +41,7 @@ public:
     void put(base::Time time) { put(std::int64_t{time.time_since_epoch().count()}); }
     template <typename Value>
     void put(const std::optional<Value>& value) {
-        put(std::uint8_t{value.has_value()});
+        put(value.has_value());
         if (value) put(*value);
     }
 
@@ -68,6 +69,12 @@ public:
     std::enable_if_t<std::is_integral_v<Number>> get(Number& number) {
         const auto bytes = raw(sizeof number);
         if (good_) std::memcpy(&number, bytes.data(), sizeof number);
+    }
+    void get(bool& truth) {
+        std::uint8_t number = 0;
+        get(number);
+        good_ = good_ && number <= 1;
+        truth = number == 1;
     }
     void get(base::LogFlag& flag) {
         char letter = 0;
@@ -112,10 +119,9 @@ public:
     }
     template <typename Value>
     void get(std::optional<Value>& value) {
-        std::uint8_t present = 0;
+        bool present = false;
         get(present);
-        good_ = good_ && present <= 1;
-        if (good_ && present == 1) get(value.emplace());
+        if (present) get(value.emplace());
     }
 
     /// Whether everything was there and nothing is left.

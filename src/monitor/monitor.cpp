@@ -14,6 +14,7 @@
 #include "bootkey/monitor/keys.hpp"
 #include "bootkey/monitor/worker.hpp"
 #include "bootkey/network/interface_choice.hpp"
+#include "bootkey/openpgp/decryptor.hpp"
 #include "bootkey/sandbox/confinement.hpp"
 #include "bootkey/unlock/timeline_file.hpp"
 
@@ -142,6 +143,10 @@ base::Result<void> Monitor::open_management() {
                  if (keeper_.is_of_worker_of_now(key)) tell_worker(Drop{key.attempt, why});
              },
          .disk_password = [this](base::Secret password) { take_from_person(std::move(password)); },
+         .passphrase =
+             [this](std::optional<base::Secret> passphrase) {
+                 if (decryptor_) decryptor_->send(ToDecryptor(Passphrase{std::move(passphrase)}));
+             },
          .hand_over =
              [this](AnswerNumber answer, base::Secret password, const std::string& server) {
                  recipient_->take(answer, std::move(password), server);

@@ -174,8 +174,16 @@ void Monitor::on(const KeysGood&) {
     begin_when_ready();
 }
 
+// Whoever cannot be asked does not keep those waiting who could be told why.
+void Monitor::on(const NeedPassphrase& question) {
+    if (desk_ && options_.management.query_passwords)
+        desk_->need_passphrase(question.again, question.key);
+    else
+        on_process_failed(*decryptor_, openpgp::no_passphrase(keys_.seckey));
+}
+
 void Monitor::begin_when_ready() {
-    if (!keys_good_ || !worker_ready_ || outcome_) return;
+    if (!keys_good_ || !worker_ready_ || outcome_ || failure_) return;
     worker_ready_ = false;
     guard_->request(StartHooks{}, [this](const ToWorker& reply) { tell_worker(reply); });
 }

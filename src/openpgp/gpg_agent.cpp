@@ -14,6 +14,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <iterator>
 #include <utility>
 
 #include "bootkey/base/text.hpp"
@@ -77,11 +78,18 @@ base::Result<base::UniqueFd> listen_at(const std::string& path) {
     return fd;
 }
 
-base::Command agent_command(const std::string& home, int socket, bool loopback_pinentry) {
+// What makes an agent remember passphrases: a year is longer than any wait, and short enough for seconds of 32 bits. When
+// it first uses a key, the agent protects its own copy anew, by default so that each use of it takes half a second. That
+// is too long for every answer, and of no use: the copy is in RAM, and who can read it can read the agent's memory too.
+constexpr const char* remembering[] = {"--default-cache-ttl", "31536000", "--max-cache-ttl", "31536000",
+                                       "--s2k-count",         "65536"};
+
+base::Command agent_command(const std::string& home, int socket, Passphrases passphrases) {
     base::Command command;
     command.program = "/usr/bin/gpg-agent";
     // Not --batch: by that gpg-agent 2.2.40 asks for no passphrase, loopback or not, and fails an assertion for want of
     // it.
+    const bool loopback = passphrases != Passphrases::none;
     command.arguments = {"gpg-agent",
                          "--homedir",
                          home,
@@ -91,7 +99,9 @@ base::Command agent_command(const std::string& home, int socket, bool loopback_p
                          "--disable-scdaemon",
                          "--disable-check-own-socket",
                          "--no-allow-external-cache",
-                         loopback_pinentry ? "--allow-loopback-pinentry" : "--no-allow-loopback-pinentry"};
+                         loopback ? "--allow-loopback-pinentry" : "--no-allow-loopback-pinentry"};
+    if (passphrases == Passphrases::once)
+        command.arguments.insert(command.arguments.end(), std::begin(remembering), std::end(remembering));
     command.environment = {"PATH=/usr/bin:/bin", "HOME=" + home, "LISTEN_FDS=1"};
     command.die_with_parent = true;
     command.listening_socket = socket;
@@ -100,7 +110,7 @@ base::Command agent_command(const std::string& home, int socket, bool loopback_p
 
 }  // namespace
 
-base::Result<GpgAgent> GpgAgent::start(base::Loop& loop, const std::string& home, bool loopback_pinentry) {
+base::Result<GpgAgent> GpgAgent::start(base::Loop& loop, const std::string& home, Passphrases passphrases) {
     // The agent makes this directory when it starts as a daemon, but not in supervised mode.
     if (auto made = make_directory(home + "/private-keys-v1.d"); !made) return std::move(made).error();
     auto path = socket_path(home);
@@ -109,7 +119,7 @@ base::Result<GpgAgent> GpgAgent::start(base::Loop& loop, const std::string& home
     const auto socket = listen_at(*path);
     if (!socket) return socket.error();
     auto process =
-        base::ChildProcess::start(loop, agent_command(home, socket->get(), loopback_pinentry), [](base::ExitReport) {});
+        base::ChildProcess::start(loop, agent_command(home, socket->get(), passphrases), [](base::ExitReport) {});
     if (!process)
         return base::Error{base::ExitCode::unavailable, process.error().tried, process.error().why,
                            "install the package gpg-agent; in the initial RAM disk: run update-initramfs -u"};

@@ -9,12 +9,13 @@
 
 #include "bootkey/base/file.hpp"
 #include "bootkey/base/text.hpp"
+#include "bootkey/openpgp/decryption_key.hpp"
 #include "bootkey/openpgp/decryptor.hpp"
 #include "bootkey/openpgp/gpg_agent.hpp"
 #include "bootkey/openpgp/gpg_context.hpp"
 #include "bootkey/openpgp/gpg_home.hpp"
 #include "bootkey/openpgp/gpgme_data.hpp"
-#include "bootkey/openpgp/key_packets.hpp"
+#include "bootkey/openpgp/key_unlocking.hpp"
 #include "bootkey/openpgp/packets.hpp"
 #include "bootkey/openpgp/signature_check.hpp"
 #include "bootkey/openpgp/signer_keys.hpp"
@@ -98,15 +99,16 @@ std::optional<Error> objection(gpgme_decrypt_result_t result) {
 class GpgDecryptor final : public Decryptor {
 public:
     GpgDecryptor(base::Loop& loop, const base::Log& log, DecryptionKeys keys, std::string home, GpgAgent agent,
-                 std::unique_ptr<GpgContext> context, std::function<void(Error)> on_failure)
+                 std::unique_ptr<GpgContext> context, Listener listener)
         : loop_(loop),
           log_(log),
           keys_(std::move(keys)),
           home_(std::move(home)),
-          on_failure_(std::move(on_failure)),
+          listener_(std::move(listener)),
           work_(loop.timer([this] { work(); })),
           agent_(std::move(agent)),
           context_(std::move(context)) {
+        if (keys_.protection) unlocking_.emplace(*context_, std::move(keys_.protection->test_message));
         if (keys_.signers.empty()) {
             import_key();
         } else {
@@ -120,12 +122,18 @@ public:
         work_->arm(base::Duration::zero());  // callbacks come from the loop, never from here
     }
 
+    void unlock(Secret passphrase) override {
+        if (!unlocking_ || state_ == State::ready) return;
+        passphrase_ = std::move(passphrase);
+        work_->arm(base::Duration::zero());
+    }
+
 private:
     struct Job {
         std::vector<std::byte> message;
         Done done;
     };
-    enum class State { preparing, ready, failed };
+    enum class State { preparing, locked, ready, failed };
 
     void import_signers();
     void signers_imported(gpgme_error_t error);
@@ -133,6 +141,11 @@ private:
     void key_imported(gpgme_error_t error);
     void fail(Error error);
     void work();
+    void work_on_next_job();
+    void try_passphrase();
+    void passphrase_tried(const base::Result<bool>& unlocked);
+    void look_at_lock();
+    void lock(bool again);
     void start(Job job);
     void decrypted(gpgme_error_t error);
     base::Result<Secret> answer(gpgme_error_t error);
@@ -142,7 +155,7 @@ private:
     const base::Log& log_;
     DecryptionKeys keys_;  // their bytes until they are imported
     std::string home_;
-    std::function<void(Error)> on_failure_;
+    Listener listener_;
     State state_ = State::preparing;
     std::optional<Error> failure_;
     std::deque<Job> jobs_;
@@ -153,11 +166,13 @@ private:
     std::unique_ptr<base::Timer> work_;
     GpgAgent agent_;
     std::optional<SignatureCheck> signature_check_;  // none: signatures do not matter
+    std::optional<KeyUnlocking> unlocking_;          // none: the key needs no passphrase
+    std::optional<Secret> passphrase_;               // given, and not tried yet
     std::unique_ptr<GpgContext> context_;            // last: ended first, while what it reads and fills is still there
 };
 
-// The signers' keys go first, so that what gpg has taken is these alone: the machine's own key is none of them, unless it
-// is in their file.
+// The signers' keys go first, so that what gpg has taken is these alone: the machine's own key is none of them, unless
+// it is in their file.
 void GpgDecryptor::import_signers() {
     input_data_ = input_from(keys_.signers.bytes(), true);
     context_->run([this](gpgme_ctx_t context) { return gpgme_op_import_start(context, input_data_.get()); }, time_limit,
@@ -200,7 +215,7 @@ void GpgDecryptor::key_imported(gpgme_error_t error) {
     if (!imported)
         return fail({ExitCode::no_input, tried, "gpg cannot use the key", "check the file with gpg --show-keys"});
     log_.info(3, "openpgp: the secret key is ready");
-    state_ = State::ready;
+    state_ = unlocking_ ? State::locked : State::ready;
     work();
 }
 
@@ -209,18 +224,64 @@ void GpgDecryptor::fail(Error error) {
     failure_ = error;
     if (!jobs_.empty()) work_->arm(base::Duration::zero());
     // Last, and from a copy: it may destroy this object.
-    if (const auto tell = std::exchange(on_failure_, nullptr)) tell(std::move(error));
+    if (const auto tell = std::exchange(listener_.failed, nullptr)) tell(std::move(error));
 }
 
 void GpgDecryptor::work() {
-    if (jobs_.empty() || state_ == State::preparing || context_->busy()) return;
+    if (state_ == State::preparing || context_->busy()) return;
+    if (state_ == State::locked)
+        try_passphrase();
+    else if (!jobs_.empty())
+        work_on_next_job();
+}
+
+void GpgDecryptor::try_passphrase() {
+    if (!passphrase_) return;
+    Secret passphrase = *std::exchange(passphrase_, std::nullopt);
+    if (!KeyUnlocking::is_possible(passphrase)) return lock(true);
+    if (auto alive = revive_agent(); !alive) return fail(std::move(alive).error());
+    unlocking_->unlock(std::move(passphrase),
+                       [this](const base::Result<bool>& unlocked) { passphrase_tried(unlocked); });
+}
+
+void GpgDecryptor::passphrase_tried(const base::Result<bool>& unlocked) {
+    if (!unlocked) return fail(unlocked.error());
+    if (!*unlocked) return lock(true);
+    log_.info(1, "the OpenPGP key is unlocked");
+    state_ = State::ready;
+    work();
+}
+
+// gpg has asked for a passphrase, though the agent should have it. That may have been for another key than the one that
+// is needed: whoever knows the machine's public keys can bring that about, and a person must not be asked for it.
+void GpgDecryptor::look_at_lock() {
+    unlocking_->check([this](const base::Result<bool>& unlocked) {
+        if (!unlocked) return fail(unlocked.error());
+        if (!*unlocked) return lock(false);
+        work();
+    });
+}
+
+void GpgDecryptor::lock(bool again) {
+    state_ = State::locked;
+    log_.warning(again ? "that is not the passphrase of the OpenPGP key"
+                       : "gpg-agent does not have the passphrase of the OpenPGP key any more");
+    if (passphrase_) return work_->arm(base::Duration::zero());  // another one has come meanwhile
+    const auto tell = listener_.needs_passphrase;                // a copy: it may destroy this object
+    tell(again);
+}
+
+void GpgDecryptor::work_on_next_job() {
     Job job = std::move(jobs_.front());
     jobs_.pop_front();
     work_->arm(base::Duration::zero());  // for the next one
     if (state_ == State::failed) return job.done(*failure_);
     if (auto good = check_answer_shape(job.message); !good) return job.done(std::move(good).error());
+    const bool agent_was_there = agent_.running();
     if (auto alive = revive_agent(); !alive) return job.done(std::move(alive).error());
-    start(std::move(job));
+    if (agent_was_there || !unlocking_) return start(std::move(job));
+    jobs_.push_front(std::move(job));
+    lock(false);
 }
 
 // The agent may have been killed by something else than us (out of memory). The key is in the home, so a new one has
@@ -228,7 +289,7 @@ void GpgDecryptor::work() {
 base::Result<void> GpgDecryptor::revive_agent() {
     if (agent_.running()) return {};
     log_.warning("openpgp: gpg-agent has ended unexpectedly; starting it again");
-    auto agent = GpgAgent::start(loop_, home_);
+    auto agent = GpgAgent::start(loop_, home_, unlocking_ ? Passphrases::once : Passphrases::none);
     if (!agent) return std::move(agent).error();
     agent_ = std::move(*agent);
     return {};
@@ -242,6 +303,7 @@ void GpgDecryptor::start(Job job) {
     input_data_ = input_from(current_.message, false);
     output_data_ = output_->data();
     if (signature_check_) signature_check_->begin();
+    if (unlocking_) unlocking_->forget();
     const auto operation = signature_check_ ? &gpgme_op_decrypt_verify_start : &gpgme_op_decrypt_start;
     context_->run(
         [this, operation](gpgme_ctx_t context) { return operation(context, input_data_.get(), output_data_.get()); },
@@ -254,7 +316,10 @@ void GpgDecryptor::decrypted(gpgme_error_t error) {
     output_data_.reset();
     output_.reset();
     const Done done = std::exchange(current_, Job{}).done;
-    work_->arm(base::Duration::zero());
+    if (unlocking_ && unlocking_->was_asked())
+        look_at_lock();
+    else
+        work_->arm(base::Duration::zero());
     done(std::move(result));  // last: it may destroy this object
 }
 
@@ -266,11 +331,18 @@ base::Result<Secret> GpgDecryptor::answer(gpgme_error_t error) {
         if (error == 0 || (verified != nullptr && verified->signatures != nullptr))
             if (auto why = signature_check_->objection(verified)) return bad_signature(std::move(*why));
     }
+    if (error != 0 && unlocking_ && unlocking_->was_asked())
+        return bad_answer("gpg asks for a passphrase that it does not get for a server's answer");
     if (error != 0) return decryption_error(error);
     if (auto why = objection(gpgme_op_decrypt_result(context_->handle()))) return std::move(*why);
     Secret password = output_->take();
     if (password.empty()) return bad_answer("the password in it is empty");
     return password;
+}
+
+std::string name_of(Bytes key, const std::string& path) {
+    std::string name = user_id(key);
+    return name.empty() ? path : name;
 }
 
 }  // namespace
@@ -280,22 +352,32 @@ base::Result<DecryptionKeys> read_decryption_keys(const std::string& seckey_path
     if (!seckey) return std::move(seckey).error();
     const auto packets = without_armour(seckey->bytes(), seckey_path);
     if (!packets) return packets.error();
-    if (auto usable = check_unattended_decryption(packets->bytes(), seckey_path); !usable) return std::move(usable).error();
+    const auto access = decryption_access(packets->bytes(), seckey_path);
+    if (!access) return access.error();
     auto signers = signers_path.empty() ? base::Result<Secret>(Secret()) : read_signer_keys(signers_path);
     if (!signers) return std::move(signers).error();
-    return DecryptionKeys{std::move(*seckey), seckey_path, std::move(*signers), signers_path};
+    std::optional<ProtectedKey> protection;
+    if (*access == Access::passphrase)
+        protection = ProtectedKey{name_of(packets->bytes(), seckey_path), test_message(packets->bytes())};
+    return DecryptionKeys{std::move(*seckey), seckey_path, std::move(protection), std::move(*signers), signers_path};
+}
+
+Error no_passphrase(const std::string& seckey_path) {
+    return {ExitCode::no_input, "cannot use the OpenPGP key in " + base::escaped(seckey_path),
+            "it is protected by a passphrase, which nobody is there to enter",
+            "let a person answer, by --management-query-passwords, or use a key without a passphrase"};
 }
 
 base::Result<std::unique_ptr<Decryptor>> Decryptor::create(base::Loop& loop, const base::Log& log, DecryptionKeys keys,
-                                                           const std::string& home, std::function<void(Error)> on_failure) {
+                                                           const std::string& home, Listener listener) {
     if (auto written = write_decryption_settings(home); !written) return std::move(written).error();
     // First the agent, which comes up while GPGME looks at gpg.
-    auto agent = GpgAgent::start(loop, home);
+    auto agent = GpgAgent::start(loop, home, keys.protection ? Passphrases::once : Passphrases::none);
     if (!agent) return std::move(agent).error();
     auto context = GpgContext::create(loop, home);
     if (!context) return std::move(context).error();
     return std::unique_ptr<Decryptor>(new GpgDecryptor(loop, log, std::move(keys), home, std::move(*agent),
-                                                       std::move(*context), std::move(on_failure)));
+                                                       std::move(*context), std::move(listener)));
 }
 
 }  // namespace bootkey::openpgp

@@ -43,7 +43,8 @@ base::Result<void> GpgSession::prepare(Agent agent) {
     if (!home) return std::move(home).error();
     home_ = std::move(*home);
     if (agent == Agent::started) {
-        auto started = GpgAgent::start(*loop_, home_->path(), passphrase_ != nullptr);
+        auto started =
+            GpgAgent::start(*loop_, home_->path(), passphrase_ == nullptr ? Passphrases::none : Passphrases::each_time);
         if (!started) return std::move(started).error();
         agent_.emplace(std::move(*started));
     }

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "bootkey/base/text.hpp"
+#include "secret_packet.hpp"
 
 namespace bootkey::openpgp {
 namespace {
@@ -23,24 +24,8 @@ constexpr std::array<std::uint8_t, 9> ed25519_oid = {0x2B, 0x06, 0x01, 0x04, 0x0
 
 constexpr std::size_t ed25519_size = 32;
 
-// Sections 9.1 (RFC 4880) and 5 (RFC 6637).
-enum class Algorithm : std::uint8_t { rsa = 1, rsa_encrypt = 2, rsa_sign = 3, elgamal = 16, ecdh = 18, eddsa = 22 };
-
 bool is_rsa(Algorithm algorithm) {
     return algorithm == Algorithm::rsa || algorithm == Algorithm::rsa_sign;
-}
-
-// Section 5.5.3: after the public numbers, how the secret ones are kept.
-enum class Protection { none, passphrase, smart_card };
-
-Protection read_protection(FieldReader& fields) {
-    const unsigned usage = fields.byte();
-    if (usage == 0) return Protection::none;
-    if (usage != 254 && usage != 255) return Protection::passphrase;
-    fields.byte();  // cipher
-    constexpr unsigned gnu_extension = 101;
-    // GnuPG, doc/DETAILS: no secret numbers here, they are elsewhere, on a card mostly.
-    return fields.byte() == gnu_extension ? Protection::smart_card : Protection::passphrase;
 }
 
 // The secret numbers are followed by their sum (section 5.5.3), which tells damage.
@@ -104,31 +89,6 @@ bool is_supported(Bytes body) {
                               [](std::byte byte) { return std::to_integer<std::uint8_t>(byte); });
 }
 
-// How the secret numbers of a key are kept that may decrypt; nothing for other keys.
-std::optional<Protection> protection_of_decryption_key(Bytes body) {
-    FieldReader fields(body);
-    fields.bytes(5);  // version and time of creation
-    switch (static_cast<Algorithm>(fields.byte())) {
-        case Algorithm::rsa:
-        case Algorithm::rsa_encrypt:
-            for (int i = 0; i < 2; ++i) fields.integer();
-            break;
-        case Algorithm::elgamal:
-            for (int i = 0; i < 3; ++i) fields.integer();
-            break;
-        case Algorithm::ecdh:
-            fields.bytes(fields.byte());  // curve
-            fields.integer();             // point
-            fields.bytes(fields.byte());  // parameters of key derivation
-            break;
-        default:
-            return std::nullopt;
-    }
-    const Protection protection = read_protection(fields);
-    if (fields.overrun()) return std::nullopt;
-    return protection;
-}
-
 // One subpacket (section 5.2.3.1), its type first; nothing at the end or where its length makes no sense.
 std::optional<Bytes> next_subpacket(FieldReader& fields) {
     if (fields.rest().empty()) return std::nullopt;
@@ -161,26 +121,6 @@ bool binds_for_authentication(Bytes body) {
 }
 
 }  // namespace
-
-base::Result<void> check_unattended_decryption(Bytes packets, const std::string& name) {
-    std::optional<Protection> obstacle;
-    PacketReader reader(packets);
-    while (const auto packet = reader.next()) {
-        if (packet->tag != Tag::secret_key && packet->tag != Tag::secret_subkey) continue;
-        const auto protection = protection_of_decryption_key(packet->body);
-        if (protection == Protection::none) return {};
-        if (protection) obstacle = protection;
-    }
-    if (!obstacle) return {};
-    const std::string tried = "cannot use the OpenPGP key in " + base::escaped(name);
-    if (*obstacle == Protection::smart_card)
-        return base::Error{base::ExitCode::no_input, tried,
-                           "its secret part is not in the file but on a smart card or elsewhere",
-                           "use a key whose secret part is in the file"};
-    return base::Error{base::ExitCode::no_input, tried,
-                       "it is protected by a passphrase, which nobody is there to enter",
-                       "use a key without a passphrase"};
-}
 
 base::Result<KeyNumbers> authentication_key(Bytes packets, const std::string& name) {
     std::optional<Bytes> primary;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "bootkey/monitor/messages.hpp"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <string_view>
 
@@ -66,7 +67,7 @@ TEST_CASE("what the worker says arrives as it was said") {
 
 TEST_CASE("what the worker tells for the timeline arrives as it was told") {
     const base::Time time(std::chrono::seconds(5));
-    unlock::InterfaceRecord interface{2, "eth0", time, time + std::chrono::nanoseconds(1), {}, time};
+    unlock::InterfaceRecord interface { 2, "eth0", time, time + std::chrono::nanoseconds(1), {}, time };
     CHECK(std::get<InterfaceNews>(carried<FromWorker>(InterfaceNews{interface})).record == interface);
     unlock::AttemptRecord attempt;
     attempt.id = 1ULL << 40;
@@ -100,6 +101,19 @@ TEST_CASE("what the monitor and the decryptor say arrives as it was said") {
     carried<FromDecryptor>(KeysGood{});
     CHECK(std::get<NotDecrypted>(carried<FromDecryptor>(NotDecrypted{error})).error.why == "not allowed");
 
+    for (const bool again : {false, true}) {
+        const auto question = std::get<NeedPassphrase>(carried<FromDecryptor>(NeedPassphrase{again, "key"}));
+        CHECK(question.again == again);
+        CHECK(question.key == "key");
+    }
+    CHECK_FALSE(std::get<Passphrase>(carried<ToDecryptor>(Passphrase{})).passphrase);
+    auto passphrase = base::Secret::with_capacity(5);
+    REQUIRE(passphrase);
+    REQUIRE(passphrase->append(base::bytes_of("words")));
+    const auto given = std::get<Passphrase>(carried<ToDecryptor>(Passphrase{std::move(*passphrase)}));
+    REQUIRE(given.passphrase);
+    CHECK(std::ranges::equal(given.passphrase->bytes(), bytes_of("words")));
+
     auto password = base::Secret::with_capacity(64 * 1024);
     REQUIRE(password);
     REQUIRE(password->append(std::vector<std::byte>(64 * 1024, std::byte{0})));
@@ -109,10 +123,12 @@ TEST_CASE("what the monitor and the decryptor say arrives as it was said") {
 
 TEST_CASE("a message is refused if it is cut, longer than it should be, or of another set") {
     const std::vector<std::vector<std::byte>> messages = {
-        encoded<FromWorker>(LogLine{1, base::LogFlag::info, "text"}), encoded<FromWorker>(Failed{error}),
+        encoded<FromWorker>(LogLine{1, base::LogFlag::info, "text"}),
+        encoded<FromWorker>(Failed{error}),
         encoded<FromWorker>(AddHostRoute{1, 2, *base::IpAddress::parse("192.0.2.1")}),
         encoded<FromWorker>(Answer{1, "server", bytes_of("message")}),
-        encoded<FromWorker>(InterfaceNews{{1, "eth0", base::Time(), {}, {}, {}}}), encoded<FromWorker>(AttemptNews{})};
+        encoded<FromWorker>(InterfaceNews{{1, "eth0", base::Time(), {}, {}, {}}}),
+        encoded<FromWorker>(AttemptNews{})};
     for (auto message : messages) {
         for (std::size_t length = 0; length < message.size(); ++length)
             CHECK_FALSE(decode<FromWorker>(std::span(message).first(length)));
@@ -129,6 +145,10 @@ TEST_CASE("a field is refused if it has a value that it cannot have") {
     CHECK_FALSE(decode<FromWorker>(line));
     line[2] = std::byte{0};
     CHECK_FALSE(decode<FromWorker>(line));
+
+    auto question = encoded<FromDecryptor>(NeedPassphrase{true, "key"});
+    question[1] = std::byte{2};
+    CHECK_FALSE(decode<FromDecryptor>(question));
 
     auto failed = encoded<FromWorker>(Failed{error});
     for (const int status : {0, 1, 63, 78, 255}) {  // 0 above all: a worker does not say that all is well

@@ -118,6 +118,16 @@ class KeysTest(netns_case.NetnsCase):
         self.assertIn("passphrase", result.errors)
         self.assertIn("--tls-key", result.errors)
 
+    def test_passphrase_with_nobody_to_ask_is_refused(self):
+        keys = keysets.make(self.lab.path("protected"), passphrase="secret words")
+        client = self.lab.client()
+        before = client.state()
+        result = self.run_bootkey(client, *keys.options)
+        self.assertEqual(result.status, 66, result)
+        self.assertIn("passphrase", result.errors)
+        self.assertIn("--management-query-passwords", result.errors)
+        client.check_unchanged(before, timeout=0)
+
 
 if __name__ == "__main__":
     netns_case.main()

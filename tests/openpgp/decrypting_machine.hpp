@@ -30,10 +30,19 @@ public:
             failure = keys.error();
             return false;
         }
-        auto made = Decryptor::create(*loop, log, std::move(*keys), home, [this](base::Error error) {
-            failure = std::move(error);
-            loop->stop();
-        });
+        if (keys->protection) key_name = keys->protection->name;
+        auto made = Decryptor::create(*loop, log, std::move(*keys), home,
+                                      {.failed =
+                                           [this](base::Error error) {
+                                               failure = std::move(error);
+                                               loop->stop();
+                                           },
+                                       .needs_passphrase =
+                                           [this](bool again) {
+                                               questions.push_back(again);
+                                               if (reply.empty()) return loop->stop();
+                                               give(std::exchange(reply, {}));
+                                           }});
         if (made) {
             decryptor = std::move(*made);
         } else {
@@ -59,6 +68,12 @@ public:
         run_for(std::chrono::seconds(20));
         return results;
     }
+    void give(const std::string& passphrase) const {
+        auto secret = base::Secret::with_capacity(passphrase.size());
+        REQUIRE(secret);
+        REQUIRE(secret->append(bytes(passphrase)));
+        decryptor->unlock(std::move(*secret));
+    }
     std::string decrypt(const std::string& message) { return decrypt(std::vector{message}).front(); }
 
     base::testing::TemporaryDirectory directory;
@@ -66,6 +81,9 @@ public:
     base::Log log;
     std::unique_ptr<base::EventLoop> loop = std::move(base::EventLoop::create()).value();
     std::optional<base::Error> failure;
+    std::string key_name;         // of a protected key
+    std::vector<bool> questions;  // for its passphrase: whether it is asked for again
+    std::string reply;            // to the next question; without one that ends the waiting
     std::unique_ptr<Decryptor> decryptor;
 };
 

@@ -232,21 +232,6 @@ TEST_CASE("a secret key file that is none is an error") {
     }
 }
 
-TEST_CASE("a key with a passphrase is refused at once, and the reason is said") {
-    const GpgLab lab;
-    const std::string kind =
-        GENERATE("Key-Type: RSA\nKey-Length: 2048\nSubkey-Type: RSA\nSubkey-Length: 2048\n",
-                 "Key-Type: eddsa\nKey-Curve: ed25519\nSubkey-Type: ecdh\nSubkey-Curve: cv25519\n");
-    lab.make_key("machine", kind + "Passphrase: abc\n");
-    lab.gpg({"--armor", "--output", "protected", "--passphrase", "abc", "--export-secret-keys", "machine"});
-    Machine machine;
-    CHECK_FALSE(machine.create(lab.path("protected")));
-    REQUIRE(machine.failure);
-    CHECK(machine.failure->code == base::ExitCode::no_input);
-    CHECK_THAT(machine.failure->message(), Catch::Contains("protected by a passphrase"));
-    CHECK(std::filesystem::is_empty(machine.home));
-}
-
 TEST_CASE("a primary key that is elsewhere does not matter if the subkey that decrypts is here") {
     const GpgLab lab;
     lab.make_curve_key("machine");
@@ -361,7 +346,8 @@ TEST_CASE("agent and gpg end with a process that is killed") {
         const base::Log log;
         auto keys = openpgp::read_decryption_keys(seckey, {});
         if (!keys) _exit(2);
-        auto decryptor = Decryptor::create(*loop, log, std::move(*keys), home, [](const base::Error&) { _exit(1); });
+        auto decryptor =
+            Decryptor::create(*loop, log, std::move(*keys), home, {[](const base::Error&) { _exit(1); }, {}});
         if (!decryptor) _exit(2);
         (*decryptor)->decrypt(bytes(message), [&](const base::Result<base::Secret>& result) {
             pipe.put(result ? "y" : "n");

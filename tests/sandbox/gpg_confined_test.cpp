@@ -4,10 +4,10 @@
 // inherit.
 #include <catch2/catch.hpp>
 #include <chrono>
-#include <fstream>
-#include <iterator>
+#include <memory>
 
 #include "bootkey/base/event_loop.hpp"
+#include "bootkey/base/file.hpp"
 #include "bootkey/openpgp/decryptor.hpp"
 #include "bootkey/openpgp/gpg_agent.hpp"
 #include "openpgp/gpg_lab.hpp"
@@ -22,9 +22,16 @@ using openpgp::testing::GpgLab;
 
 namespace {
 
-std::string content_of(const std::string& path) {
-    std::ifstream file(path, std::ios::binary);
-    return {std::istreambuf_iterator<char>(file), {}};
+const std::string protected_curve_key =
+    "Key-Type: eddsa\nKey-Curve: ed25519\nKey-Usage: sign\nSubkey-Type: ecdh\nSubkey-Curve: cv25519\nSubkey-Usage: "
+    "encrypt\n"
+    "Passphrase: open sesame\n";
+
+// For a confined process.
+base::Secret secret(const std::string& text) {
+    auto made = base::Secret::with_capacity(text.size());
+    if (!made || !made->append(base::bytes_of(text))) _exit(1);
+    return std::move(*made);
 }
 
 // Runs gpg with `options` in `home`; how it ended and what it wrote. For a confined process.
@@ -50,16 +57,21 @@ std::string gpg(const std::string& home, const std::vector<std::string>& options
 
 TEST_CASE("a confined decryptor decrypts, several messages and with every kind of key") {
     const GpgLab lab;
-    const std::string kind = GENERATE("curve", "rsa");
+    const std::string kind = GENERATE("curve", "rsa", "curve under a passphrase");
     CAPTURE(kind);
-    kind == "rsa" ? lab.make_rsa_key("machine") : lab.make_curve_key("machine");
+    const bool is_protected = kind == "curve under a passphrase";
+    if (kind == "rsa") lab.make_rsa_key("machine");
+    if (kind == "curve") lab.make_curve_key("machine");
+    if (is_protected) lab.make_key("machine", protected_curve_key);
     const std::vector<std::string> passwords = {"first", std::string(65536, 'p')};
     std::vector<std::string> messages;
     messages.reserve(passwords.size());
     for (const auto& password : passwords) messages.push_back(lab.encrypted(password, "machine"));
     const WritableDirectory directory;
     const std::string home = directory.make_directory("home");
-    const std::string seckey = directory.put("seckey.txt", content_of(lab.secret_key("machine")));
+    lab.gpg(
+        {"--output", "seckey", "--passphrase", is_protected ? "open sesame" : "", "--export-secret-keys", "machine"});
+    const std::string seckey = directory.put("seckey.txt", lab.read("seckey"));
 
     Confined confined(directory.confinement(), [&] {
         auto loop = std::move(base::EventLoop::create()).value();
@@ -67,31 +79,39 @@ TEST_CASE("a confined decryptor decrypts, several messages and with every kind o
         std::string said;
         auto keys = openpgp::read_decryption_keys(seckey, {});
         if (!keys) return keys.error().message();
-        auto decryptor = openpgp::Decryptor::create(*loop, log, std::move(*keys), home, [&](const base::Error& error) {
-            said += "!" + error.message();
-            loop->stop();
-        });
-        if (!decryptor) return decryptor.error().message();
+        std::unique_ptr<openpgp::Decryptor> decryptor;
+        auto made = openpgp::Decryptor::create(*loop, log, std::move(*keys), home,
+                                               {.failed =
+                                                    [&](const base::Error& error) {
+                                                        said += "!" + error.message();
+                                                        loop->stop();
+                                                    },
+                                                .needs_passphrase =
+                                                    [&](bool again) {
+                                                        said += again ? "again " : "anew ";
+                                                        decryptor->unlock(secret("open sesame"));
+                                                    }});
+        if (!made) return made.error().message();
+        decryptor = std::move(*made);
+        if (is_protected) decryptor->unlock(secret("wrong"));
         std::size_t open = messages.size();
         for (std::size_t i = 0; i < messages.size(); ++i)
-            (*decryptor)->decrypt(bytes(messages[i]), [&, i](const base::Result<base::Secret>& result) {
+            decryptor->decrypt(bytes(messages[i]), [&, i](const base::Result<base::Secret>& result) {
                 const bool right = result && std::string(reinterpret_cast<const char*>(result->bytes().data()),
                                                          result->size()) == passwords[i];
                 said += right ? "right " : result ? "wrong " : result.error().message();
                 if (--open == 0) loop->stop();
             });
         loop->run();
-        decryptor->reset();
+        decryptor.reset();
         return said;
     });
-    CHECK(confined.result() == "right right ");
+    CHECK(confined.result() == std::string(is_protected ? "again " : "") + "right right ");
 }
 
 TEST_CASE("a confined gpg decrypts with a passphrase that is given through it, and verifies signatures") {
     const GpgLab lab;
-    lab.make_key("machine",
-                 "Key-Type: eddsa\nKey-Curve: ed25519\nKey-Usage: sign\nSubkey-Type: ecdh\nSubkey-Curve: cv25519\n"
-                 "Subkey-Usage: encrypt\nPassphrase: open sesame\n");
+    lab.make_key("machine", protected_curve_key);
     lab.make_rsa_key("server");
     const std::string message =
         lab.message("secret", {"--local-user", "server", "--recipient", "machine", "--sign", "--encrypt"});
@@ -108,7 +128,7 @@ TEST_CASE("a confined gpg decrypts with a passphrase that is given through it, a
 
     Confined confined(directory.confinement(), [&] {
         auto loop = std::move(base::EventLoop::create()).value();
-        const auto agent = openpgp::GpgAgent::start(*loop, home, true);
+        const auto agent = openpgp::GpgAgent::start(*loop, home, openpgp::Passphrases::each_time);
         if (!agent) return agent.error().message();
         const std::string file = directory.path() + "/";
         const std::vector<std::string> passphrase = {"--pinentry-mode", "loopback", "--passphrase-file",

@@ -33,6 +33,7 @@ public:
         std::function<void(int signal)> signal;                               ///< as if it had arrived
         std::function<void(const AttemptKey&, const std::string& why)> drop;  ///< give the attempt up
         std::function<void(base::Secret)> disk_password;                      ///< a person has typed it
+        std::function<void(std::optional<base::Secret>)> passphrase;  ///< of the key; none: nobody will give it
         std::function<void(AnswerNumber, base::Secret, const std::string& server)> hand_over;  ///< a person agrees
         std::function<void(AnswerNumber, const std::string& why)> refuse;                      ///< or does not
         std::function<void(int level)> verb_changed;                                           ///< of the log
@@ -71,6 +72,8 @@ public:
     // Passwords
     /// The password that a client gave is wrong.
     void disk_password_refused();
+    /// The OpenPGP key needs its passphrase; `again`: the one given last is wrong. `key`: by which a person knows the key.
+    void need_passphrase(bool again, const std::string& key);
     /// The password is found: none is asked for any more.
     void found();
     /// Whether a server's password needs a client's consent; if so, ask() for it.

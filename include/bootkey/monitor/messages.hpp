@@ -166,7 +166,12 @@ struct Decrypt {
     std::vector<std::byte> message;
     static auto parts(auto& self) { return std::tie(self.message); }
 };
-using ToDecryptor = std::variant<Decrypt, Ping, SetVerb>;
+/// The passphrase that NeedPassphrase asked for; none: nobody gives it, and the key cannot be used.
+struct Passphrase {
+    std::optional<base::Secret> passphrase;
+    static auto parts(auto& self) { return std::tie(self.passphrase); }
+};
+using ToDecryptor = std::variant<Decrypt, Ping, Passphrase, SetVerb>;
 
 struct Password {
     base::Secret password;
@@ -176,11 +181,17 @@ struct NotDecrypted {
     base::Error error;
     static auto parts(auto& self) { return std::tie(self.error); }
 };
-/// The keys can be read and used.
+/// The keys can be read and used, once the passphrase is given that may have been asked for before.
 struct KeysGood {
     static auto parts(auto&) { return std::tie(); }
 };
-using FromDecryptor = std::variant<LogLine, Failed, KeysGood, Password, NotDecrypted, Pong>;
+/// The secret key is under a passphrase: Passphrase is to be the answer, whenever that may be. The first time before KeysGood.
+struct NeedPassphrase {
+    bool again = false;  ///< the one given last is wrong
+    std::string key;     ///< what a person knows it by; may hold any bytes
+    static auto parts(auto& self) { return std::tie(self.again, self.key); }
+};
+using FromDecryptor = std::variant<LogLine, Failed, KeysGood, Password, NotDecrypted, Pong, NeedPassphrase>;
 
 /// The bytes of a message, which may hold secrets. `Message` is one of the four sets. Errors (os_error): no memory.
 template <typename Message>

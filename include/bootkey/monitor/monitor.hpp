@@ -101,6 +101,7 @@ private:
     void on(const StartHooks& request);
     void on(const AddHostRoute& request);
     void on(const KeysGood& news);
+    void on(const NeedPassphrase& question);
     void on(Answer answer) { answers_.add(std::move(answer), loop_->now()); }
     void on(Password password);
     void on(const NotDecrypted& verdict) { answers_.not_decrypted(verdict.error.message(), loop_->now()); }

@@ -14,13 +14,20 @@
 
 namespace bootkey::openpgp {
 
+/// Whether an agent gets passphrases, which come through gpg itself (GPGME's passphrase callback).
+enum class Passphrases {
+    none,
+    each_time,
+    once,  ///< the agent keeps them in its locked memory, for as long as it lives
+};
+
 class GpgAgent {
 public:
     /// Starts an agent for the directory `home`. Returns at once: gpg's requests wait in the socket until the agent is
-    /// up. `loopback_pinentry`: passphrases may come through gpg itself (GPGME's passphrase callback). Errors:
-    /// unavailable (no gpg-agent), os_error (the socket cannot be made, its path is too long), cannot_create.
+    /// up. Errors: unavailable (no gpg-agent), os_error (the socket cannot be made, its path is too long),
+    /// cannot_create.
     [[nodiscard]] static base::Result<GpgAgent> start(base::Loop& loop, const std::string& home,
-                                                      bool loopback_pinentry = false);
+                                                      Passphrases passphrases = Passphrases::none);
 
     /// Ends the agent and removes its socket.
     ~GpgAgent();

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
 // The numbers inside an OpenPGP secret key (RFC 4880, sections 5.5 and 5.2; Ed25519 as GnuPG stores it): which of its
-// keys speaks TLS, that key's material, and whether it can be used without a passphrase. Pure; what it returns borrows
-// from the packets.
+// keys speaks TLS, and that key's material. Pure; what it returns borrows from the packets.
 #pragma once
 
 #include <string>
@@ -29,9 +28,5 @@ using KeyNumbers = std::variant<RsaNumbers, Ed25519Numbers>;
 /// The numbers of the first subkey that may authenticate ([A], key flag 0x20) or, without one, of the primary key.
 /// `packets`: a binary transferable secret key, called `name` in errors (no_input).
 [[nodiscard]] base::Result<KeyNumbers> authentication_key(Bytes packets, const std::string& name);
-
-/// Whether gpg can decrypt with this key while nobody is there: an error (no_input) if every key in it that decrypts is
-/// protected by a passphrase or not in the file. What cannot be read here is left to gpg to judge.
-[[nodiscard]] base::Result<void> check_unattended_decryption(Bytes packets, const std::string& name);
 
 }  // namespace bootkey::openpgp

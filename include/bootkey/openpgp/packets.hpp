@@ -27,6 +27,7 @@ enum class Tag : std::uint8_t {
     secret_subkey = 7,
     unprotected_data = 9,  ///< encrypted without integrity protection
     marker = 10,
+    user_id = 13,
     public_subkey = 14,
     protected_data = 18,  ///< encrypted with integrity protection (MDC)
 };

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "bootkey/openpgp/decryption_key.hpp"
+
+#include <bit>
+#include <cstdint>
+#include <optional>
+
+#include "bootkey/base/text.hpp"
+#include "secret_packet.hpp"
+
+namespace bootkey::openpgp {
+namespace {
+
+/// A key that decrypts: what of its public numbers could stand in a message to it, and how its secret ones are kept.
+struct DecryptionKey {
+    Algorithm algorithm{};
+    Bytes first, second;  ///< integers; the second is empty except for Elgamal
+    Protection protection{};
+};
+
+// Nothing for keys that do not decrypt, or are cut off.
+std::optional<DecryptionKey> read_decryption_key(Bytes body) {
+    FieldReader fields(body);
+    fields.bytes(5);  // version and time of creation
+    DecryptionKey key{.algorithm = static_cast<Algorithm>(fields.byte()), .first = {}, .second = {}};
+    switch (key.algorithm) {
+        case Algorithm::rsa:
+        case Algorithm::rsa_encrypt:
+            fields.integer();              // modulus
+            key.first = fields.integer();  // exponent
+            break;
+        case Algorithm::elgamal:
+            fields.integer();  // prime
+            key.first = fields.integer();
+            key.second = fields.integer();
+            break;
+        case Algorithm::ecdh:
+            fields.bytes(fields.byte());   // curve
+            key.first = fields.integer();  // point
+            fields.bytes(fields.byte());   // parameters of key derivation
+            break;
+        default:
+            return std::nullopt;
+    }
+    key.protection = read_protection(fields);
+    if (fields.overrun()) return std::nullopt;
+    return key;
+}
+
+template <typename Visit>
+void for_each_decryption_key(Bytes packets, const Visit& visit) {
+    PacketReader reader(packets);
+    while (const auto packet = reader.next()) {
+        if (packet->tag != Tag::secret_key && packet->tag != Tag::secret_subkey) continue;
+        if (const auto key = read_decryption_key(packet->body)) visit(*key);
+    }
+}
+
+class PacketWriter {
+public:
+    void byte(unsigned value) { bytes_.push_back(static_cast<std::byte>(value)); }
+    void bytes(Bytes content) { bytes_.insert(bytes_.end(), content.begin(), content.end()); }
+    void zeros(std::size_t count) { bytes_.insert(bytes_.end(), count, std::byte{0}); }
+    /// `number` is big-endian, without leading zeros (section 3.2).
+    void integer(Bytes number) {
+        const std::size_t bits =
+            number.empty()
+                ? 0
+                : number.size() * 8 -
+                      static_cast<std::size_t>(std::countl_zero(std::to_integer<std::uint8_t>(number.front())));
+        byte(static_cast<unsigned>(bits >> 8));
+        byte(static_cast<unsigned>(bits & 0xFF));
+        bytes(number);
+    }
+    /// In the new format, with a length of four bytes (section 4.2.2.3).
+    void packet(Tag tag, Bytes body) {
+        byte(0xC0U | static_cast<unsigned>(tag));
+        byte(0xFF);
+        for (const unsigned shift : {24U, 16U, 8U, 0U}) byte(static_cast<unsigned>(body.size() >> shift & 0xFF));
+        bytes(body);
+    }
+    std::vector<std::byte> take() { return std::move(bytes_); }
+
+private:
+    std::vector<std::byte> bytes_;
+};
+
+// Sections 5.1 (RFC 4880) and 8 (RFC 6637). The key's own numbers are as good as any others, and certain to be
+// possible.
+std::vector<std::byte> session_key(const DecryptionKey& key) {
+    PacketWriter body;
+    body.byte(3);   // version
+    body.zeros(8);  // any key
+    body.byte(static_cast<unsigned>(key.algorithm));
+    body.integer(key.first);
+    if (key.algorithm == Algorithm::elgamal) body.integer(key.second);
+    if (key.algorithm == Algorithm::ecdh) {
+        constexpr std::size_t wrapped_key = 48;  // AES key wrap of an AES-256 key, its algorithm, sum and padding
+        body.byte(wrapped_key);
+        body.zeros(wrapped_key);
+    }
+    return body.take();
+}
+
+}  // namespace
+
+base::Result<Access> decryption_access(Bytes packets, const std::string& name) {
+    bool open = false, passphrase = false, elsewhere = false;
+    for_each_decryption_key(packets, [&](const DecryptionKey& key) {
+        open |= key.protection == Protection::none;
+        passphrase |= key.protection == Protection::passphrase;
+        elsewhere |= key.protection == Protection::smart_card;
+    });
+    if (!open && passphrase) return Access::passphrase;
+    if (open || !elsewhere) return Access::open;
+    return base::Error{base::ExitCode::no_input, "cannot use the OpenPGP key in " + base::escaped(name),
+                       "its secret part is not in the file but on a smart card or elsewhere",
+                       "use a key whose secret part is in the file"};
+}
+
+std::string user_id(Bytes packets) {
+    PacketReader reader(packets);
+    while (const auto packet = reader.next())
+        if (packet->tag == Tag::user_id)
+            return {reinterpret_cast<const char*>(packet->body.data()), packet->body.size()};
+    return {};
+}
+
+std::vector<std::byte> test_message(Bytes packets) {
+    PacketWriter message;
+    for_each_decryption_key(packets, [&](const DecryptionKey& key) {
+        if (key.protection == Protection::passphrase) message.packet(Tag::session_key, session_key(key));
+    });
+    PacketWriter body;
+    body.byte(1);  // version
+    constexpr std::size_t ciphertext = 40;
+    body.zeros(ciphertext);
+    message.packet(Tag::protected_data, body.take());
+    return message.take();
+}
+
+}  // namespace bootkey::openpgp
