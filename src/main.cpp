@@ -13,6 +13,7 @@
 #include "bootkey/base/process_start.hpp"
 #include "bootkey/console/password_sink.hpp"
 #include "bootkey/modes/check.hpp"
+#include "bootkey/modes/control.hpp"
 #include "bootkey/modes/enroll.hpp"
 #include "bootkey/modes/generate_keys.hpp"
 #include "bootkey/modes/keyring_environment.hpp"
@@ -39,6 +40,16 @@ unlock::Timeline rehearse(const options::Options& options, base::Log& log, base:
     return monitor.timeline();
 }
 
+monitor::Outcome check(const options::Options& options, base::Log& log) {
+    const modes::CheckOutcome checked = modes::check(options, log, rehearse);
+    return {checked.code, checked.signal};
+}
+
+monitor::Outcome control(const options::Options& options, const base::Log& log) {
+    const auto code = modes::control(options);
+    return code ? monitor::Outcome{*code} : finish(code.error(), log);
+}
+
 monitor::Outcome run(int argc, char** argv) {
     base::Log log;
     log.add_sink(base::descriptor_sink(STDERR_FILENO, base::Clock::now(), log));
@@ -63,14 +74,11 @@ monitor::Outcome run(int argc, char** argv) {
         case options::Mode::restore: return finish(modes::restore(log), log);
         case options::Mode::enroll: return finish(*output_open ? modes::enroll(options, keyring, log) : closed, log);
         case options::Mode::report: return finish(*output_open || !options.svg.empty() ? modes::report(options, text_style) : closed, log);
-        case options::Mode::check:
+        case options::Mode::check: return *output_open ? check(options, log) : finish(closed, log);
+        case options::Mode::control: return *output_open ? control(options, log) : finish(closed, log);
         case options::Mode::unlock: break;
     }
     if (!*output_open && options.askpass_fifo.empty()) return finish(closed, log);
-    if (options.mode == options::Mode::check) {
-        const modes::CheckOutcome checked = modes::check(options, log, rehearse);
-        return {checked.code, checked.signal};
-    }
     return monitor::Monitor(options, log, base::UniqueFd(STDOUT_FILENO)).run();
 }
 

@@ -46,6 +46,13 @@ base::Error terminal_error(const std::string& why) {
             "run bootkey from a terminal, or name a file where the option for it exists"};
 }
 
+// The controlling terminal; without one, as in the shell of an initial RAM disk, the terminal that is standard input.
+base::UniqueFd open_terminal() {
+    base::UniqueFd terminal(open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY));
+    if (!terminal && isatty(STDIN_FILENO) != 0) terminal.reset(fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3));
+    return terminal;
+}
+
 // One line into `line`, without its end. False at end of input, on errors and on signals.
 bool read_line(int terminal, int signals, base::Secret& line) {
     for (;;) {
@@ -72,7 +79,7 @@ bool read_line(int terminal, int signals, base::Secret& line) {
 base::Result<base::Secret> read_password(const std::string& prompt) {
     base::Result<base::Secret> line = base::Secret::with_capacity(longest_line);
     if (!line) return line;
-    const base::UniqueFd terminal(open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY));
+    const base::UniqueFd terminal = open_terminal();
     if (!terminal) return terminal_error("this process has none");
     const base::HeldSignals held;  // declared first: the settings are back before the signals are let through
     const WithoutEcho silence(terminal.get());

@@ -6,6 +6,7 @@
 
 #include "bootkey/base/text.hpp"
 #include "bootkey/monitor/monitor.hpp"
+#include "bootkey/openpgp/decryptor.hpp"
 
 namespace bootkey::monitor {
 namespace {

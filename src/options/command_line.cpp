@@ -26,6 +26,7 @@ base::Error usage_error(std::string tried, std::string why, std::string advice) 
 // What argp's callback has found so far.
 struct Words {
     Assignments assignments;
+    std::vector<std::string> arguments;  ///< words that belong to no option
     const Option* question = nullptr;  ///< --help, --usage or --version: nothing behind it counts any more
     std::optional<base::Error> error;
     int next = 1;                  ///< the word that is read next, or in the middle of which argp is
@@ -73,9 +74,8 @@ error_t note(Words& words, int key, const char* argument, const argp_state& stat
     if (key == ARGP_KEY_ERROR && !words.error && !words.question && words.next < state.argc)
         words.error = explain(state.argv[words.next]);
     if (key == ARGP_KEY_ARG) {
-        words.error = usage_error("argument '" + base::escaped(argument) + "'", "bootkey takes options only",
-                                  "join an option and its optional value by '=', as in --generate-keys=DIR");
-        return EINVAL;
+        words.arguments.emplace_back(argument);
+        return 0;
     }
     const Option* const option = ArgpTable::find(key);
     if (!option) return ARGP_ERR_UNKNOWN;
@@ -197,6 +197,17 @@ base::Result<void> check_modes(const Assignments& command_line) {
     return {};
 }
 
+// Words that belong to no option are a command for the management interface.
+base::Result<void> check_arguments(const std::vector<std::string>& arguments, const Options& options) {
+    if (arguments.empty()) return {};
+    const std::string first = "argument '" + base::escaped(arguments.front()) + "'";
+    if (options.mode != Mode::control)
+        return usage_error(first, "bootkey takes options only",
+                           "join an option and its optional value by '=', as in --generate-keys=DIR");
+    if (options.follow) return usage_error(first, "--follow sends no commands of yours", "leave one of the two out");
+    return {};
+}
+
 base::Result<void> check_rivals(const Assignments& assignments) {
     for (const Assignment& one : assignments) {
         for (const Assignment& other : assignments) {
@@ -260,19 +271,9 @@ base::Result<Information> answer(const Option& question, const ArgpTable& table,
     }
 }
 
-}  // namespace
-
-base::Result<ParseOutcome> parse(int argc, char** argv, bool set_user_id, const std::string& config_file) {
-    const ArgpTable table;
-    auto words = read_words(table, argc, argv);
-    if (!words) return std::move(words).error();
-    if (words->question) {
-        auto information = answer(*words->question, table, set_user_id);
-        if (!information) return std::move(information).error();
-        return ParseOutcome(*std::move(information));
-    }
-
-    const Assignments& command_line = words->assignments;
+// What the words and the configuration file make of the defaults.
+base::Result<Options> settle(Words words, bool set_user_id, const std::string& config_file) {
+    const Assignments& command_line = words.assignments;
     Assignments file;
     if (set_user_id) {
         if (auto checked = check_set_user_id(command_line); !checked) return std::move(checked).error();
@@ -288,15 +289,32 @@ base::Result<ParseOutcome> parse(int argc, char** argv, bool set_user_id, const 
     Assignments all = not_overridden(file, command_line);
     all.insert(all.end(), command_line.begin(), command_line.end());
     if (auto checked = check_rivals(all); !checked) return std::move(checked).error();
-    ParseOutcome outcome{Options{}};
-    auto& options = std::get<Options>(outcome);
+    Options options;
     options.set_user_id = set_user_id;
     if (auto applied = take_over(all, options); !applied) return std::move(applied).error();
     if (auto checked = check_tls_pair(options); !checked) return std::move(checked).error();
     if (options.mode == Mode::unlock)
         if (auto checked = check_management(all, options.management); !checked) return std::move(checked).error();
+    if (auto checked = check_arguments(words.arguments, options); !checked) return std::move(checked).error();
+    options.control_words = std::move(words.arguments);
     if (options.debug) options.verb = std::max(options.verb, 9);
-    return outcome;
+    return options;
+}
+
+}  // namespace
+
+base::Result<ParseOutcome> parse(int argc, char** argv, bool set_user_id, const std::string& config_file) {
+    const ArgpTable table;
+    auto words = read_words(table, argc, argv);
+    if (!words) return std::move(words).error();
+    if (words->question) {
+        auto information = answer(*words->question, table, set_user_id);
+        if (!information) return std::move(information).error();
+        return ParseOutcome(*std::move(information));
+    }
+    auto options = settle(*std::move(words), set_user_id, config_file);
+    if (!options) return std::move(options).error();
+    return ParseOutcome(*std::move(options));
 }
 
 }  // namespace bootkey::options

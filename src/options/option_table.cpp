@@ -195,7 +195,9 @@ const std::array table{
         .name = "management-password-file",
         .argument = "FILE",
         .group = Group::management,
-        .help = "Let only those in who know the first line of this file; always needed on an address that others reach",
+        .help = "Let only those in who know the first line of this file; always needed on an address that others reach. "
+                "With --control: the password, instead of asking for it on the terminal",
+        .modes = modes_of(Mode::unlock) | modes_of(Mode::control),
         .apply = set_management_password_file},
     Option{.name = "management-hold",
            .group = Group::management,
@@ -340,6 +342,22 @@ const std::array table{
            .default_text = "bars of text on standard output",
            .modes = modes_of(Mode::report),
            .apply = set_text<&Options::svg>},
+    // Talking to a bootkey that unlocks
+    Option{.name = "control",
+           .argument = "ADDRESS",
+           .argument_optional = true,
+           .group = Group::control,
+           .help = "Send the words that follow to the management interface at unix:PATH or ADDRESS:PORT as one command, "
+                   "print the reply and exit; without words, take commands until the end of input",
+           .default_text = default_management_address,
+           .kind = Kind::mode,
+           .modes = modes_of(Mode::control),
+           .apply = set_control},
+    Option{.name = "follow",
+           .group = Group::control,
+           .help = "Show what goes on there, states, servers and log, until it ends",
+           .modes = modes_of(Mode::control),
+           .apply = set_flag<&Options::follow>},
 
     // Putting back
     Option{.name = "restore",
@@ -418,6 +436,8 @@ const char* heading(Group group) {
             return "Checking instead of unlocking:";
         case Group::report:
             return "Reporting instead of unlocking:";
+        case Group::control:
+            return "Talking to a bootkey that unlocks, instead of unlocking:";
         case Group::restore:
             return "Putting back instead of unlocking:";
         case Group::general:

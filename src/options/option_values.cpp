@@ -235,6 +235,14 @@ base::Result<void> set_report(Options& options, Value) {
     return {};
 }
 
+base::Result<void> set_control(Options& options, Value value) {
+    options.mode = Mode::control;
+    auto address = parse_management_address(value.value_or(default_management_address));
+    if (!address) return refused(address.error().why, address.error().advice);
+    options.control = *std::move(address);
+    return {};
+}
+
 base::Result<void> set_restore(Options& options, Value) {
     options.mode = Mode::restore;
     return {};

@@ -314,6 +314,18 @@ TEST_CASE("every option's value arrives where it belongs") {
     CHECK(report.mode == Mode::report);
     CHECK(report.svg == "/picture.svg");
     CHECK(accepted({"--report"}).svg.empty());
+    const Options control = accepted({"--control", "log", "--management-password-file=/pw", "--", "on", "--all"});
+    CHECK(control.mode == Mode::control);
+    CHECK(control.control.path == "/run/bootkey/management");
+    CHECK(control.control_words == std::vector<std::string>{"log", "on", "--all"});
+    CHECK(control.management.password_file == "/pw");
+    CHECK_FALSE(control.follow);
+    CHECK(accepted({"status", "--control"}).control_words == std::vector<std::string>{"status"});
+    CHECK(accepted({"--control", "--follow"}).follow);
+    CHECK(accepted({"--control=unix:/run/other"}).control.path == "/run/other");
+    const Options tcp = accepted({"--control=[::1]:7505"});
+    CHECK(tcp.control.path.empty());
+    CHECK(tcp.control.endpoint.text() == "[::1]:7505");
 }
 
 TEST_CASE("limits that are still accepted") {

@@ -119,27 +119,3 @@ TEST_CASE("server addresses that are refused, and why") {
     CHECK(message.size() < 2000);
     CHECK(message.find_first_of("\n\x1b") == std::string::npos);
 }
-
-TEST_CASE("names of interfaces") {
-    struct Row {
-        const char* name;
-        bool valid;
-    };
-    const auto row = GENERATE(values<Row>({{"eth0", true},
-                                           {"a", true},
-                                           {"fifteen-bytes-5", true},
-                                           {"sixteen-bytes-16", false},
-                                           {"", false},
-                                           {".", false},
-                                           {"..", false},
-                                           {"...", true},
-                                           {"a/b", false},
-                                           {"a:b", false},
-                                           {"a b", false},
-                                           {"a\tb", false},
-                                           {"a\x01", false},
-                                           {"\x7f", false},
-                                           {"w\xc3\xa4n0", true}}));
-    CAPTURE(row.name);
-    CHECK(is_interface_name(row.name) == row.valid);
-}

@@ -16,6 +16,7 @@ namespace bootkey::base {
 enum class ExitCode : int {
     ok = 0,
     usage = 64,          ///< EX_USAGE: wrong option or value
+    command_refused = 65,  ///< EX_DATAERR: a management interface answers a command with ERROR
     no_input = 66,       ///< EX_NOINPUT: a key file is missing or unusable
     unavailable = 69,    ///< EX_UNAVAILABLE: a service, server or library is not available
     os_error = 71,       ///< EX_OSERR: the operating system refused something it should not refuse

@@ -10,9 +10,6 @@
 
 namespace bootkey::options {
 
-/// Where bootkey's is in the initial RAM disk.
-inline constexpr const char* default_management_address = "unix:/run/bootkey/management";
-
 /// Reads such a text. Names are not looked up. Errors (usage): why not, and what to give instead.
 [[nodiscard]] base::Result<ManagementAddress> parse_management_address(std::string_view text);
 

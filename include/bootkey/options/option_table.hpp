@@ -37,6 +37,7 @@ enum class Group {
     enroll,
     check,
     report,
+    control,
     restore,
     general
 };

@@ -63,6 +63,7 @@ base::Result<void> set_management_flag(Options& options, Value) {
 [[nodiscard]] base::Result<void> set_host(Options& options, Value value);
 [[nodiscard]] base::Result<void> set_check(Options& options, Value value);
 [[nodiscard]] base::Result<void> set_report(Options& options, Value value);
+[[nodiscard]] base::Result<void> set_control(Options& options, Value value);
 [[nodiscard]] base::Result<void> set_restore(Options& options, Value value);
 
 }  // namespace bootkey::options

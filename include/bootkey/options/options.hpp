@@ -16,7 +16,7 @@
 namespace bootkey::options {
 
 /// What the program is asked to do.
-enum class Mode { unlock, generate_keys, enroll, check, report, restore };
+enum class Mode { unlock, generate_keys, enroll, check, report, control, restore };
 
 /// An ADDRESS:PORT as given; the interface of a link-local address is still a name.
 struct ServerAddress {
@@ -32,12 +32,13 @@ enum class KeyType { ed25519, rsa4096 };
 struct ManagementAddress {
     std::string path;         ///< of a Unix socket; empty: `endpoint`
     base::Endpoint endpoint;  ///< an IP address and port
+    std::string text;         ///< exactly as given
 };
 
 /// The management interface (--management and what belongs to it).
 struct Management {
     std::optional<ManagementAddress> address;  ///< none: there is no management interface
-    std::string password_file;                 ///< its first line is asked for; empty: no password is
+    std::string password_file;                 ///< its first line is the password; empty: there is none
     bool client = false;                       ///< connect to the address instead of listening there
     bool hold = false;                         ///< touch nothing until a client says so
     bool query_passwords = false;              ///< ask clients for passwords
@@ -96,12 +97,20 @@ struct Options {
     std::string device;  ///< --device: the encrypted device that the password must open; empty: none is tried
     std::string initrd;  ///< --initrd; empty: that of the running kernel
     std::string svg;     ///< --svg: where the picture goes; empty: text on standard output
+
+    // Talking to a bootkey that unlocks
+    ManagementAddress control;               ///< --control: where it listens
+    bool follow = false;                     ///< show what it does, until it ends
+    std::vector<std::string> control_words;  ///< the command; empty: an interactive session
 };
 
 /// Where askpass of Debian's cryptsetup waits for a password.
 inline constexpr const char* default_askpass_fifo = "/lib/cryptsetup/passfifo";
 /// What a person is asked with --prompt.
 inline constexpr const char* default_prompt = "Please unlock disk: ";
+
+/// Where a bootkey that unlocks is found if nothing else is said.
+inline constexpr const char* default_management_address = "unix:/run/bootkey/management";
 
 /// The priority string of the wire protocol: TLS 1.3 only, raw public keys only.
 inline constexpr const char* default_priority =

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// What the ways of using a management interface have in common, and those that are not over with one reply.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "bootkey/base/result.hpp"
+#include "bootkey/base/secret.hpp"
+#include "bootkey/modes/control_connection.hpp"
+
+namespace bootkey::modes {
+
+/// Standard output, line by line.
+class ControlOutput {
+public:
+    ControlOutput();
+    /// Whether a person looks at it.
+    [[nodiscard]] bool is_terminal() const { return terminal_; }
+    /// Writes a line from the server, made fit for a terminal if that is where it goes. Errors: io_error.
+    [[nodiscard]] base::Result<void> line(std::string_view text) const;
+    /// Writes `text` as it is. Errors: io_error.
+    [[nodiscard]] base::Result<void> write(std::string_view text) const;
+
+private:
+    bool terminal_;
+};
+
+/// Asks for the password of this type, on the terminal, or, where standard input is none, takes its next line; the
+/// command that gives it. `type` empty: the one that the server needs, as `lines` from it say, "Disk" above all others.
+[[nodiscard]] base::Result<base::Secret> ask_for_password(std::string type, const std::vector<ControlLine>& lines);
+
+/// Sends what is typed and shows what comes, until either ends. Result and errors as of control().
+[[nodiscard]] base::Result<base::ExitCode> converse(ControlConnection& connection, const ControlOutput& output);
+
+/// Shows what goes on until the other program ends: on a terminal drawn anew all the time, else as lines that tell what
+/// is new. `address`: of the interface, as given. Errors: unavailable (it ended without saying so), io_error.
+[[nodiscard]] base::Result<base::ExitCode> follow(ControlConnection& connection, const ControlOutput& output,
+                                                  const std::string& address);
+
+}  // namespace bootkey::modes

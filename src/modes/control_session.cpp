@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// A session with a management interface: a terminal's own line editing is the editor (termios(3), canonical mode),
+// which is there in an initial RAM disk, too, keeps no history of what was typed, and needs nothing to be put back.
+#include <poll.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <optional>
+
+#include "bootkey/base/file.hpp"
+#include "bootkey/base/text.hpp"
+#include "bootkey/modes/control_command.hpp"
+#include "control_dialog.hpp"
+
+namespace bootkey::modes {
+namespace {
+
+using base::ExitCode;
+using base::Result;
+
+std::string_view text_of(const base::Secret& line) {
+    return {reinterpret_cast<const char*>(line.bytes().data()), line.size()};
+}
+
+class Session {
+public:
+    Session(ControlConnection& connection, const ControlOutput& output, base::Secret line)
+        : connection_(connection), output_(output), typed_(isatty(STDIN_FILENO) != 0), line_(std::move(line)) {}
+
+    Result<ExitCode> run() {
+        if (auto begun = show(connection_.early()); !begun) return std::move(begun).error();
+        while (!ended_) {
+            pollfd waits[] = {{connection_.fd(), POLLIN, 0}, {input_open_ ? STDIN_FILENO : -1, POLLIN, 0}};
+            if (poll(waits, 2, -1) < 0 && errno != EINTR) return base::system_error("cannot wait for input", errno);
+            // What comes is shown first: so it is also taken from a server that waits for that before it reads on.
+            auto done = waits[0].revents != 0 ? take_lines() : waits[1].revents != 0 ? take_input() : Result<void>();
+            if (!done) return std::move(done).error();
+        }
+        if (!leaving_)
+            return base::Error{ExitCode::unavailable, "the session is over",
+                               "the management interface closed the connection",
+                               "see whether the other program still runs"};
+        return refused_ && !typed_ ? ExitCode::command_refused : ExitCode::ok;
+    }
+
+private:
+    Result<void> show(const std::vector<ControlLine>& lines) {
+        for (const ControlLine& line : lines) {
+            refused_ = refused_ || (line.kind == ControlLine::Kind::reply && is_refusal(line.text));
+            if (needed_password(line.text)) needs_.push_back(line);
+            if (auto written = output_.line(line.text); !written) return written;
+        }
+        return {};
+    }
+
+    Result<void> take_lines() {
+        auto lines = connection_.receive();
+        if (!lines) return std::move(lines).error();
+        ended_ = !*lines;
+        return *lines ? show(**lines) : Result<void>();
+    }
+
+    // One byte at a time: poll() tells whether there is another one, and a terminal keeps the rest of its line.
+    Result<void> take_input() {
+        std::byte byte{};
+        const ssize_t count = read(STDIN_FILENO, &byte, 1);
+        if (count < 0 && errno == EINTR) return {};
+        if (count <= 0) {
+            input_open_ = false;
+            if (auto sent = line_.empty() ? Result<void>() : send_line(); !sent) return sent;
+            return leave();
+        }
+        if (byte == std::byte{'\n'}) return send_line();
+        if (!line_.append({&byte, 1})) too_long_ = true;
+        return {};
+    }
+
+    Result<void> leave() {
+        leaving_ = true;
+        return connection_.send(base::bytes_of("exit\n"));
+    }
+
+    Result<void> send_line() {
+        if (std::exchange(too_long_, false)) {
+            line_.clear();
+            refused_ = true;
+            return output_.line(base::format("(not sent: a command has at most %zu bytes)", longest_command));
+        }
+        const std::string_view command = base::trim(text_of(line_));
+        leaving_ = leaving_ || command == "exit" || command == "quit";
+        const auto type = typed_ ? password_left_out(command) : std::nullopt;
+        auto done = type ? send_password(*type) : connection_.send(line_.bytes());
+        line_.clear();
+        if (!done || type) return done;
+        return connection_.send(base::bytes_of("\n"));
+    }
+
+    Result<void> send_password(const std::string& type) {
+        const auto command = ask_for_password(type, needs_);
+        if (command) return connection_.send(command->bytes());
+        // A person who has changed their mind wants the session back.
+        return output_.line("(" + command.error().message() + ")");
+    }
+
+    ControlConnection& connection_;
+    const ControlOutput& output_;
+    const bool typed_;   // by a person
+    base::Secret line_;  // what has come of the next command; it may hold a password
+    bool too_long_ = false;
+    bool input_open_ = true;
+    bool leaving_ = false;  // the end was asked for
+    bool ended_ = false;
+    bool refused_ = false;            // a command was
+    std::vector<ControlLine> needs_;  // notifications that tell which passwords are wanted
+};
+
+}  // namespace
+
+Result<ExitCode> converse(ControlConnection& connection, const ControlOutput& output) {
+    auto line = base::Secret::with_capacity(longest_command);
+    if (!line) return std::move(line).error();
+    return Session(connection, output, *std::move(line)).run();
+}
+
+}  // namespace bootkey::modes

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "bootkey/modes/control_view.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+#include "bootkey/base/text.hpp"
+
+namespace bootkey::modes {
+namespace {
+
+using base::format;
+using base::printable;
+
+// What is kept; the rest of a longer history is the server's affair.
+constexpr std::size_t most_states = 100;
+constexpr std::size_t most_entries = 200;
+constexpr std::size_t most_servers = 512;
+constexpr std::size_t most_wants = 8;
+constexpr std::size_t longest_name = 128;  // bytes of any text but the log's
+constexpr std::size_t longest_entry = 1024;
+
+constexpr const char* poll = "status 3";  // whose fields are separated by TABs, which no name holds
+
+UnixTime to_time(std::string_view text) {
+    UnixTime time = 0;
+    std::from_chars(text.data(), text.data() + text.size(), time);
+    return time;
+}
+
+// `text` without its first field, which is put into `first`.
+std::string_view after_field(std::string_view text, std::string_view& first) {
+    const auto comma = text.find(',');
+    first = text.substr(0, comma);
+    return comma == text.npos ? std::string_view() : text.substr(comma + 1);
+}
+
+// "192.0.2.1:4711", "[fe80::1]:4711", or as much of it as there is.
+std::string place(const std::string& address, const std::string& port) {
+    const std::string host = address.find(':') == address.npos ? address : "[" + address + "]";
+    return port.empty() ? address : host + ":" + port;
+}
+
+template <typename Element>
+void keep(std::deque<Element>& elements, std::size_t most, Element element) {
+    elements.push_back(std::move(element));
+    if (elements.size() > most) elements.pop_front();
+}
+
+}  // namespace
+
+ControlView::ControlView(std::string_view address, std::string command, std::int64_t offset)
+    : address_(printable(address, longest_name)), command_(std::move(command)), offset_(offset) {
+}
+
+std::string ControlView::first_commands() {
+    asked_ = {Question::state, Question::log, Question::status};
+    return format("state on all\nlog on %zu\n%s\n", most_entries, poll);
+}
+
+std::string ControlView::next_commands() {
+    if (!asked_.empty() || header_.empty()) return {};
+    asked_.push_back(Question::status);
+    return std::string(poll) + "\n";
+}
+
+std::string ControlView::clock(UnixTime time) const {
+    constexpr UnixTime day = 86'400;
+    const UnixTime second = ((time % day + offset_) % day + day) % day;
+    return format("%02d:%02d:%02d", static_cast<int>(second / 3600), static_cast<int>(second / 60 % 60),
+                  static_cast<int>(second % 60));
+}
+
+std::string ControlView::last_state() const {
+    if (states_.empty()) return "no state";
+    const State& state = states_.back();
+    return state.rest.empty() ? state.name : state.name + " (" + state.rest + ")";
+}
+
+// ---- Taking lines
+
+ControlView::News ControlView::take(const ControlLine& line) {
+    std::string_view text = line.text;
+    if (line.kind == ControlLine::Kind::reply) return take_reply(text);
+    if (line.kind != ControlLine::Kind::notification) return {};
+    const auto colon = text.find(':');
+    if (colon == text.npos) return {};
+    const std::string_view kind = text.substr(1, colon - 1);
+    text.remove_prefix(colon + 1);
+    if (kind == "STATE") return take_state(text, true);
+    if (kind == "LOG") return take_log(text);
+    if (kind == "FATAL") return {"fatal: " + printable(text, longest_entry)};
+    if (kind == "HOLD" || kind == "PASSWORD" || kind == "NEED-OK") return take_want(kind, text);
+    return {};
+}
+
+ControlView::News ControlView::take_reply(std::string_view text) {
+    if (asked_.empty() || text.starts_with("SUCCESS:")) return {};  // a list follows
+    const Question question = asked_.front();
+    if (is_refusal(text) || text == "END") {
+        asked_.pop_front();
+        return question == Question::status ? take_servers() : News();
+    }
+    switch (question) {
+        case Question::state:
+            return take_state(text, false);
+        case Question::log:
+            return take_log(text);
+        case Question::status:
+            take_status_row(text);
+    }
+    return {};
+}
+
+ControlView::News ControlView::take_state(std::string_view fields, bool live) {
+    std::vector<std::string> parts;
+    for (const std::string_view part : base::split(fields, ',')) parts.push_back(printable(part, longest_name));
+    parts.resize(std::max<std::size_t>(parts.size(), 6));
+    State state{to_time(parts[0]), parts[1], parts[2]};
+    // The server's address says more than our own, where both are known.
+    const std::string where = parts[4].empty() ? parts[3] : place(parts[4], parts[5]);
+    if (!where.empty()) state.rest += (state.rest.empty() ? "" : ", ") + where;
+    if (live)
+        std::erase_if(wants_, [&](const Want& want) {
+            return want.what == "HOLD" || state.name == "CONNECTED" || state.name == "EXITING";
+        });
+    keep(states_, most_states, state);
+    return {clock(state.time) + " state: " + last_state()};
+}
+
+ControlView::News ControlView::take_log(std::string_view fields) {
+    std::string_view time, flags;
+    const std::string_view text = after_field(after_field(fields, time), flags);
+    // What this client does itself, and what it is told anyway.
+    if (text.starts_with("MANAGEMENT: >") || text == format("MANAGEMENT: CMD '%s'", poll)) return {};
+    const char* kind = flags.find('F') != flags.npos || flags.find('N') != flags.npos ? "error: "
+                       : flags.find('W') != flags.npos                                ? "warning: "
+                                                                                      : "";
+    keep(log_, most_entries, Entry{to_time(time), kind + printable(text, longest_entry)});
+    return {clock(log_.back().time) + " log: " + log_.back().text};
+}
+
+void ControlView::take_status_row(std::string_view row) {
+    std::vector<std::string> fields;
+    for (const std::string_view field : base::split(row, '\t')) fields.push_back(printable(field, longest_name));
+    if (fields.size() > 2 && fields[0] == "HEADER" && fields[1] == "SERVER_LIST") {
+        header_.assign(fields.begin() + 1, fields.end());  // so that columns have the rows' numbers
+        return;
+    }
+    if (fields[0] != "SERVER_LIST" || listed_.size() == most_servers) return;
+    const auto column = [&](std::string_view name) {
+        const auto number = static_cast<std::size_t>(std::ranges::find(header_, name) - header_.begin());
+        return number < std::min(header_.size(), fields.size()) ? fields[number] : std::string();
+    };
+    std::string where = place(column("Address"), column("Port"));
+    if (!column("Interface").empty()) where += " " + column("Interface");
+    listed_.push_back({column("Name"), std::move(where), column("Phase"), column("Tries"), column("Last Error"),
+                       to_time(column("Since (time_t)"))});
+}
+
+ControlView::News ControlView::take_servers() {
+    News news;
+    const auto same_in = [](const std::vector<Server>& servers, const Server& server) {
+        return std::ranges::find_if(
+            servers, [&](const Server& other) { return other.name == server.name && other.place == server.place; });
+    };
+    for (const Server& server : listed_) {
+        const auto before = same_in(servers_, server);
+        if (before != servers_.end() && before->phase == server.phase && before->error == server.error) continue;
+        news.push_back(clock(server.since) + " server " + server.name + ", " + server.place + ": " + server.phase +
+                       (server.error.empty() ? "" : ", last error: " + server.error));
+    }
+    for (const Server& server : servers_)
+        if (same_in(listed_, server) == listed_.end())
+            news.push_back("server " + server.name + ", " + server.place + ": gone");
+    servers_ = std::exchange(listed_, {});
+    return news;
+}
+
+ControlView::News ControlView::take_want(std::string_view kind, std::string_view what) {
+    constexpr std::string_view need = "Need '";
+    std::string name;
+    if (what.starts_with(need))
+        name = printable(what.substr(need.size(), what.find('\'', need.size()) - need.size()), longest_name);
+    std::string text;
+    if (kind == "HOLD") {
+        name = kind;
+        text = "held, nothing is begun: " + command_ + " hold release";
+    } else if (name.empty()) {
+        return {printable(what, longest_entry)};  // "Verification Failed: 'Disk'"
+    } else if (kind == "NEED-OK") {
+        const auto message = what.find("MSG:");
+        text = (message == what.npos ? name : printable(what.substr(message + 4), longest_entry)) + ": " + command_ +
+               " needok '" + name + "' ok";
+    } else if (what.find("username/password") != what.npos) {
+        text = "user name and password '" + name + "': " + command_ + " username '" + name + "' NAME, then " +
+               command_ + " password '" + name + "'";
+    } else {
+        text = "password '" + name + "': " + command_ + " password '" + name + "'";
+    }
+    std::erase_if(wants_, [&](const Want& want) { return want.what == name; });
+    if (wants_.size() < most_wants) wants_.push_back({name, text});
+    return {"wanted: " + text};
+}
+
+}  // namespace bootkey::modes
