@@ -115,8 +115,7 @@ std::vector<ControlLine> lines_of_greeting(ControlConnection& connection) {
     return lines;
 }
 
-// Sends the command and asks to be let go when it is answered: so everything until the connection ends is the reply,
-// whatever form it has.
+// Sends the command, and the one whose reply ends the reply.
 base::Result<void> send_command(ControlConnection& connection, const std::string& command) {
     if (const auto type = password_left_out(command)) {
         auto line = ask_for_password(*type, lines_of_greeting(connection));
@@ -125,7 +124,7 @@ base::Result<void> send_command(ControlConnection& connection, const std::string
     } else if (auto sent = connection.send(base::bytes_of(command + "\n")); !sent) {
         return sent;
     }
-    return connection.send(base::bytes_of("exit\n"));
+    return connection.send(base::bytes_of(LastReply::command));
 }
 
 base::Result<ExitCode> run_command(ControlConnection& connection, const ControlOutput& output,
@@ -133,12 +132,15 @@ base::Result<ExitCode> run_command(ControlConnection& connection, const ControlO
     if (auto sent = send_command(connection, command); !sent) return std::move(sent).error();
     bool complete = base::trim(command) == "exit" || base::trim(command) == "quit";  // there is no reply to them
     ExitCode code = ExitCode::ok;
+    LastReply last;
+    last.sent(command);
     for (;;) {
         auto lines = connection.receive_within(ControlConnection::patience);
         if (!lines) return std::move(lines).error();
         if (!*lines) break;
         for (const ControlLine& line : **lines) {
             if (line.kind != ControlLine::Kind::reply) continue;
+            if (last.take(line.text)) return code;
             if (auto written = output.line(line.text); !written) return std::move(written).error();
             complete = ends_reply(line.text);
             if (is_refusal(line.text)) code = ExitCode::command_refused;

@@ -125,6 +125,17 @@ base::Result<base::Secret> password_command(std::string_view type, const base::S
     return line;
 }
 
+void LastReply::sent(std::string_view line) {
+    if (words_of(line).first[0] == "pid") ++alike_;
+}
+
+bool LastReply::take(std::string_view reply) {
+    if (!reply.starts_with("SUCCESS: pid=")) return false;
+    if (alike_ == 0) return true;
+    --alike_;
+    return false;
+}
+
 std::optional<std::string> needed_password(std::string_view notification) {
     constexpr std::string_view begin = ">PASSWORD:Need '";
     constexpr std::string_view end = "' password";  // "' username/password" needs two answers

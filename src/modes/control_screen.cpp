@@ -102,7 +102,8 @@ ControlView::News ControlView::draw_states(std::size_t most) const {
     News lines{"", "States"};
     const std::size_t count = std::min(most, states_.size());
     for (auto state = states_.end() - static_cast<std::ptrdiff_t>(count); state != states_.end(); ++state)
-        lines.push_back(clock(state->time) + "  " + padded(state->name, 12) + "  " + state->rest);
+        lines.push_back(clock(state->time) + "  " +
+                        (state->rest.empty() ? state->name : padded(state->name, 12) + "  " + state->rest));
     return lines;
 }
 

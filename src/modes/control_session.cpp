@@ -32,21 +32,31 @@ public:
         if (auto begun = show(connection_.early()); !begun) return std::move(begun).error();
         while (!ended_) {
             pollfd waits[] = {{connection_.fd(), POLLIN, 0}, {input_open_ ? STDIN_FILENO : -1, POLLIN, 0}};
-            if (poll(waits, 2, -1) < 0 && errno != EINTR) return base::system_error("cannot wait for input", errno);
+            const int ready = poll(waits, 2, leaving_ ? patience : -1);
+            if (ready < 0 && errno != EINTR) return base::system_error("cannot wait for input", errno);
+            if (ready == 0) return lost("it does not answer");
             // What comes is shown first: so it is also taken from a server that waits for that before it reads on.
             auto done = waits[0].revents != 0 ? take_lines() : waits[1].revents != 0 ? take_input() : Result<void>();
             if (!done) return std::move(done).error();
         }
-        if (!leaving_)
-            return base::Error{ExitCode::unavailable, "the session is over",
-                               "the management interface closed the connection",
-                               "see whether the other program still runs"};
+        if (!leaving_) return lost("it closed the connection");
         return refused_ && !typed_ ? ExitCode::command_refused : ExitCode::ok;
     }
 
 private:
+    static constexpr int patience = ControlConnection::patience / std::chrono::milliseconds(1);
+
+    static base::Error lost(std::string why) {
+        return {ExitCode::unavailable, "cannot go on with the management interface", std::move(why),
+                "see whether the other program still runs"};
+    }
+
     Result<void> show(const std::vector<ControlLine>& lines) {
         for (const ControlLine& line : lines) {
+            if (line.kind == ControlLine::Kind::reply && last_.take(line.text)) {
+                ended_ = true;
+                return {};
+            }
             refused_ = refused_ || (line.kind == ControlLine::Kind::reply && is_refusal(line.text));
             if (needed_password(line.text)) needs_.push_back(line);
             if (auto written = output_.line(line.text); !written) return written;
@@ -76,9 +86,11 @@ private:
         return {};
     }
 
+    // A person has seen what they wanted to see; everybody else gets the replies that are still to come.
     Result<void> leave() {
         leaving_ = true;
-        return connection_.send(base::bytes_of("exit\n"));
+        ended_ = typed_;
+        return typed_ ? Result<void>() : connection_.send(base::bytes_of(LastReply::command));
     }
 
     Result<void> send_line() {
@@ -89,6 +101,7 @@ private:
         }
         const std::string_view command = base::trim(text_of(line_));
         leaving_ = leaving_ || command == "exit" || command == "quit";
+        last_.sent(command);
         const auto type = typed_ ? password_left_out(command) : std::nullopt;
         auto done = type ? send_password(*type) : connection_.send(line_.bytes());
         line_.clear();
@@ -107,6 +120,7 @@ private:
     const ControlOutput& output_;
     const bool typed_;   // by a person
     base::Secret line_;  // what has come of the next command; it may hold a password
+    LastReply last_;
     bool too_long_ = false;
     bool input_open_ = true;
     bool leaving_ = false;  // the end was asked for

@@ -186,7 +186,7 @@ ControlView::News ControlView::take_want(std::string_view kind, std::string_view
     std::string text;
     if (kind == "HOLD") {
         name = kind;
-        text = "held, nothing is begun: " + command_ + " hold release";
+        text = "held: " + command_ + " hold release";
     } else if (name.empty()) {
         return {printable(what, longest_entry)};  // "Verification Failed: 'Disk'"
     } else if (kind == "NEED-OK") {

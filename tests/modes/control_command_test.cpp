@@ -118,3 +118,16 @@ TEST_CASE("the password that a server needs is known by its notification") {
     CHECK_FALSE(needed_password(">PASSWORD:Need 'Disk"));
     CHECK_FALSE(needed_password("SUCCESS: hold=0"));
 }
+
+TEST_CASE("the end of the replies is known by one that is like no other") {
+    LastReply one;
+    one.sent("log on all");
+    for (const char* line : {"SUCCESS: real-time log notification set to ON", "1,I,SUCCESS: pid=1", "END", "ERROR: x"})
+        CHECK_FALSE(one.take(line));
+    CHECK(one.take("SUCCESS: pid=77"));
+    LastReply alike;
+    for (const char* line : {"pid", "  \"pid\" x", "pids"}) alike.sent(line);
+    CHECK_FALSE(alike.take("SUCCESS: pid=77"));
+    CHECK_FALSE(alike.take("SUCCESS: pid=77"));
+    CHECK(alike.take("SUCCESS: pid=77"));
+}

@@ -118,7 +118,7 @@ TEST_CASE("the screen fits, whatever its size and however much there is to show"
 
 TEST_CASE("a person is told what they are waited for, and how to answer") {
     Told told({">HOLD:Waiting for hold release:0"});
-    CHECK(told.news == ControlView::News{"wanted: held, nothing is begun: bootkey --control hold release"});
+    CHECK(told.news == ControlView::News{"wanted: held: bootkey --control hold release"});
     told.tell(begun());
     CHECK(has(screen(told.view), "hold release"));
     told.tell({">PASSWORD:Need 'Disk' password"});

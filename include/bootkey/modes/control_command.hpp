@@ -38,4 +38,21 @@ inline constexpr std::size_t longest_word = 255;
 /// every other line.
 [[nodiscard]] std::optional<std::string> needed_password(std::string_view notification);
 
+/// Finds where the replies to commands end, whatever form each has: by the reply to one more command, sent behind them,
+/// that is one line and like no other. (To be told "exit" would be an end, too, but OpenVPN 2.6 then drops what it has
+/// not sent yet.)
+class LastReply {
+public:
+    /// That command, a whole line.
+    static constexpr std::string_view command = "pid\n";
+
+    /// One of the commands before it has been sent.
+    void sent(std::string_view line);
+    /// Whether `reply`, the next line of a reply, is the one to `command`.
+    [[nodiscard]] bool take(std::string_view reply);
+
+private:
+    std::size_t alike_ = 0;  // commands whose replies look the same, and have not come
+};
+
 }  // namespace bootkey::modes

@@ -1,0 +1,283 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""bootkey --control: one command, a session and --follow, against a real OpenVPN and a server that says what it is told to."""
+
+import os
+import signal
+import subprocess
+import time
+
+import netns_case
+from management_peers import BANNER, OpenVpn, Person, Scripted
+
+SECRET = b'a "quoted" \\ secret; #1'
+EVIL = b"\x1b]0;evil\x07\x1b[2J\x9b\xe2\x80\xae"
+REFUSED = 65
+
+
+class ControlTest(netns_case.NetnsCase):
+    def setUp(self):
+        super().setUp()
+        self.host = self.lab.host(nics=0)
+
+    def control(self, peer, *words, given=None, **options):
+        """Run it to its end; the Result. `given`: standard input, bytes."""
+        if given is not None:
+            reader, writer = os.pipe()
+            os.write(writer, given)
+            os.close(writer)
+            options["stdin"] = reader
+        try:
+            return self.host.run([self.bootkey, f"--control={peer.address}", *words], **options)
+        finally:
+            if given is not None:
+                os.close(reader)
+
+    def person(self, peer, *words, **options):
+        return Person(self, self.host, [self.bootkey, f"--control={peer.address}", *words], **options)
+
+    def ends(self, person, status, screen_lacks=b""):
+        """The program ends with this status, the terminal as it was, and the secret was never seen there."""
+        result = person.leaves()
+        self.assertEqual(result.status, status, result)
+        self.assertTrue(person.echoes())
+        if screen_lacks:
+            self.assertNotIn(screen_lacks, person.seen)
+        return result
+
+    def key(self, passphrase):
+        """Options of an OpenVPN whose private key has this passphrase."""
+        key, certificate = self.lab.path("vpn.key"), self.lab.path("vpn.pem")
+        words = self.lab.file("passphrase", passphrase, 0o600)
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ed25519", "-keyout", key, "-out", certificate, "-subj", "/CN=vpn",
+                        "-passout", f"file:{words}"], check=True, capture_output=True)
+        return ["--client", "--remote", "127.0.0.1", "1", "--ca", certificate, "--cert", certificate, "--key", key,
+                "--management-query-passwords", "--connect-retry", "60"]
+
+    # -- one command
+
+    def test_one_command(self):
+        for tcp in (False, True):
+            with self.subTest(tcp=tcp):
+                host = self.lab.host(nics=0)
+                self.host, peer = host, OpenVpn(host, "--management-hold", tcp=tcp)
+                for words, status, output in (
+                        (["hold"], 0, b"SUCCESS: hold=1\n"),
+                        (["hold off"], 0, b"SUCCESS: hold flag set to OFF\n"),
+                        (["hold", "on"], 0, b"SUCCESS: hold flag set to ON\n"),
+                        (["kill", "no such client"], REFUSED, b"ERROR: "),
+                        (["frobnicate"], REFUSED, b"ERROR: unknown command"),
+                        (["needok", "x"], REFUSED, b"ERROR: the 'needok' command requires 2 parameters\n"),
+                        (["exit"], 0, b""),
+                        (["pid"], 0, b"SUCCESS: pid=")):
+                    result = self.control(peer, *words)
+                    self.assertEqual((result.status, result.output[:len(output)]), (status, output), (words, result))
+                    self.assertEqual(result.errors, "")
+                for words in (["version"], ["log", "all"], ["state", "on", "all"], ["log", "5", "on"], ["help"]):
+                    result = self.control(peer, *words)
+                    self.assertEqual(result.status, 0, (words, result))
+                    self.assertIn(b"\nEND\n", result.output)
+                    self.assertNotIn(b"\r", result.output)
+                    self.assertNotIn(b"\n>", b"\n" + result.output, "a reply has no notifications in it")
+                self.assertEqual(self.control(peer, "signal", "SIGTERM").output, b"SUCCESS: signal SIGTERM thrown\n")
+                self.assertEqual(peer.process.wait(10), 0)
+
+    def test_command_that_cannot_be_sent(self):
+        peer = Scripted(self.host, [b""])
+        for words in (["password", "Disk", "secret"], ["kill", "a\nhold release"], [""], ["x" * 1001]):
+            result = self.control(peer, *words)
+            self.assertEqual((result.status, result.output), (64, b""), result)
+            self.assertNotIn("secret", result.errors)
+        self.control(peer, "hold")
+        self.assertEqual(peer.heard(), b"hold\n", "it was not even connected to before")
+
+    def test_reply_that_breaks_off(self):
+        result = self.control(Scripted(self.host, [b"1,I,one\r\n"]), "log", "all")
+        self.assertEqual((result.status, result.output), (69, b"1,I,one\n"), result)
+        self.assertIn("no whole reply", result.errors)
+
+    def test_nobody_there(self):
+        result = self.host.run([self.bootkey, "--control", "hold"])
+        self.assertEqual((result.status, result.output), (69, b""), result)
+        self.assertIn("unix:/run/bootkey/management: No such file", result.errors)
+        self.assertEqual(self.host.run([self.bootkey, "--control=127.0.0.1:7", "hold"]).status, 69)
+
+    def test_server_with_another_client(self):
+        peer = OpenVpn(self.host, "--management-hold")
+        other = self.person(peer)
+        other.sees(rb">HOLD:")
+        result = self.control(peer, "hold")
+        self.assertEqual((result.status, result.output), (69, b""), result)
+        self.assertIn("OpenVPN serves one at a time", result.errors)
+        other.type(b"\x04")
+        self.ends(other, 0)
+        self.assertEqual(self.control(peer, "hold").status, 0)
+
+    # -- passwords
+
+    def test_password_typed(self):
+        peer = OpenVpn(self.host, *self.key(SECRET))
+        person = self.person(peer, "password")
+        person.sees(rb"Password 'Private Key': ")
+        person.type_unseen(SECRET + b"\n")
+        person.sees(rb"SUCCESS: 'Private Key' password entered, but not yet verified")
+        self.ends(person, 0, SECRET)
+        states = self.control(peer, "state", "all")
+        self.assertRegex(str(states), r"\d,(WAIT|RESOLVE|TCP_CONNECT|RECONNECTING),", "with the right passphrase it goes on")
+        with open(peer.log, "rb") as log:
+            self.assertNotIn(SECRET, log.read())
+
+    def test_password_from_standard_input(self):
+        peer = OpenVpn(self.host, *self.key(SECRET))
+        for words in (["password"], ["password", "Private Key"], ["password 'Private Key'"]):
+            refused = self.control(peer, "password", "Disk", given=b"x\n")
+            self.assertEqual(refused.status, REFUSED, refused)
+            self.assertIn(b"we need one of type 'Private Key'", refused.output)
+        self.assertEqual(self.control(peer, "password", given=b"").status, 64, "an empty one is none")
+        self.assertEqual(self.control(peer, *words, given=SECRET).status, 0)
+
+    def test_terminal_that_controls_nothing(self):
+        peer = OpenVpn(self.host, *self.key(SECRET))
+        person = self.person(peer, "password", "Private Key", controlling=False)
+        person.sees(rb"Password 'Private Key': ")
+        person.type_unseen(SECRET + b"\n")
+        self.ends(person, 0, SECRET)
+
+    def test_disk_password_comes_first(self):
+        needs = b"".join(b">PASSWORD:Need '%s' password\r\n" % name for name in (b"Private Key", b"Disk"))
+        peer = Scripted(self.host, [b"SUCCESS: 'Disk' password entered, but not yet verified\r\n", b"SUCCESS: pid=1\r\n"], BANNER + needs)
+        self.assertEqual(self.control(peer, "password", given=SECRET + b"\nmore").status, 0)
+        escaped = SECRET.replace(b"\\", b"\\\\").replace(b'"', b'\\"')
+        self.assertEqual(peer.heard(), b'password "Disk" "%s"\npid\n' % escaped)
+
+    def test_password_of_the_interface(self):
+        peer = OpenVpn(self.host, "--management-hold", password="let me in")
+        right, wrong = (self.lab.file(f"{name}-password", text) for name, text in (("right", "let me in\nx"), ("wrong", "let me out")))
+        self.assertEqual(self.control(peer, f"--management-password-file={right}", "hold").output, b"SUCCESS: hold=1\n")
+        refused = self.control(peer, f"--management-password-file={wrong}", "hold")
+        self.assertEqual((refused.status, refused.output), (69, b""), refused)
+        self.assertIn("is wrong", refused.errors)
+        self.assertEqual(self.control(peer, "--management-password-file=/nonexistent", "hold").status, 66)
+        self.assertEqual(self.control(peer, "hold").status, 69, "there is no terminal to ask on")
+        person = self.person(peer, "hold")
+        for password in (b"wrong", b"let me in"):
+            person.sees(rb"Password of the management interface: ")
+            person.type_unseen(password + b"\n")
+        person.sees(rb"SUCCESS: hold=1")
+        self.ends(person, 0, b"let me in")
+
+    # -- a session
+
+    def test_session(self):
+        peer = OpenVpn(self.host, *self.key(SECRET), "--verb", "3")
+        person = self.person(peer)
+        person.sees(rb">PASSWORD:Need 'Private Key' password\r\n")
+        person.type(b"holdx\x7f\n")  # Backspace
+        person.sees(rb"SUCCESS: hold=0\r\n")
+        person.type(b"log on\nnonsense\n")
+        person.sees(rb"ERROR: unknown command")
+        person.type(b"password\n")
+        person.sees(rb"Password 'Private Key': ")
+        person.type_unseen(b"\n")
+        person.sees(rb"\(command not sent: the password is empty")
+        person.type(b"password 'Private Key'\n")
+        person.sees(rb"Password 'Private Key': ")
+        person.type_unseen(SECRET + b"\n")
+        person.sees(rb"SUCCESS: 'Private Key' password entered")
+        person.sees(rb"^>LOG:\d+,")
+        person.type(b"quit\n")
+        self.ends(person, 0, SECRET)
+
+    def test_session_that_the_server_ends(self):
+        peer = OpenVpn(self.host, "--management-hold")
+        person = self.person(peer)
+        person.sees(rb">HOLD:")
+        peer.process.signal(signal.SIGTERM)
+        self.assertIn("closed the connection", self.ends(person, 69).errors)
+
+    def test_commands_from_a_pipe(self):
+        peer = OpenVpn(self.host, "--management-hold")
+        result = self.control(peer, given=b"# a comment\nhold\n\nverb 3\nstate")
+        self.assertEqual(result.status, 0, result)
+        self.assertRegex(result.output, rb"^>INFO:.*\n>HOLD:.*\nSUCCESS: hold=1\nSUCCESS: verb level changed\n\d+,CONNECTING,+\nEND\n$")
+        self.assertEqual(self.control(peer, given=b"hold\nbogus\nhold\n").status, REFUSED)
+        many = self.control(peer, given=b"hold\n" * 5000)
+        self.assertEqual((many.status, many.output.count(b"SUCCESS: hold=1\n")), (0, 5000))
+        self.assertEqual(self.control(peer, given=b"pid\nhold\n pid").output.count(b"SUCCESS: "), 3)
+        too_long = self.control(peer, given=b"x" * 5000 + b"\nhold\n")
+        self.assertEqual(too_long.status, REFUSED)
+        self.assertIn(b"(not sent: a command has at most 1000 bytes)\n", too_long.output)
+        self.assertIn(b"SUCCESS: hold=1\n", too_long.output)
+
+    # -- following
+
+    def test_follow_on_a_terminal(self):
+        peer = OpenVpn(self.host, "--management-hold", "--verb", "3")
+        person = self.person(peer, "--follow")
+        person.sees(rb"State   CONNECTING, for \d+ s")
+        person.sees(rb"Wanted  held: bootkey --control=unix:\S+ hold release")
+        person.sees(rb"\x1b\[\d+A\r\x1b\[Kbootkey at unix:")  # drawn once more, in its place
+        person.type(b"\x03")
+        self.ends(person, -signal.SIGINT)
+        self.control(peer, "hold release")
+        person = self.person(peer, "--follow")
+        person.sees(rb"State   ASSIGN_IP, for \d+ s")
+        peer.process.signal(signal.SIGTERM)
+        person.sees(rb"State   EXITING \(SIGTERM\)")
+        self.ends(person, 0)
+        self.assertEqual(person.seen.count(b"\x1b[?7l"), person.seen.count(b"\x1b[?7h"), "lines are wrapped again")
+
+    def test_follow_into_a_file(self):
+        peer = OpenVpn(self.host, "--verb", "3")
+        follower = self.host.start([self.bootkey, f"--control={peer.address}", "--follow"])
+        self.addCleanup(follower.kill)
+        begin = b""
+        while b"log on" not in begin:
+            begin += follower.read_line()
+        time.sleep(0.2)
+        peer.process.signal(signal.SIGTERM)
+        result = follower.finish()
+        self.assertEqual(result.status, 0, result)
+        text = begin + result.output
+        self.assertRegex(text, rb"(?m)^\d\d:\d\d:\d\d state: ASSIGN_IP$")
+        self.assertRegex(text, rb"(?m)^\d\d:\d\d:\d\d state: EXITING \(")
+        self.assertNotIn(b"\x1b", text)
+
+    def test_follow_until_the_server_is_killed(self):
+        peer = OpenVpn(self.host, "--management-hold")
+        person = self.person(peer, "--follow")
+        person.sees(rb"State   CONNECTING")
+        peer.process.signal(signal.SIGKILL)
+        self.assertIn("in state CONNECTING", self.ends(person, 69).errors)
+
+    def test_follow_servers(self):
+        header = b"HEADER\tSERVER_LIST\tName\tAddress\tPort\tInterface\tPhase\tTries\tLast Error\tBytes Received\tSince (time_t)\r\n"
+        rows = [b"SERVER_LIST\tMandos, on x\tfe80::1\t4711\teth0\t%s\t1\t%s\t0\t0\r\nEND\r\n" % row
+                for row in ((b"connecting", b""), (b"waiting", EVIL))]
+        start = [b"SUCCESS: x\r\n1,CONNECTING,,,,,,\r\nEND\r\n", b"SUCCESS: x\r\nEND\r\n", header + rows[0], header + rows[1],
+                 b">STATE:2,EXITING,%s,,,,,\r\n" % EVIL]
+        person = self.person(Scripted(self.host, start), "--follow")
+        person.sees(rb"Mandos, on x  \[fe80::1\]:4711 eth0  connecting")
+        person.sees(rb"Mandos, on x  \[fe80::1\]:4711 eth0  waiting .*\\x1b\]0;evil")
+        person.sees(rb"State   EXITING \(\\x1b\]0;evil")
+        self.ends(person, 0, EVIL[:9])
+
+    # -- hostile text
+
+    def test_hostile_text(self):
+        replies = [b"%s\r\nERROR: %s\r\n" % (EVIL, EVIL), b""]
+        greeting = BANNER + b">INFO:%s\r\n" % EVIL
+        person = self.person(Scripted(self.host, replies, greeting))
+        person.type(b"x\n")
+        person.sees(rb"ERROR: \\x1b\]0;evil\\x07\\x1b\[2J\\x9b")
+        person.type(b"\x04")
+        self.ends(person, 0)
+        self.assertNotIn(b"\x1b", person.seen.replace(b"^D", b""))
+
+        self.host = self.lab.host(nics=0)
+        result = self.control(Scripted(self.host, [replies[0], b"SUCCESS: pid=1\r\n"], greeting), "x")
+        self.assertEqual(result.output, EVIL + b"\nERROR: " + EVIL + b"\n", "a file gets what came")
+
+
+if __name__ == "__main__":
+    netns_case.main()
