@@ -37,6 +37,18 @@ test_packages="
     openssh-client      a person who logs in over SSH
 "
 
+# What tests/interop needs beside test_packages: the programs that speak the protocol of the management interface.
+interop_packages="
+    openvpn             whose protocol it is
+    golang-go           builds a client
+    golang-github-apparentlymart-go-openvpn-mgmt-dev  the library it is made of
+    nodejs              runs a client
+    npm                 fetches it
+    netcat-openbsd      a person's client
+    socat               another one
+    expect              a person's script
+"
+
 network_packages="
     python3             the test network
     iproute2            bridges and virtual interfaces
