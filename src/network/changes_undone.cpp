@@ -52,6 +52,12 @@ std::uint32_t interface_of(const Change& change) {
     return 0;
 }
 
+// Meanwhile the system may have booted, of which nothing works without the loopback interface; and that others use it
+// cannot be seen. Only the instance that has brought it up takes it down.
+bool is_needed_by_all(const Change& change) {
+    return interface_of(change) == loopback_interface && std::holds_alternative<LinkUp>(change);
+}
+
 // Over which instances that still run need host routes.
 std::set<std::uint32_t> interfaces_with_routes(const std::vector<Entry>& entries, std::uint64_t network_namespace) {
     std::set<std::uint32_t> interfaces;
@@ -69,10 +75,13 @@ Result<int> Changes::undo_left_over() {
     if (!locked) return std::move(locked).error();
     if (!*locked) return 0;
     (*locked)->journal.drop_users(namespace_, [this](const Instance& user) { return !machine_->is_running(user); });
-    if ((*locked)->journal.unused(namespace_).empty()) {
+    const auto unused = (*locked)->journal.unused(namespace_);
+    if (unused.empty()) {
         (*locked)->tidy();
         return 0;
     }
+    for (const Entry& entry : unused)
+        if (is_needed_by_all(entry.change)) (*locked)->journal.remove(entry);
     const Undone undone = undo_unused(**locked);
     if (!undone.first_failure) log_->warning(undone.first_failure.error().message());
     return undone.count;

@@ -22,10 +22,6 @@ namespace {
 using base::Error;
 using base::Result;
 
-// LOOPBACK_IFINDEX in the kernel, in every network namespace. Before it has been up, as in an initial RAM disk, Linux
-// takes every IPv4 address for a broadcast address. Who connects to a server then makes a neighbour entry that stays:
-// all that is sent to the server goes to everybody, and the server does not heed it.
-constexpr std::uint32_t loopback = 1;
 constexpr const char* udev_directory = "/run/udev";
 // Of the 4.5 s for everything; what remains is for the journal's lock (1 s) and an agent that has to end (0.5 s).
 constexpr base::Duration stop_hooks_budget = std::chrono::milliseconds(2900);
@@ -144,7 +140,10 @@ Result<std::unique_ptr<LocalAdministration>> LocalAdministration::create(base::L
     if (!undone && undone.error().code != base::ExitCode::no_permission) log.warning(undone.error().message());
     if (undone && *undone > 0)
         log.info(1, base::format("put back %d changes that a bootkey which was killed had left", *undone));
-    if (const auto up = changes->bring_up(loopback); !up) log.info(2, up.error().message());
+    // Before it has been up, as in an initial RAM disk, Linux takes every IPv4 address for a broadcast address. Who
+    // connects to a server then makes a neighbour entry that stays: all that is sent to the server goes to everybody,
+    // and the server does not heed it.
+    if (const auto up = changes->bring_up(loopback_interface); !up) log.info(2, up.error().message());
     return std::unique_ptr<LocalAdministration>(
         std::make_unique<Local>(loop, log, std::move(hooks), std::move(*changes)));
 }

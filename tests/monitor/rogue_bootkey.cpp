@@ -112,6 +112,8 @@ private:
     void hear(const HooksOver&) { ++heard_["hooks are over"]; }
     void hear(const Accepted&) { ++heard_["accepted"]; }
     void hear(const TryNow&) {}
+    void hear(const Drop&) {}
+    void hear(const SetVerb&) {}
     void hear(const LogStatus&) {}
     void hear(const Ping&) { ask(Pong{}); }
 

@@ -122,6 +122,18 @@ TEST_CASE(
           }) == "");
 }
 
+TEST_CASE("the loopback interface stays up after an instance that was killed, for the system may have booted since") {
+    CHECK(in_namespace([] {
+              Fixture f;
+              EXPECT(unshare(CLONE_NEWNET) == 0);
+              Peer killed([&f] { f.open(); }, [] {});
+              EXPECT(is_up("lo"));
+              killed.kill();
+              EXPECT(expect(restore(f.log.log, f.runtime)) == 0);
+              EXPECT(is_up("lo") && f.clean());
+          }) == "");
+}
+
 TEST_CASE("an administration that is destroyed puts everything back") {
     CHECK(in_namespace([] {
               Fixture f;

@@ -25,6 +25,9 @@ struct Link {
     friend bool operator==(const Link&, const Link&) = default;
 };
 
+/// The index of the loopback interface in every network namespace (LOOPBACK_IFINDEX in Linux's net/flow.h).
+inline constexpr std::uint32_t loopback_interface = 1;
+
 /// An address on an interface. Only usable ones are in the table: not DADFAILED, and not TENTATIVE unless OPTIMISTIC.
 struct InterfaceAddress {
     std::uint32_t interface = 0;
