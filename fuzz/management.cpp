@@ -5,7 +5,6 @@
 // (+ comes, - leaves, > sends a line, _ sends part of one, * sends a secret, r reads; s state, l log, e echo, h hold, t
 // time, ? asks, f verification failed). The first line is empty unless a password is needed. Accepted: if a command
 // succeeds.
-#include <array>
 #include <functional>
 
 #include "management_world.hpp"
@@ -14,8 +13,6 @@ using namespace bootkey;
 using management::Query;
 
 bool fuzz::run(Input input) {
-    constexpr std::array typed{"password Disk ", "username Disk ",     "needstr Disk ",   "passw Disk ",
-                               "\"Disk\" '",     "password Disk \"a ", "password Disk x "};
     Script script(input);
     // Made from the input, so that the input does not hold it.
     const std::string secret = base::format("s%zxt", std::hash<std::string_view>{}(text_of(input)));
@@ -30,7 +27,7 @@ bool fuzz::run(Input input) {
         if (what == '-') world.leave(id);
         if (what == '>') world.send(id, text + "\r\n");
         if (what == '_') world.send(id, text);
-        if (what == '*') world.send(id, "\n" + (typed[text.size() % typed.size()] + secret) + text + "\n");
+        if (what == '*') world.send_secret(id, text);
         if (what == 'r') world.read(id);
         if (what == 's') interface.state_changed({.state = management::State::wait, .description = text, .by = text});
         if (what == 'l') world.log.info(static_cast<int>(id), text);

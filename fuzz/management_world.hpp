@@ -4,6 +4,7 @@
 // secret that some of them send.
 #pragma once
 
+#include <array>
 #include <map>
 #include <string>
 #include <string_view>
@@ -74,6 +75,15 @@ struct ManagementWorld {
         require(used <= input.size(), "no more is used than there is");
         input.erase(0, used);
         succeeded = succeeded || client->second.succeeded;
+    }
+    /// The client sends the secret, rightly or wrongly, with `text` behind it.
+    void send_secret(management::ClientId id, std::string_view text) {
+        constexpr std::array commands{"password Disk ", "username Disk ",     "needstr Disk ",   "passw Disk ",
+                                      "\"Disk\" '",     "password Disk \"a ", "password Disk x "};
+        std::string line = "\n";
+        line += commands.at(text.size() % commands.size());
+        ((line += secret) += text) += '\n';
+        send(id, line);
     }
     /// The client reads what it was sent, and gets more.
     void read(management::ClientId id) {

@@ -12,7 +12,6 @@
 
 using namespace bootkey;
 using management::testing::banner;
-using management::testing::secret;
 using management::testing::World;
 using Texts = std::vector<std::string>;
 using namespace std::chrono_literals;

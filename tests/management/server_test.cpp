@@ -333,7 +333,7 @@ TEST_CASE("garbage is harmless") {
     Lab lab;
     lab.start();
     auto peer = lab.connect();
-    std::mt19937 random(4711);
+    std::mt19937 random(1);  // NOLINT(cert-msc51-cpp): the same each time
     for (int i = 0; i < 200; ++i) {
         std::string bytes(random() % 3000, '\0');
         for (char& byte : bytes) byte = static_cast<char>(random());
