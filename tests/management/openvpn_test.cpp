@@ -27,6 +27,17 @@ constexpr const char* program = "/usr/sbin/openvpn";
 constexpr const char* sentinel = "load-stats";
 constexpr const char* sentinel_reply = "SUCCESS: nclients=0,bytesin=0,bytesout=0\r\n";
 
+// Separated by "|"; nothing that ends OpenVPN or its hold.
+constexpr std::string_view commands =
+    "auth-retry none|auth-retry|auth-retry nointeract|auth-retry interact|auth-retry|bytecount|bytecount 5|"
+    "bytecount 0|echo|echo on|echo off|echo all|echo on all|echo x|echo 0|forget-passwords|forget-passwords x|"
+    "hold|hold off|hold|hold on|hold on off|hold x|kill|log|log on|log off|log x|log 0|log -1|mute|mute 40|mute|"
+    "mute -1|mute 0|needok|needok a|needok a ok|needstr|needstr a|needstr a b|password|password x|"
+    "password Auth foo|signal|signal SIGFOO|signal USR1|signal sigusr1|signal 15|state|state on|state off|"
+    "state on all|state all|state 3|state 0|state -1|state x|state on 3|state all on|state off all|username|"
+    "username Auth|username Auth foo|verb|verb 3|verb|verb 16|verb -1|verb 1|version 3|# comment|; comment|"
+    "hold # off|hold ; off|hold \"on\" |hold \"on\"off|\"hold\"on|'hold'|\"foo|'foo|foo\\|help \"x||\r";
+
 // An OpenVPN without a network, with a connection to its management socket.
 class OpenVpn {
 public:
@@ -113,94 +124,8 @@ TEST_CASE("bootkey replies as OpenVPN does") {
     world.interface.hold();
     std::string banner = world.connect(1);
     CHECK(openvpn.ask("") == banner);
-    for (const std::string command : {
-             "auth-retry none",
-             "auth-retry",
-             "auth-retry nointeract",
-             "auth-retry interact",
-             "auth-retry",
-             "bytecount",
-             "bytecount 5",
-             "bytecount 0",
-             "echo",
-             "echo on",
-             "echo off",
-             "echo all",
-             "echo on all",
-             "echo x",
-             "echo 0",
-             "forget-passwords",
-             "forget-passwords x",
-             "hold",
-             "hold off",
-             "hold",
-             "hold on",
-             "hold on off",
-             "hold x",
-             "kill",
-             "log",
-             "log on",
-             "log off",
-             "log x",
-             "log 0",
-             "log -1",
-             "mute",
-             "mute 40",
-             "mute",
-             "mute -1",
-             "mute 0",
-             "needok",
-             "needok a",
-             "needok a ok",
-             "needstr",
-             "needstr a",
-             "needstr a b",
-             "password",
-             "password x",
-             "password Auth foo",
-             "signal",
-             "signal SIGFOO",
-             "signal USR1",
-             "signal sigusr1",
-             "signal 15",
-             "state",
-             "state on",
-             "state off",
-             "state on all",
-             "state all",
-             "state 3",
-             "state 0",
-             "state -1",
-             "state x",
-             "state on 3",
-             "state all on",
-             "state off all",
-             "username",
-             "username Auth",
-             "username Auth foo",
-             "verb",
-             "verb 3",
-             "verb",
-             "verb 16",
-             "verb -1",
-             "verb 1",
-             "version 3",
-             "# comment",
-             "; comment",
-             "hold # off",
-             "hold ; off",
-             "hold \"on\" ",
-             "hold \"on\"off",
-             "\"hold\"on",
-
-             "'hold'",
-             "\"foo",
-             "'foo",
-             "foo\\",
-             "help \"x",
-             "",
-             "\r",
-         }) {
+    for (const auto line : base::split(commands, '|')) {
+        const std::string command(line);
         INFO(command);
         CHECK(comparable(openvpn.ask(command)) == comparable(world.ask(1, command)));
     }
