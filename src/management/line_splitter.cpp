@@ -8,16 +8,16 @@ namespace {
 
 constexpr std::byte line_feed{'\n'}, tab{'\t'};
 
-bool is_dropped(std::byte byte) {
-    return (byte < std::byte{0x20} && byte != tab) || byte == std::byte{0x7f};
-}
-
 }  // namespace
 
 base::Result<LineSplitter> LineSplitter::create() {
     auto line = base::Secret::with_capacity(longest_line);
     if (!line) return std::move(line).error();
     return LineSplitter(std::move(*line));
+}
+
+bool LineSplitter::drops(std::byte byte) {
+    return (byte < std::byte{0x20} && byte != tab) || byte == std::byte{0x7f};
 }
 
 LineSplitter::Taken LineSplitter::take(std::span<const std::byte> bytes) {
@@ -30,7 +30,7 @@ LineSplitter::Taken LineSplitter::take(std::span<const std::byte> bytes) {
             ended_ = true;
             return {i + 1, too_long_ ? Found::too_long : Found::line};
         }
-        if (!is_dropped(bytes[i])) add(bytes[i]);
+        if (!drops(bytes[i])) add(bytes[i]);
     }
     return {bytes.size(), Found::nothing};
 }

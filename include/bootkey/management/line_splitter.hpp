@@ -29,8 +29,10 @@ public:
 
     /// Fails (os_error) for want of memory.
     [[nodiscard]] static base::Result<LineSplitter> create();
+    /// Whether `byte` is never part of a line: control bytes, but for TAB.
+    [[nodiscard]] static bool drops(std::byte byte);
 
-    /// Takes bytes up to the end of a line (LF), or all. Control bytes are dropped, but for TAB.
+    /// Takes bytes up to the end of a line (LF), or all.
     [[nodiscard]] Taken take(std::span<const std::byte> bytes);
     /// The line that take() found, until it or wipe() is called.
     [[nodiscard]] std::string_view text() const;

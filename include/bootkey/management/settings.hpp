@@ -11,6 +11,7 @@
 #include <variant>
 
 #include "bootkey/base/address.hpp"
+#include "bootkey/base/result.hpp"
 #include "bootkey/base/secret.hpp"
 
 namespace bootkey::management {
@@ -41,5 +42,9 @@ struct Settings {
     unsigned mute = 0;             ///< --mute at the start
     pid_t pid = 0;                 ///< what the command "pid" tells
 };
+
+/// The first line of the file `path` (--management-password-file), without its end. Errors (usage): there is none, or
+/// no client could type it, for it has more than 1024 bytes or control characters.
+[[nodiscard]] base::Result<base::Secret> read_password(const std::string& path);
 
 }  // namespace bootkey::management
