@@ -142,8 +142,6 @@ void Connection::give_up(std::string_view why) {
     if (std::exchange(is_over_, true)) return;
     why_ = why;
     evbuffer_drain(output_.get(), unsent());
-    input_.clear();
-    used_ = 0;
     watch_->update({});
     end_->arm({});
 }

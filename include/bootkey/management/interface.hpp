@@ -99,8 +99,6 @@ public:
     [[nodiscard]] std::optional<base::Time> next_deadline() const;
     void run_due(base::Time now);
 
-    static constexpr std::size_t longest_line = 1024;  ///< bytes of a command, without its end
-
 private:
     /// Says `line` to every client that has been let in and wants it.
     void tell_all(const std::string& line, bool Switches::*is_wanted = nullptr);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
 // What clients of the management interface make the program do, and what it tells them when they ask. The owner of an
-// Interface fills these in. All of them must be set; each is called from inside Interface::received(), and may call the
-// Interface back: whatever it says then reaches the clients after the reply to the command. None may destroy the
-// Interface or its Server.
+// Interface fills these in, all of them. They are called from inside the Interface, mostly while it carries out a
+// command, and may call it back: whatever it is told then reaches the clients after the reply to the command. None may
+// destroy the Interface or its Server.
 #pragma once
 
 #include <cstddef>
