@@ -241,6 +241,16 @@ TEST_CASE("a client that has said all it wants gets its replies") {
     lab.welcomed();
 }
 
+TEST_CASE("a client that has left takes up no place, even if it does not close its end") {
+    Lab lab;
+    lab.start();
+    auto peer = lab.welcomed();
+    peer.send("exit\n");
+    CHECK(peer.read_to_end().empty());
+    peer.send("and on it talks\n");
+    lab.wait_for_clients(0);
+}
+
 TEST_CASE("a client that closes its end while a long reply is under way gets all of it") {
     Lab lab;
     lab.start();

@@ -6,8 +6,6 @@
 #include <string>
 #include <vector>
 
-#include "bootkey/management/fields.hpp"
-
 using namespace bootkey;
 using Lines = std::vector<std::string>;
 
@@ -37,10 +35,4 @@ TEST_CASE("each server is a row of the list of servers") {
     CHECK(lines[3] == with("SERVER_LIST|Mandos|192.0.2.1|4711|eth0|waiting|3|connection refused|77|1795331000"));
     const std::string name = separator == ',' ? "a\\x2c b\\x09c\\x0a\\xff" : "a, b\\x09c\\x0a\\xff";
     CHECK(lines[4] == with("SERVER_LIST|" + name + "||||resting|0||0|5"));
-}
-
-TEST_CASE("a time without a date is no error") {
-    CHECK(management::date_and_time(0) == "1970-01-01 00:00:00");
-    CHECK(management::date_and_time(INT64_MAX) == "?");
-    CHECK_FALSE(management::date_and_time(67768036191676799).empty());  // the last second that gmtime(3) knows
 }
