@@ -46,6 +46,7 @@ __attribute__((no_sanitize("address"))) std::size_t pieces_in_memory() {
         fields >> std::hex >> begin;
         fields.ignore() >> end >> permissions;
         if (!permissions.starts_with("rw") || end - begin > largest) continue;
+        // NOLINTNEXTLINE(performance-no-int-to-ptr): the kernel tells addresses as numbers
         const auto* const memory = reinterpret_cast<const char*>(begin);
         for (std::uintptr_t at = 0; at + piece <= end - begin; ++at)
             for (std::size_t from = 0; from + piece <= password_length; from += piece / 2)
