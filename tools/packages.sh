@@ -42,11 +42,13 @@ interop_packages="
     openvpn             whose protocol it is
     golang-go           builds a client
     golang-github-apparentlymart-go-openvpn-mgmt-dev  the library it is made of
-    nodejs              runs a client
-    npm                 fetches it
     netcat-openbsd      a person's client
     socat               another one
     expect              a person's script
+"
+# A Node.js that is not Debian's brings npm itself, and Debian's cannot be installed beside it.
+command -v npm >/dev/null || interop_packages="$interop_packages
+    npm                 fetches a client, and brings nodejs, which runs it
 "
 
 network_packages="
