@@ -36,6 +36,12 @@ std::string_view after_field(std::string_view text, std::string_view& first) {
     return comma == text.npos ? std::string_view() : text.substr(comma + 1);
 }
 
+// Whether a message is about what this client does all the time, or is told anyway; of OpenVPN, and of bootkey.
+bool is_of_ourselves(std::string_view text) {
+    return text.starts_with("MANAGEMENT: >") || text == format("MANAGEMENT: CMD '%s'", poll) ||
+           (text.starts_with("management client ") && text.ends_with(format(": %s", poll)));
+}
+
 // "192.0.2.1:4711", "[fe80::1]:4711", or as much of it as there is.
 std::string place(const std::string& address, const std::string& port) {
     const std::string host = address.find(':') == address.npos ? address : "[" + address + "]";
@@ -132,8 +138,7 @@ ControlView::News ControlView::take_state(std::string_view fields, bool live) {
 ControlView::News ControlView::take_log(std::string_view fields) {
     std::string_view time, flags;
     const std::string_view text = after_field(after_field(fields, time), flags);
-    // What this client does itself, and what it is told anyway.
-    if (text.starts_with("MANAGEMENT: >") || text == format("MANAGEMENT: CMD '%s'", poll)) return {};
+    if (is_of_ourselves(text)) return {};
     const char* kind = flags.find('F') != flags.npos || flags.find('N') != flags.npos ? "error: "
                        : flags.find('W') != flags.npos                                ? "warning: "
                                                                                       : "";

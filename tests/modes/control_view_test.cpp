@@ -142,7 +142,8 @@ TEST_CASE("what is new is told in lines, and only once") {
     CHECK(told.news == ControlView::News{"12:00:01 log: error: broken, in a way"});
     told.tell({">FATAL:no key"});
     CHECK(told.news == ControlView::News{"fatal: no key"});
-    for (const char* own : {"MANAGEMENT: CMD 'status 3'", "MANAGEMENT: >STATE:1,WAIT"}) {
+    for (const char* own :
+         {"MANAGEMENT: CMD 'status 3'", "MANAGEMENT: >STATE:1,WAIT", "management client 2: status 3"}) {
         told.tell({">LOG:" + at(noon) + ",D," + own});
         CHECK(told.news.empty());
     }
