@@ -38,10 +38,11 @@ std::string bold(const std::string& text) {
     return "\x1b[1m" + text + "\x1b[0m";  // SGR (ECMA-48)
 }
 
-// "12 s", "3 min 5 s", "2 h 3 min"; empty for what lies in the future, as after a jump of the clock.
+// "12 s", "3 min 5 s", "2 h 3 min"; empty for no time at all, and for what lies in the future, as after a jump of
+// the clock.
 std::string age(UnixTime from, UnixTime to) {
+    if (from <= 0 || from > to) return {};
     const auto seconds = static_cast<long long>(to - from);
-    if (from == 0 || seconds < 0) return {};
     if (seconds < 60) return format("%lld s", seconds);
     if (seconds < 3600) return format("%lld min %lld s", seconds / 60, seconds % 60);
     return format("%lld h %lld min", seconds / 3600, seconds / 60 % 60);
