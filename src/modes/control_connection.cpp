@@ -78,12 +78,14 @@ base::Result<void> ControlConnection::await_greeting(const AskPassword& ask) {
                                    "try again with the password in the file that its --management-password-file names")
                          : failure("cannot talk to", "it closed the connection", "it may have enough clients");
         for (ControlLine& line : **lines) {
-            if (line.kind == ControlLine::Kind::notification) early_.push_back(std::move(line));
-            if (line.kind != ControlLine::Kind::password_prompt) continue;
-            asked = true;
-            auto password = ask();
-            if (!password) return std::move(password).error();
-            if (auto sent = send(password->bytes()); !sent) return sent;
+            if (line.kind == ControlLine::Kind::password_prompt) {
+                asked = true;
+                auto password = ask();
+                if (!password) return std::move(password).error();
+                if (auto sent = send(password->bytes()); !sent) return sent;
+            } else if (line.kind == ControlLine::Kind::notification) {
+                early_.push_back(std::move(line));
+            }
         }
         if (!early_.empty()) return {};
     }

@@ -7,6 +7,8 @@
 
 #include <cerrno>
 #include <optional>
+#include <span>
+#include <utility>
 
 #include "bootkey/base/file.hpp"
 #include "bootkey/base/text.hpp"
@@ -45,6 +47,7 @@ public:
 
 private:
     static constexpr int patience = ControlConnection::patience / std::chrono::milliseconds(1);
+    static constexpr std::size_t most_needs = 16;
 
     static base::Error lost(std::string why) {
         return {ExitCode::unavailable, "cannot go on with the management interface", std::move(why),
@@ -58,7 +61,7 @@ private:
                 return {};
             }
             refused_ = refused_ || (line.kind == ControlLine::Kind::reply && is_refusal(line.text));
-            if (needed_password(line.text)) needs_.push_back(line);
+            if (needs_.size() < most_needs && needed_password(line.text)) needs_.push_back(line);
             if (auto written = output_.line(line.text); !written) return written;
         }
         return {};
@@ -73,16 +76,20 @@ private:
 
     // One byte at a time: poll() tells whether there is another one, and a terminal keeps the rest of its line.
     Result<void> take_input() {
-        std::byte byte{};
-        const ssize_t count = read(STDIN_FILENO, &byte, 1);
+        std::byte beyond{};
+        const auto place = line_.spare().empty() ? std::span(&beyond, 1) : line_.spare().first(1);
+        const ssize_t count = read(STDIN_FILENO, place.data(), 1);
         if (count < 0 && errno == EINTR) return {};
         if (count <= 0) {
             input_open_ = false;
             if (auto sent = line_.empty() ? Result<void>() : send_line(); !sent) return sent;
             return leave();
         }
-        if (byte == std::byte{'\n'}) return send_line();
-        if (!line_.append({&byte, 1})) too_long_ = true;
+        if (place.front() == std::byte{'\n'}) return send_line();
+        if (line_.spare().empty())
+            too_long_ = true;
+        else
+            line_.grow(1);
         return {};
     }
 
@@ -111,14 +118,17 @@ private:
 
     Result<void> send_password(const std::string& type) {
         const auto command = ask_for_password(type, needs_);
-        if (command) return connection_.send(command->bytes());
+        if (command) {
+            needs_.clear();  // a wrong one is asked for again
+            return connection_.send(command->bytes());
+        }
         // A person who has changed their mind wants the session back.
         return output_.line("(" + command.error().message() + ")");
     }
 
     ControlConnection& connection_;
     const ControlOutput& output_;
-    const bool typed_;   // by a person
+    bool typed_;         // by a person
     base::Secret line_;  // what has come of the next command; it may hold a password
     LastReply last_;
     bool too_long_ = false;
