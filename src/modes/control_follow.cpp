@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <ctime>
+#include <vector>
 
 #include "bootkey/base/file.hpp"
 #include "bootkey/base/text.hpp"
@@ -17,7 +19,12 @@ namespace {
 using base::ExitCode;
 using base::Result;
 
-constexpr auto redraw_pause = std::chrono::seconds(1);
+// How often the servers are asked for again and times are shown anew, how soon news are drawn, and how often what has
+// not changed is drawn, too, since others may have written over it, such as the kernel. A serial line takes some lines
+// a second.
+constexpr auto look_pause = std::chrono::seconds(1);
+constexpr auto draw_pause = std::chrono::milliseconds(100);
+constexpr auto whole_pause = std::chrono::seconds(5);
 
 std::int64_t offset_of_local_time() {
     const std::time_t now = std::time(nullptr);
@@ -50,9 +57,10 @@ public:
     }
 
 private:
-    // Until something has come, but not beyond the time of the next look at the servers.
+    // Until something has come, but not beyond the time at which something is to be drawn.
     Result<void> step() {
-        const auto rest = std::chrono::ceil<std::chrono::milliseconds>(next_look_ - base::Clock::now());
+        const auto next = news_ ? std::min(next_look_, next_draw_) : next_look_;
+        const auto rest = std::chrono::ceil<std::chrono::milliseconds>(next - base::Clock::now());
         pollfd wait{connection_.fd(), POLLIN, 0};
         const int ready = poll(&wait, 1, static_cast<int>(std::max<std::int64_t>(rest.count(), 0)));
         if (ready < 0 && errno != EINTR) return base::system_error("cannot wait for news", errno);
@@ -60,25 +68,50 @@ private:
             auto lines = connection_.receive();
             if (!lines) return std::move(lines).error();
             ended_ = !*lines;
-            if (auto told = *lines ? tell(**lines) : draw(); !told) return told;
+            if (auto told = *lines ? tell(**lines) : Result<void>(); !told) return told;
         }
-        if (ended_ || base::Clock::now() < next_look_) return {};
-        next_look_ = base::Clock::now() + redraw_pause;
-        if (auto sent = connection_.send(base::bytes_of(view_.next_commands())); !sent) return sent;
-        return draw();
+        const auto now = base::Clock::now();
+        if (now >= next_look_) {
+            next_look_ = now + look_pause;
+            if (auto sent = connection_.send(base::bytes_of(view_.next_commands())); !sent) return sent;
+        } else if (!ended_ && !(news_ && now >= next_draw_)) {
+            return {};
+        }
+        next_draw_ = now + draw_pause;
+        return draw(now);
     }
 
     Result<void> tell(const std::vector<ControlLine>& lines) {
         std::string text;
         for (const ControlLine& line : lines)
             for (const std::string& news : view_.take(line)) text += news + "\n";
-        return output_.is_terminal() ? draw() : output_.write(text);
+        news_ = true;
+        return output_.is_terminal() || text.empty() ? Result<void>() : output_.write(text);
     }
 
     // In the place of what was drawn before, in one write: whenever the program is ended, the cursor is below it, and
     // lines are wrapped again.
-    Result<void> draw() {
+    Result<void> draw(base::Time now) {
+        news_ = false;
         if (!output_.is_terminal()) return {};
+        const ControlScreen screen = screen_now();
+        if (now >= next_whole_ || screen.rows != screen_.rows || screen.columns != screen_.columns) {
+            next_whole_ = now + whole_pause;
+            drawn_.assign(drawn_.size(), {});
+        }
+        screen_ = screen;
+        // ECMA-48: CUU, EL, ED; the private mode 7 is wrapping (DECAWM), which a wide character would cause.
+        std::string text = "\x1b[?7l\r";
+        if (!drawn_.empty()) text += base::format("\x1b[%zuA", drawn_.size());
+        auto lines = view_.draw(screen);
+        for (std::size_t i = 0; i < lines.size(); ++i)
+            text +=
+                (i < drawn_.size() && !lines[i].empty() && lines[i] == drawn_[i] ? "" : "\x1b[K" + lines[i]) + "\r\n";
+        drawn_ = std::move(lines);
+        return output_.write(text + "\x1b[J\x1b[?7h");
+    }
+
+    static ControlScreen screen_now() {
         ControlScreen screen;
         winsize size{};
         if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row > 0 && size.ws_col > 0) {
@@ -86,20 +119,17 @@ private:
             screen.columns = size.ws_col;
         }
         screen.now = std::time(nullptr);
-        // ECMA-48: CUU, EL, ED; the private mode 7 is wrapping (DECAWM), which a wide character would cause.
-        std::string text = "\x1b[?7l";
-        if (drawn_ > 0) text += base::format("\x1b[%zuA", drawn_);
-        const auto lines = view_.draw(screen);
-        for (const std::string& line : lines) text += "\r\x1b[K" + line + "\n";
-        drawn_ = lines.size();
-        return output_.write(text + "\x1b[J\x1b[?7h");
+        return screen;
     }
 
     ControlConnection& connection_;
     const ControlOutput& output_;
     ControlView view_;
-    base::Time next_look_ = base::Clock::now() + redraw_pause;
-    std::size_t drawn_ = 0;  // lines of the screen
+    base::Time next_look_ = base::Clock::now() + look_pause;
+    base::Time next_draw_{}, next_whole_{};
+    bool news_ = false;               // there is something to draw
+    ControlScreen screen_;            // that was drawn for
+    std::vector<std::string> drawn_;  // its lines; an empty one is drawn in any case
     bool ended_ = false;
 };
 

@@ -129,12 +129,11 @@ class ControlTest(netns_case.NetnsCase):
 
     def test_password_from_standard_input(self):
         peer = OpenVpn(self.host, *self.key(SECRET))
-        for words in (["password"], ["password", "Private Key"], ["password 'Private Key'"]):
-            refused = self.control(peer, "password", "Disk", given=b"x\n")
-            self.assertEqual(refused.status, REFUSED, refused)
-            self.assertIn(b"we need one of type 'Private Key'", refused.output)
+        refused = self.control(peer, "password", "Disk", given=b"x\n")
+        self.assertEqual(refused.status, REFUSED, refused)
+        self.assertIn(b"we need one of type 'Private Key'", refused.output)
         self.assertEqual(self.control(peer, "password", given=b"").status, 64, "an empty one is none")
-        self.assertEqual(self.control(peer, *words, given=SECRET).status, 0)
+        self.assertEqual(self.control(peer, "password 'Private Key'", given=SECRET).status, 0)
 
     def test_terminal_that_controls_nothing(self):
         peer = OpenVpn(self.host, *self.key(SECRET))
@@ -216,7 +215,7 @@ class ControlTest(netns_case.NetnsCase):
         person = self.person(peer, "--follow")
         person.sees(rb"State   CONNECTING, for \d+ s")
         person.sees(rb"Wanted  held: bootkey --control=unix:\S+ hold release")
-        person.sees(rb"\x1b\[\d+A\r\x1b\[Kbootkey at unix:")  # drawn once more, in its place
+        person.sees(rb"\r\x1b\[\d+A\x1b\[Kbootkey at unix:")  # drawn once more, in its place
         person.type(b"\x03")
         self.ends(person, -signal.SIGINT)
         self.control(peer, "hold release")
