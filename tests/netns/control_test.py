@@ -7,7 +7,9 @@ import signal
 import subprocess
 import time
 
+import lab
 import netns_case
+import secret_search
 from management_peers import BANNER, OpenVpn, Person, Scripted
 
 SECRET = b'a "quoted" \\ secret; #1'
@@ -186,6 +188,26 @@ class ControlTest(netns_case.NetnsCase):
         person.sees(rb"^>LOG:\d+,")
         person.type(b"quit\n")
         self.ends(person, 0, SECRET)
+
+    def test_session_keeps_no_password(self):
+        secret = secret_search.Secret("password", b"correct horse battery staple")
+        reply = b"SUCCESS: 'Disk' password entered, but not yet verified\r\n"
+        person = self.person(Scripted(self.host, [reply] * 4))
+        for command in (b'password Disk "%s"\n' % secret.value, b"password Disk '%s\n" % secret.value, b"password\n"):
+            with self.subTest(command):
+                person.type(command)
+                if command == b"password\n":
+                    person.sees(rb"Password 'Disk': ")
+                    person.type_unseen(secret.value + b"\n")
+                person.sees(rb"SUCCESS: 'Disk'")
+                self.assertEqual(secret_search.in_memory(person.process.pid, [secret]), {})
+        person.type(b"password Disk " + secret.value)
+        person.type(b"\x04")  # gives the program what is typed of the line
+        kept = lab.wait_until(lambda: secret_search.in_memory(person.process.pid, [secret]), "the password where it is kept")
+        for place in kept["password"]:  # locked, not dumped, wiped in children (madvise(2))
+            self.assertLessEqual({"lo", "dd", "wf"}, place.flags, place)
+        person.type(b"\n\x04")
+        self.ends(person, 0)
 
     def test_session_that_the_server_ends(self):
         peer = OpenVpn(self.host, "--management-hold")
