@@ -69,17 +69,16 @@ base::Result<ControlConnection> ControlConnection::open(const options::Managemen
 }
 
 base::Result<void> ControlConnection::await_greeting(const AskPassword& ask) {
-    bool asked = false;
-    for (;;) {
+    std::string refusal;  // the last one: "ERROR: bad password"
+    while (early_.empty()) {
         auto lines = receive_within(patience);
         if (!lines) return std::move(lines).error();
         if (!*lines)
-            return asked ? failure("not let in by", "it did not take the password",
-                                   "try again with the password in the file that its --management-password-file names")
-                         : failure("cannot talk to", "it closed the connection", "it may have enough clients");
+            return failure("not let in by", refusal.empty() ? "it closed the connection" : "it says " + refusal,
+                           "it may have enough clients, or want another password");
         for (ControlLine& line : **lines) {
+            if (is_refusal(line.text)) refusal = base::escaped(line.text);
             if (line.kind == ControlLine::Kind::password_prompt) {
-                asked = true;
                 auto password = ask();
                 if (!password) return std::move(password).error();
                 if (auto sent = send(password->bytes()); !sent) return sent;
@@ -87,8 +86,8 @@ base::Result<void> ControlConnection::await_greeting(const AskPassword& ask) {
                 early_.push_back(std::move(line));
             }
         }
-        if (!early_.empty()) return {};
     }
+    return {};
 }
 
 base::Result<Lines> ControlConnection::receive() {

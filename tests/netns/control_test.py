@@ -115,6 +115,12 @@ class ControlTest(netns_case.NetnsCase):
         self.ends(other, 0)
         self.assertEqual(self.control(peer, "hold").status, 0)
 
+    def test_server_with_enough_clients(self):
+        result = self.control(Scripted(self.host, [], b"ERROR: too many management clients\x1b\r\n"), "hold")
+        self.assertEqual((result.status, result.output), (69, b""), result)
+        self.assertIn("not let in by the management interface at unix:", result.errors)
+        self.assertIn("it says ERROR: too many management clients\\x1b;", result.errors)
+
     # -- passwords
 
     def test_password_typed(self):
