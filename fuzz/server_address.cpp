@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// ADDRESS:PORT as --connect and --server take it, and --control, too. Accepted: what means one endpoint.
+// ADDRESS:PORT as --connect and --server take it. Accepted: what means one endpoint.
 #include "bootkey/options/server_address.hpp"
 
 #include "fuzz.hpp"
@@ -9,10 +9,6 @@ using namespace bootkey;
 
 bool fuzz::run(Input input) {
     const auto parsed = options::parse_server_address(text_of(input));
-    const auto place = options::parse_management_address(text_of(input));
-    require(parsed ? place.ok() && place->path.empty() : !place || place->path.starts_with('/'),
-            "a path or an endpoint");
-    if (!place) require_readable(place.error().message());
     if (!parsed) {
         require_readable(parsed.error().message());
         return false;

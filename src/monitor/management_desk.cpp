@@ -7,17 +7,14 @@
 #include <chrono>
 #include <utility>
 
-#include "bootkey/base/file.hpp"
 #include "bootkey/base/text.hpp"
 #include "bootkey/network/network_report.hpp"
-#include "bootkey/options/management_address.hpp"
 
 namespace bootkey::monitor {
 namespace {
 
 using management::Query;
 
-constexpr std::size_t longest_password_file = 4096;  // bytes
 constexpr std::size_t most_held_back = 16;
 
 const Query disk{Query::Kind::password, "Disk"};
@@ -38,35 +35,19 @@ std::string unix_time_at(base::Time moment, base::Time now) {
     return std::to_string(unix_time() + wait.count());
 }
 
-// The first line of the file; nothing if there is no file.
-base::Result<base::Secret> read_password(const std::string& file) {
-    if (file.empty()) return base::Secret();
-    auto content = base::read_secret_file(file, longest_password_file);
-    if (!content) return std::move(content).error();
-    const auto bytes = content->bytes();
-    const auto is_line_end = [](std::byte byte) { return byte == std::byte{'\n'} || byte == std::byte{'\r'}; };
-    const auto line = bytes.first(static_cast<std::size_t>(std::ranges::find_if(bytes, is_line_end) - bytes.begin()));
-    if (line.empty())
-        return base::Error{base::ExitCode::no_input, "cannot use " + base::escaped(file), "its first line is empty",
-                           "write the password of the management interface there"};
-    auto password = base::Secret::with_capacity(line.size());
-    if (password) (void)password->append(line);
-    return password;
-}
-
 }  // namespace
 
 base::Result<std::unique_ptr<ManagementDesk>> ManagementDesk::open(base::Loop& loop, base::Log& log,
                                                                    const options::Options& options, Orders orders) {
-    auto password = read_password(options.management.password_file);
+    auto password = options.management.password_file.empty()
+                        ? base::Result<base::Secret>(base::Secret())
+                        : management::read_password(options.management.password_file);
     if (!password) return std::move(password).error();
     std::unique_ptr<ManagementDesk> desk(
         new ManagementDesk(loop, log, options, std::move(*password), std::move(orders)));
     auto server = management::Server::start(loop, desk->interface_, log);
     if (!server) return std::move(server).error();
     desk->server_ = std::move(*server);
-    if (options::is_reached_by_others(*options.management.address))
-        log.warning("the management interface can be reached from other machines, and nothing said there is encrypted");
     return desk;
 }
 

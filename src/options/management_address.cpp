@@ -14,7 +14,7 @@ base::Error refusal(std::string why, std::string advice = "give unix:PATH or ADD
 
 base::Result<ManagementAddress> unix_address(std::string_view path, std::string_view text) {
     constexpr std::size_t longest = 107;  // bytes (unix(7): sun_path less the NUL)
-    if (!path.starts_with('/') || path.ends_with('/') || path.size() > longest)
+    if (!path.starts_with('/') || path.ends_with('/') || path.size() > longest || path.find('\0') != path.npos)
         return refusal(base::format("not the absolute path of a socket, of %zu bytes at most", longest),
                        std::string("give one, as in ") + default_management_address);
     return ManagementAddress{std::string(path), {}, std::string(text)};
