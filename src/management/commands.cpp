@@ -218,6 +218,7 @@ void kill_by_address(Turn& turn, const SocketName& name) {
 }  // namespace
 
 void run_kill(Turn& turn) {
+    if (turn.words[1].empty()) return turn.reply.error("kill parse");
     if (const auto address = socket_name(turn.words[1])) return kill_by_address(turn, *address);
     const auto count = turn.shared.steering.kill_by_name(turn.words[1]);
     const std::string name = "common name '" + field(turn.words[1], '\'') + "'";
