@@ -15,7 +15,7 @@ import target
 PASSPHRASE = b"correct horse battery staple"
 TYPED = PASSPHRASE.decode() + "\n"
 CRYPTTAB = "root /dev/vda none luks,initramfs{options}\n"
-UNLOCKED = r"^ROOT IS MOUNTED ([0-9.]+)$"
+UNLOCKED = r"^ROOT IS MOUNTED ([0-9.]+)\n"
 PROMPT = r"Please unlock disk root"
 CARD = "enp0s2"  # the guest's network card, as udev calls it
 # An address on the kernel command line.
@@ -40,6 +40,20 @@ def removed_from_image(paths):
 def script(commands, when="init-premount"):
     """Settings that run something when bootkey has been started; or when it has been ended: local-bottom."""
     return {f"/etc/initramfs-tools/scripts/{when}/zz-test": (0o755, f"#!/bin/sh\n[ \"$1\" != prereqs ] || exec echo bootkey\n{commands}\n")}
+
+
+def system_files(keys, crypttab=CRYPTTAB.format(options=""), settings=None, mandos_client=False):
+    """What a system with an encrypted root has: {path: (mode, content)}. `keys`: a key set of the lab, or None. `settings`: {path: text, or
+    (mode, text)} of more files. `mandos_client`: the keys are its."""
+    files = {"/etc/crypttab": (0o644, crypttab),
+             "/etc/fstab": (0o644, "/dev/mapper/root / ext4 ro 0 1\n"),
+             "/etc/initramfs-tools/modules": (0o644, MODULES)}
+    for name in ("pubkey.txt", "seckey.txt", "tls-pubkey.pem", "tls-privkey.pem") if keys else ():
+        with open(f"{keys.directory}/{name}", "rb") as file:
+            files[f"/etc/keys/{'mandos' if mandos_client else 'bootkey'}/{name}"] = (0o600, file.read())
+    for path, text in (settings or {}).items():
+        files[path] = text if isinstance(text, tuple) else (0o644, text)
+    return files
 
 
 # Settings by which no worker lives long.
@@ -69,19 +83,12 @@ class BootCase(netns_case.NetnsCase):
 
     def image(self, crypttab=CRYPTTAB.format(options=""), settings=None, commands=":", keys=True, mandos_client=False,
               packages=()):
-        """An initial RAM disk. `settings`: {path: text, or (mode, text)} of more files. `mandos_client`: that is installed, too, and
-        the keys are its. `packages`: what else of Debian is installed, of boot_packages in tools/packages.sh."""
+        """An initial RAM disk. `settings`: as of system_files(). `mandos_client`: that is installed, too, and the keys are its. `packages`:
+        what else of Debian is installed, of boot_packages in tools/packages.sh."""
         for name in packages:
             if not os.path.isdir(os.path.join(target.PEERS, "packages", name)):
                 self.skipTest(f"no package {name} in build/peers/packages (tools/test fetches it)")
-        files = {"/etc/crypttab": (0o644, crypttab),
-                 "/etc/fstab": (0o644, "/dev/mapper/root / ext4 ro 0 1\n"),
-                 "/etc/initramfs-tools/modules": (0o644, MODULES)}
-        for name in ("pubkey.txt", "seckey.txt", "tls-pubkey.pem", "tls-privkey.pem") if keys else ():
-            with open(f"{self.keys.directory}/{name}", "rb") as file:
-                files[f"/etc/keys/{'mandos' if mandos_client else 'bootkey'}/{name}"] = (0o600, file.read())
-        for path, text in (settings or {}).items():
-            files[path] = text if isinstance(text, tuple) else (0o644, text)
+        files = system_files(self.keys if keys else None, crypttab, settings, mandos_client)
         return debian.initial_ram_disk(files, commands, mandos_client, packages)
 
     def disk(self, passphrase=PASSPHRASE, number=1):

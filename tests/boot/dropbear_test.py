@@ -65,7 +65,7 @@ class DropbearTest(boot_case.BootCase):
         session = self.log_in(machine, f"/scripts/local-bottom/bootkey; /scripts/init-premount/bootkey; while {UPTIME}; do sleep 0.1; done")
         self.assertRegex(session.read_line(20), rb"^[0-9.]+\n$", session.errors())
         self.serve()
-        ended = float(machine.wait_for(r"^BOOTKEY HAS ENDED ([0-9.]+)", LIMIT)[1])
+        ended = float(machine.wait_for(r"^BOOTKEY HAS ENDED ([0-9.]+)\n", LIMIT)[1])
         while (line := session.read_line(2)) and float(line) < ended + 0.5:
             pass
         self.assertTrue(line, f"the session has ended: {session.errors()}")
