@@ -3,7 +3,7 @@
 """Debian's mandos-client is installed, too: one of the two unlocks, by itself or as a plugin of Mandos's plugin-runner."""
 
 import boot_case
-from boot_case import LIMIT, PROMPT, TYPED
+from boot_case import LIMIT, PROMPT, TYPED, UNLOCKED
 
 PLUGIN = "mkdir -p /etc/mandos/plugins.d; ln -s /usr/sbin/bootkey /etc/mandos/plugins.d/mandos-client"
 
@@ -30,6 +30,18 @@ class MandosTest(boot_case.BootCase):
         machine.wait_for(PROMPT, LIMIT)  # of Mandos's password-prompt
         machine.type(TYPED)
         self.assert_put_back(self.told(machine))
+
+    def test_plugin_whose_stop_hook_hangs_while_a_person_types(self):
+        """plugin-runner waits for all plugins to end, and the boot for plugin-runner."""
+        hook = "#!/bin/sh\n[ $1 != stop ] || { echo stop >>/run/hook; trap '' TERM; sleep 1000; }\n"
+        machine = self.boot(self.image(mandos_client=True, commands=PLUGIN, settings={"/etc/mandos/network-hooks.d/hang": (0o755, hook)}))
+        machine.wait_for(PROMPT, LIMIT)
+        machine.stays_silent_of(UNLOCKED, 3)
+        machine.type(TYPED)
+        machine.wait_for(UNLOCKED, 15)
+        booted = self.told(machine)
+        self.assertIn("/run/hook", booted["files"])
+        self.assert_put_back(booted)
 
 
 if __name__ == "__main__":
