@@ -82,14 +82,14 @@ bool connect_standard_descriptors(const Prepared& prepared, int& report_fd) {
     return close_others_on_exec();
 }
 
-// Puts `socket` in place 3, which the report descriptor may have, and leaves it open there.
-bool hand_over_listening_socket(int socket, int& report_fd) {
+// Puts `fd` in place 3, which the report descriptor may have, and leaves it open there.
+bool put_in_place_3(int fd, int& report_fd) {
     if (report_fd == 3) {
         const int above = fcntl(report_fd, F_DUPFD_CLOEXEC, 4);
         if (above < 0) return false;
         report_fd = above;
     }
-    return socket == 3 ? fcntl(socket, F_SETFD, 0) == 0 : dup2(socket, 3) == 3;
+    return fd == 3 ? fcntl(fd, F_SETFD, 0) == 0 : dup2(fd, 3) == 3;
 }
 
 void reset_signals() {
@@ -116,7 +116,7 @@ void reset_signals() {
     if (!connect_standard_descriptors(prepared, report_fd)) give_up(report_fd, errno);
     if (!command.directory.empty() && chdir(command.directory.c_str()) != 0) give_up(report_fd, errno);
     for (const int fd : command.inherited) fcntl(fd, F_SETFD, 0);
-    if (command.listening_socket >= 0 && !hand_over_listening_socket(command.listening_socket, report_fd))
+    if (command.descriptor_3 >= 0 && !put_in_place_3(command.descriptor_3, report_fd))
         give_up(report_fd, errno);
     execve(command.program.c_str(), prepared.arguments.data(), prepared.environment.data());
     give_up(report_fd, errno);
@@ -172,7 +172,7 @@ pid_t fork_with_signals_blocked() {
 bool all_open(const Command& command) {
     const auto is_open = [](int fd) { return fcntl(fd, F_GETFD) >= 0; };
     for (const int fd :
-         {command.standard_input, command.standard_output, command.standard_error, command.listening_socket})
+         {command.standard_input, command.standard_output, command.standard_error, command.descriptor_3})
         if (fd >= 0 && !is_open(fd)) return false;
     return std::all_of(command.inherited.begin(), command.inherited.end(), is_open);
 }

@@ -18,6 +18,7 @@
 #include "bootkey/base/child_process.hpp"
 #include "bootkey/base/text.hpp"
 #include "bootkey/base/trusted_path.hpp"
+#include "bootkey/network/hook_conversation.hpp"
 
 namespace bootkey::network {
 namespace {
@@ -118,7 +119,10 @@ public:
         next_timer_->arm({});  // from the loop, as `ended` is promised
     }
     ~HookRun() {
-        for (const auto& hook : running_) report(*hook, "killed when bootkey went on");
+        for (const auto& hook : running_) {
+            withdraw(*hook);
+            report(*hook, "killed when bootkey went on");
+        }
     }
     HookRun(const HookRun&) = delete;
     HookRun& operator=(const HookRun&) = delete;
@@ -135,6 +139,11 @@ private:
         std::string name;
         base::Time begun{};
         std::unique_ptr<base::Timer> limit;
+        base::Time limit_at{};
+        base::Duration left{};                           // until the limit, while it stands still
+        std::unique_ptr<HookConversation> conversation;  // of start hooks
+        std::uint32_t question = 0;                      // the last one
+        bool question_is_open = false;
         std::unique_ptr<base::ChildProcess> child;
         bool killed = false;
     };
@@ -176,6 +185,8 @@ private:
         command.own_process_group = true;
         command.as_root = geteuid() == 0;  // without privilege it runs as whoever runs us
         command.directory = "/";
+        const base::UniqueFd end = begin_conversation(*place);
+        command.descriptor_3 = end.get();
         auto child = base::ChildProcess::start(loop_, command,
                                                [this, place](const base::ExitReport& exit) { on_exit(place, exit); });
         if (!child) {
@@ -186,10 +197,71 @@ private:
         log_.info(3, "running " + text_of(*place));
         place->child = std::move(*child);
         place->limit = loop_.timer([this, place] { over_limit(*place); });
-        place->limit->arm(settings_.time_limit);
+        limit(*place, settings_.time_limit);
         holding_up_ = place;
         running_.push_back(std::move(hook));
         return true;
+    }
+
+    // The hook's end of it, if it gets one.
+    base::UniqueFd begin_conversation(Hook& hook) {
+        if (mode_ != "start") return {};
+        auto begun = HookConversation::begin(
+            loop_, {.asks = [this, &hook](const HookDialogue::Asks& asks) { on_question(hook, asks); },
+                    .judges = [this, &hook](bool good) { on_judged(hook, good); },
+                    .over =
+                        [this, &hook](const std::string& why) {
+                            if (!why.empty()) log_.warning(text_of(hook) + " gets no more credentials: " + why);
+                            withdraw(hook);
+                        }});
+        if (!begun) {
+            log_.warning(text_of(hook) + ": " + begun.error().message());
+            return {};
+        }
+        hook.conversation = std::move(begun->first);
+        return std::move(begun->second);
+    }
+
+    void on_question(Hook& hook, const HookDialogue::Asks& asks) {
+        hook.question = ++questions_;
+        hook.question_is_open = true;
+        hook.left = hook.limit_at - loop_.now();
+        hook.limit->disarm();
+        log_.info(2, text_of(hook) + (asks.again ? " asks again" : " asks") +
+                         " for user name and password: " + base::escaped(asks.realm));
+        const HookAnswerer::Reply reply = [this, alive = std::weak_ptr<char>(alive_),
+                                           number = hook.question](const std::optional<Credentials>& credentials) {
+            if (!alive.expired()) answer(number, credentials);
+        };
+        if (settings_.answerer.asked)
+            settings_.answerer.asked({hook.question, hook.name, asks.realm, asks.again}, reply);
+        else
+            reply(std::nullopt);
+    }
+
+    void answer(std::uint32_t question, const std::optional<Credentials>& credentials) {
+        for (const auto& hook : running_) {
+            if (!hook->question_is_open || hook->question != question) continue;
+            hook->question_is_open = false;
+            limit(*hook, hook->left);
+            return hook->conversation->answer(credentials);
+        }
+    }
+
+    void on_judged(const Hook& hook, bool good) {
+        log_.info(2, text_of(hook) + (good ? " takes" : " does not take") + " the user name and password");
+        if (settings_.answerer.judged) settings_.answerer.judged(hook.question, good);
+    }
+
+    void withdraw(Hook& hook) {
+        if (!std::exchange(hook.question_is_open, false)) return;
+        limit(hook, hook.left);
+        if (settings_.answerer.withdrawn) settings_.answerer.withdrawn(hook.question);
+    }
+
+    void limit(Hook& hook, base::Duration left) const {
+        hook.limit_at = loop_.now() + left;
+        hook.limit->arm(left);
     }
 
     void over_limit(Hook& hook) {
@@ -200,6 +272,8 @@ private:
     }
 
     void on_exit(Hook* hook, const base::ExitReport& exit) {
+        if (hook->conversation) hook->conversation->drain();  // its last words
+        withdraw(*hook);
         if (!exit.success() && !hook->killed) log_.warning(text_of(*hook) + " failed: " + exit.text());
         report(*hook, hook->killed ? "killed, for it ran too long" : exit.success() ? "" : exit.text());
         const bool waited_for = hook == holding_up_;
@@ -222,7 +296,9 @@ private:
     std::size_t begun_ = 0;
     Hook* holding_up_ = nullptr;  // the hook begun last, while the next one waits for it
     std::unique_ptr<base::Timer> next_timer_;
+    std::uint32_t questions_ = 0;
     std::vector<std::unique_ptr<Hook>> running_;
+    std::shared_ptr<char> alive_ = std::make_shared<char>();
 };
 
 NetworkHooks::NetworkHooks(base::Loop& loop, const base::Log& log, HookSettings settings)

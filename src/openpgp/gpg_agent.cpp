@@ -104,7 +104,7 @@ base::Command agent_command(const std::string& home, int socket, Passphrases pas
         command.arguments.insert(command.arguments.end(), std::begin(remembering), std::end(remembering));
     command.environment = {"PATH=/usr/bin:/bin", "HOME=" + home, "LISTEN_FDS=1"};
     command.die_with_parent = true;
-    command.listening_socket = socket;
+    command.descriptor_3 = socket;
     return command;
 }
 

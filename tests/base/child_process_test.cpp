@@ -151,7 +151,7 @@ TEST_CASE("a child gets a listening socket as descriptor 3, whatever it is here"
     const UniqueFd socket(fcntl(zero, F_DUPFD_CLOEXEC, GENERATE(3, 900)));
     close(zero);
     Command command;
-    command.listening_socket = socket.get();
+    command.descriptor_3 = socket.get();
     const auto descriptors = WaitingCat(command).descriptors();
     CAPTURE(descriptors);
     CHECK(descriptors.size() == 4);
@@ -162,7 +162,7 @@ TEST_CASE("a child gets a listening socket as descriptor 3, whatever it is here"
     const int seen = forked([&] {
         close_range(1, 899, 0);  // the next three descriptors, of which the third reports, are 1, 2 and 3
         Command missing{.program = "/nonexistent"};
-        missing.listening_socket = fcntl(0, F_DUPFD_CLOEXEC, 900);
+        missing.descriptor_3 = fcntl(0, F_DUPFD_CLOEXEC, 900);
         const auto refused = run_and_wait(missing, 10s);
         return !refused && refused.error().why == "No such file or directory" ? 10 : 1;
     });
@@ -328,7 +328,7 @@ TEST_CASE("a program that cannot be started says why") {
         {{.program = "/bin/true", .directory = "/dev/null"}, "Not a directory"},
         {{.program = "/bin/true", .standard_input = 1023}, "Bad file descriptor"},
         {{.program = "/bin/true", .inherited = {1023}}, "Bad file descriptor"},
-        {{.program = "/bin/true", .listening_socket = 1023}, "Bad file descriptor"},
+        {{.program = "/bin/true", .descriptor_3 = 1023}, "Bad file descriptor"},
         {{.program = "/bin/true", .arguments = {"true", std::string(4'000'000, 'x')}}, "Argument list too long"},
     };
     FakeLoop loop;

@@ -32,7 +32,7 @@ struct Command {
     bool as_root = false;             ///< real, effective and saved user and group become 0 (needs privilege)
     bool die_with_parent = false;     ///< the child is killed when the thread that started it ends (PR_SET_PDEATHSIG)
     std::vector<int> inherited = {};  ///< descriptors above 2 that stay open in the child, under the same numbers
-    int listening_socket = -1;   ///< above 2; becomes descriptor 3, as LISTEN_FDS programs want it (sd_listen_fds(3))
+    int descriptor_3 = -1;       ///< above 2; becomes descriptor 3: a listening socket (sd_listen_fds(3)), or what a program expects
     std::string directory = {};  ///< working directory; empty: ours
 };
 

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
 // Network hooks: programs of the administrator that set up what bootkey cannot (bridges, tunnels, wireless), run in
-// name order with "start" before interfaces are chosen and with "stop" at the end. Owns the children that run them.
+// name order with "start" before interfaces are chosen and with "stop" at the end. Those that need credentials ask for
+// them on descriptor 3. Owns the children that run them.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,6 +16,7 @@
 #include "bootkey/base/log.hpp"
 #include "bootkey/base/loop.hpp"
 #include "bootkey/base/time.hpp"
+#include "bootkey/network/hook_dialogue.hpp"
 
 namespace bootkey::network {
 
@@ -25,6 +29,28 @@ struct HookReport {
     std::string failure;  ///< empty if there was none
 };
 
+/// A start hook asks for a user name and a password. Its time limit stands still until there is a reply.
+struct HookQuestion {
+    std::uint32_t number = 0;  ///< no two open questions have the same
+    std::string hook;          ///< its name
+    std::string realm;         ///< what they are for, printable
+    bool again = false;        ///< those that it got for this realm last were no good
+};
+
+/// Who answers the questions of hooks. Called from the loop.
+struct HookAnswerer {
+    /// The reply, without which there is nobody who knows; may come at once or at any time. Only the first one counts,
+    /// and none once the question is withdrawn.
+    using Reply = std::function<void(std::optional<Credentials>)>;
+
+    /// A question is asked. Empty: nobody knows.
+    std::function<void(const HookQuestion& question, Reply reply)> asked;
+    /// The hook says whether the credentials that were the reply to that question are good. May never come.
+    std::function<void(std::uint32_t question, bool good)> judged;
+    /// The hook has ended, or broken the rules, before the reply.
+    std::function<void(std::uint32_t question)> withdrawn;
+};
+
 /// What network hooks are told, and for how long they may run.
 struct HookSettings {
     std::string directory;
@@ -34,7 +60,9 @@ struct HookSettings {
     bool verbose = false;         ///< VERBOSITY
     base::Duration delay{};       ///< how long they hold others up
     base::Duration time_limit{};  ///< when a hook's process group is killed
-    std::function<void(const HookReport&)> ended = {};  ///< told of each hook that ends, also when it is cut short; may be empty
+    /// Told of each hook that ends, also when it is cut short; may be empty.
+    std::function<void(const HookReport&)> ended = {};
+    HookAnswerer answerer = {};
 };
 
 /// Whether a file of this name may be a hook: letters, digits, "_", "." and "-" only.
@@ -56,11 +84,13 @@ public:
 
     /// Runs every hook with "start", one after the other; the next one begins when the one before has ended or has run
     /// for the delay. `proceed` is called once from the loop: when all have ended, or when the delay has passed since
-    /// this call. A hook that runs for longer than the time limit is killed with its process group.
+    /// this call. A hook that runs for longer than the time limit, questions not counted, is killed with its process
+    /// group.
     void start(std::function<void()> proceed);
     /// Kills start hooks that still run and runs every hook with "stop" in the same way, but within `budget` for all of
     /// them: each gets its share before the next begins, and at its end those that still run are killed. Then calls
-    /// `done` once from the loop. A `proceed` that is still due is not called any more. Runs none if start() was never called.
+    /// `done` once from the loop. A `proceed` that is still due is not called any more. Runs none if start() was never
+    /// called.
     void stop(base::Duration budget, const std::function<void()>& done);
 
 private:
