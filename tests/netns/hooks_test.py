@@ -73,6 +73,15 @@ class HooksTest(netns_case.NetnsCase):
         self.assertEqual(self.notes(), ["arguments 1", "user 0", "input /dev/null", "own group"])
         self.assertIn("text on standard output", result.errors)
 
+    def test_a_hook_that_asks_is_told_when_nobody_is_there(self):
+        self.hook("asks", """[ "$1" = start ] || { [ -e /proc/self/fd/3 ] && echo open >>$LOG; exit 0; }
+            echo "auth nothing" >&3
+            IFS= read -r user <&3
+            echo "$user" >>$LOG
+        """)
+        self.run_with_server("--delay=30")
+        self.assertEqual(self.notes(), ["gone"])
+
     def test_failing_hook_is_a_warning(self):
         self.hook("1-fails", "exit 3\n")
         self.hook("2-dies", "kill -KILL $$\n")

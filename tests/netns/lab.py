@@ -158,7 +158,7 @@ class Host:
 
     # -- interfaces
 
-    def _port(self, nic):
+    def port(self, nic="eth0"):
         """The switch's end of the cable."""
         return f"{self.lab.hosts.index(self)}-{nic}"
 
@@ -166,7 +166,7 @@ class Host:
         """A new interface, down, with a cable into the switch; its name."""
         nic = f"eth{self._nics}"
         self._nics += 1
-        port = self._port(nic)
+        port = self.port(nic)
         self.lab.switch.ip(f"link add {port} type veth peer name {nic} netns {self.space.pid}",
                            f"link set {port} master lan")
         if carrier:
@@ -175,11 +175,11 @@ class Host:
 
     def pull_out(self, nic="eth0"):
         """Remove the interface altogether."""
-        self.lab.switch.ip(f"link del {self._port(nic)}")
+        self.lab.switch.ip(f"link del {self.port(nic)}")
 
     def carrier(self, on, nic="eth0"):
         """Connect or disconnect the interface's cable."""
-        self.lab.switch.ip(f"link set {self._port(nic)} {'up' if on else 'down'}")
+        self.lab.switch.ip(f"link set {self.port(nic)} {'up' if on else 'down'}")
 
     def up(self, nic="eth0", duplicate_address_detection=False):
         """Bring an interface up; with a usable link-local address at once if there is no duplicate address detection."""

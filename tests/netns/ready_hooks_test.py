@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 
 import lab
 import netns_case
@@ -29,6 +30,10 @@ SETTINGS = {
 }
 OPENVPN_CONFIG = "dev tap\nremote 192.0.2.2\nnobind\nsecret static.key\ncipher AES-256-CBC\n"
 WIRED_CONFIG = 'ap_scan=0\nnetwork={\n key_mgmt=IEEE8021X\n eap=MD5\n identity="machine"\n password="secret passphrase"\n}\n'
+
+
+TLS_CONFIG = "dev tap\nclient\nremote 192.0.2.2\nnobind\nca ca.pem\nauth-user-pass\n"
+ASKING_CONFIG = "ap_scan=0\neapol_version=2\n# a switch's port\nnetwork={\n key_mgmt=IEEE8021X\n eap=MD5\n eapol_flags=0\n}\n"
 
 
 class ReadyHooksTest(netns_case.NetnsCase):
@@ -61,6 +66,25 @@ class ReadyHooksTest(netns_case.NetnsCase):
         """The same, and it has to succeed and say nothing."""
         result = self.hook(host, path, mode, shell, **variables)
         self.assertEqual((result.status, result.output, result.errors), (0, b"", ""), f"{path} {mode} by {shell}: {result}")
+
+    def asking_hook(self, host, path, shell="dash", **variables):
+        """Start a hook as bootkey would; the Process and our end of its descriptor 3, as a file of lines."""
+        ours, hooks = socket.socketpair()
+        environment = {"PATH": PATH, "MANDOSNETHOOKDIR": os.path.dirname(path), "DELAY": "2.5", **variables}
+        process = host.start(["sh", "-c", 'exec "$@" 3<&0 </dev/null', "sh", *shell.split(), path, "start"],
+                             environment=environment, stdin=hooks)
+        hooks.close()
+        self.addCleanup(process.kill)
+        self.addCleanup(ours.close)
+        ours.settimeout(20)
+        lines = ours.makefile("rw")
+        self.addCleanup(lines.close)
+        return process, lines
+
+    def tell(self, lines, *answer):
+        """Answer what a hook has asked."""
+        lines.write("".join(line + "\n" for line in answer))
+        lines.flush()
 
     @property
     def hook_option(self):
@@ -157,6 +181,7 @@ class ReadyHooksTest(netns_case.NetnsCase):
         ("wireless", "INTERFACE=eth0\n", "CONFIG"),
         ("wireless", "INTERFACE=eth0\nCONFIG=/\n", "CONFIG"),
         ("wireless", "INTERFACE=eth0\nCONFIG={directory}/wpa.config\nDRIVER=-x\n", "DRIVER"),
+        ("wireless", "INTERFACE=eth0\nCONFIG={directory}/wpa.config\nASK=no\n", "ASK"),
     )
 
     # Hook, CONFIG, what the message has to name.
@@ -568,7 +593,98 @@ class ReadyHooksTest(netns_case.NetnsCase):
             self.complains(client, path, "start", shell, "openvpn ended by itself")
             client.check_unchanged(before)
 
+    def openvpn_server_with_users(self):
+        """An OpenVPN server that knows somebody with the password "pass word \\"; the file with what it was told."""
+        told = self.lab.path("told")
+        check = self.lab.file("check-user", '#!/bin/sh\n{ IFS= read -r user; IFS= read -r password; } <"$1"\n'
+                                            f'echo "$user:$password" >>{told}\n'
+                                            '[ "$user:$password" = \'somebody:pass word \\\' ]\n', 0o755)
+        ca, key = self.lab.path("hooks", "ca.pem"), self.lab.path("server.pem")
+        host = self.lab.host(addresses=["192.0.2.2/24"])
+        self.tun_device(host)
+        host.check(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj",
+                    "/CN=server", "-addext", "basicConstraints=critical,CA:TRUE", "-keyout", key, "-out", ca])
+        host.up()
+        server = host.start(["openvpn", "--dev", "tap0", "--mode", "server", "--tls-server", "--ca", ca, "--cert", ca, "--key", key,
+                             "--dh", "none", "--local", "192.0.2.2", "--verify-client-cert", "none", "--script-security", "2",
+                             "--username-as-common-name", "--auth-user-pass-verify", check, "via-file"],
+                            log=self.lab.path("logs", "openvpn"))
+        self.addCleanup(server.kill)
+        self.lab.file("hooks/openvpn.config", TLS_CONFIG, 0o600)
+        return told
+
+    def test_openvpn_asks_a_person_until_the_server_is_content(self):
+        told = self.openvpn_server_with_users()
+        client, path = self.openvpn_client("LINK=eth0\nLINK_ADDRESSES=192.0.2.1/24\n")
+        before = client.state()
+        for shell in SHELLS:
+            with self.subTest(shell=shell):
+                process, lines = self.asking_hook(client, path, shell)
+                for password, verdict in (("wrong", "failed"), ("", "failed"), ("pass word \\", "ok")):
+                    self.assertEqual(lines.readline(), "auth OpenVPN tunnel tap7\n")
+                    self.tell(lines, "somebody", password)
+                    self.assertEqual(lines.readline(), verdict + "\n", process.errors())
+                result = process.finish()
+                self.assertEqual((result.status, result.errors), (0, ""))
+                self.assertEqual(lines.readline(), "", "nothing has descriptor 3 any more")
+                self.assertIn("tap7", self.links(client))
+                self.assertNotIn("pass word", str(client.state()))
+                self.assertNotIn("pass word", client.check(["sh", "-c", "cat /run/bootkey-hooks/openvpn/*"]))
+                self.quiet_hook(client, path, "start", shell)  # is there: nobody is asked
+                self.quiet_hook(client, path, "stop", shell)
+                client.check_unchanged(before)
+        with open(told) as file:
+            self.assertEqual(set(file.read().splitlines()), {"somebody:wrong", "somebody:pass word \\"})
+
+    def test_openvpn_with_nobody_to_ask_says_so(self):
+        self.lab.file("hooks/openvpn.config", TLS_CONFIG.replace("ca ca.pem\n", ""), 0o600)
+        client, path = self.openvpn_client()
+        before = client.state()
+        for shell in SHELLS:
+            self.complains(client, path, "start", shell, "nobody gives the user name and the password for tap7")
+            process, lines = self.asking_hook(client, path, shell)
+            self.assertEqual(lines.readline(), "auth OpenVPN tunnel tap7\n")
+            self.tell(lines, "gone")
+            self.assertEqual(process.finish().status, 1)
+            client.check_unchanged(before)
+
     # -- wireless
+
+    def authenticate(self, host):
+        """The switch's port (IEEE 802.1X, EAP-MD5) that a host is at lets somebody in by the password 'a "b" #c'."""
+        program = os.path.join(os.path.dirname(os.path.abspath(__file__)), "authenticator.py")
+        process = self.lab.switch.start(["/usr/bin/python3", "-B", program, host.port(), "somebody", 'a "b" #c'],
+                                        log=self.lab.path("logs", "authenticator"))
+        self.addCleanup(process.kill)
+
+    def test_wpa_supplicant_asks_a_person_until_the_switch_is_content(self):
+        client = self.lab.client()
+        self.authenticate(client)
+        self.lab.file("hooks/wpa.config", ASKING_CONFIG, 0o600)
+        path = self.install("wireless", SETTINGS["wireless"] + "ASK=yes\n")
+        before = client.state()
+        for shell in SHELLS:
+            with self.subTest(shell=shell):
+                process, lines = self.asking_hook(client, path, shell)
+                for password, verdict in (("wrong", "failed"), ('a "b" #c', "ok")):
+                    self.assertEqual(lines.readline(), "auth network on eth0\n")
+                    self.tell(lines, "somebody", password)
+                    self.assertEqual(lines.readline(), verdict + "\n", process.errors())
+                result = process.finish()
+                self.assertEqual((result.status, result.errors), (0, ""))
+                self.assertNotIn('a "b"', client.check(["sh", "-c", "cat /run/bootkey-hooks/wireless/*"]))
+                self.assertEqual(sum("wpa_supplicant" in command for command in client.state()["process"].values()), 1)
+                self.quiet_hook(client, path, "stop", shell)
+                client.check_unchanged(before)
+
+    def test_wireless_with_nobody_to_ask_says_so(self):
+        client = self.lab.client()
+        self.lab.file("hooks/wpa.config", ASKING_CONFIG, 0o600)
+        path = self.install("wireless", SETTINGS["wireless"] + "ASK=yes\n")
+        before = client.state()
+        for shell in SHELLS:
+            self.complains(client, path, "start", shell, "nobody gives identity and password for eth0")
+            client.check_unchanged(before)
 
     def test_wpa_supplicant_on_a_wired_interface(self):
         client = self.lab.client()
