@@ -21,8 +21,10 @@
 #include "bootkey/base/event_loop.hpp"
 #include "bootkey/base/unique_fd.hpp"
 #include "bootkey/openpgp/decryptor.hpp"
+#include "bootkey/openpgp/packets.hpp"
 #include "openpgp/decrypting_machine.hpp"
 #include "openpgp/gpg_lab.hpp"
+#include "openpgp/made_packets.hpp"
 
 using namespace bootkey;
 using namespace std::chrono_literals;
@@ -230,6 +232,28 @@ TEST_CASE("a secret key file that is none is an error") {
         CHECK(machine.failure->code == base::ExitCode::no_input);
         CHECK_THAT(machine.failure->message(), Catch::Contains(which.why));
     }
+}
+
+TEST_CASE("a key on a smart card is refused at once, and the reason is said") {
+    const GpgLab lab;
+    lab.make_curve_key("machine");
+    lab.gpg({"--output", "public", "--export", "machine"});
+    // gpg makes a stub like this only with the card: the public key, and where the secret one is (GnuPG, doc/DETAILS).
+    const std::string on_card = std::string("\xFF\0\x65\0GNU\2\x10", 9) + std::string(16, 'N');
+    std::string stub;
+    const auto packets = bytes(lab.read("public"));
+    openpgp::PacketReader reader(packets);
+    while (const auto packet = reader.next()) {
+        const std::string body(reinterpret_cast<const char*>(packet->body.data()), packet->body.size());
+        if (packet->tag == openpgp::Tag::public_key) stub += openpgp::testing::packet(5, body + on_card);
+        if (packet->tag == openpgp::Tag::public_subkey) stub += openpgp::testing::packet(7, body + on_card);
+    }
+    Machine machine;
+    CHECK_FALSE(machine.create(lab.write("stub", stub)));
+    REQUIRE(machine.failure);
+    CHECK(machine.failure->code == base::ExitCode::no_input);
+    CHECK_THAT(machine.failure->message(), Catch::Contains("smart card"));
+    CHECK(std::filesystem::is_empty(machine.home));
 }
 
 TEST_CASE("a primary key that is elsewhere does not matter if the subkey that decrypts is here") {
