@@ -12,6 +12,10 @@
 #include <array>
 #include <csignal>
 #include <cstdio>
+#include <memory>
+#include <string>
+#include <utility>
+#include <variant>
 
 #include "bootkey/base/event_loop.hpp"
 #include "bootkey/base/text.hpp"

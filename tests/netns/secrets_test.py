@@ -32,7 +32,7 @@ from netns_case import below
 from secret_search import Secret
 
 MONITOR, WORKER, DECRYPTOR, AGENT, GPG = "bootkey", "bootkey-worker", "bootkey-decrypt", "gpg-agent", "gpg"
-PASSWORD, TLS_KEY = "the password", "the TLS key"
+PASSWORD, PASSPHRASE, TLS_KEY = "the password", "the passphrase", "the TLS key"
 OPENPGP = OPENPGP_KEY, OPENPGP_SUBKEY, OPENPGP_FILE = "the OpenPGP key", "the OpenPGP subkey", "the OpenPGP key file's text"
 # Where gpg-agent keeps keys. The lab's /run is a tmpfs.
 AGENT_FILES = "/run/bootkey/bootkey-home-*/private-keys-v1.d/*.key"
@@ -408,6 +408,45 @@ class SecretsTest(netns_case.NetnsCase):
                 self.check_over(run, 0)
                 if who == "server":
                     server.stop()
+
+    def test_passphrase_of_the_key(self):
+        """It goes from the monitor through the decryptor and gpg to gpg-agent, which keeps it, and is nowhere else before and after.
+
+        Here the process "person" is what the monitor would be.
+        """
+        program = os.environ.get("BOOTKEY_ANSWERING")
+        if not program:
+            self.fail("name the program in the environment: BOOTKEY_ANSWERING=build/dev/tests/monitor/answering_bootkey")
+        words, wrong = (base64.b64encode(os.urandom(48), b"Aa") for _ in range(2))
+        self.keys = keysets.make(self.lab.path("protected"), passphrase=words.decode())
+        self.client = self.lab.client()
+        self.password = base64.b64encode(os.urandom(36), b"Aa")
+        self.secrets = [Secret(PASSWORD, self.password), Secret(PASSPHRASE, words), Secret(PASSPHRASE, wrong)]
+        os.mkfifo(self.lab.path("person"), 0o600)
+        hooks, stopping = self.slow_stop_hook()
+        run = self.client.start([os.path.abspath(program), self.lab.path("person"), "--verb=15", *self.keys.options, hooks])
+        self.addCleanup(run.kill)
+        run.wait_for_error("asked anew")
+        run.wait_for_error("secret key is ready")
+        at_work = {PASSPHRASE: {"person", DECRYPTOR, GPG, AGENT}}
+        nowhere = {PASSPHRASE: ()}
+        seen = {}
+        for answer, reply, at_rest in ((wrong, "asked again", nowhere), (words, "is unlocked", {PASSPHRASE: {AGENT}})):
+            with open(self.lab.path("person"), "wb", buffering=0) as fifo:
+                fifo.write(answer + b"\n")
+            while reply not in run.errors():
+                with self.frozen(run) as processes:
+                    seen.update(self.check_memory(at_work, processes))
+                time.sleep(0.001)
+            with self.frozen(run):
+                self.check(run, at_rest)
+        self.assertIn(PASSPHRASE, seen)
+        self.serve()
+        self.assertEqual(run.read_output(len(self.password))[0], self.password)
+        stopping()
+        with self.frozen(run):
+            self.check(run, nowhere)
+        self.check_over(run, 0)
 
     def test_nothing_is_said(self):
         for kinds in (("cv25519", "ed25519"), ("rsa4096", "rsa")):
