@@ -139,8 +139,6 @@ private:
         std::string name;
         base::Time begun{};
         std::unique_ptr<base::Timer> limit;
-        base::Time limit_at{};
-        base::Duration left{};                           // until the limit, while it stands still
         std::unique_ptr<HookConversation> conversation;  // of start hooks
         std::uint32_t question = 0;                      // the last one
         bool question_is_open = false;
@@ -197,7 +195,7 @@ private:
         log_.info(3, "running " + text_of(*place));
         place->child = std::move(*child);
         place->limit = loop_.timer([this, place] { over_limit(*place); });
-        limit(*place, settings_.time_limit);
+        place->limit->arm(settings_.time_limit);
         holding_up_ = place;
         running_.push_back(std::move(hook));
         return true;
@@ -225,7 +223,6 @@ private:
     void on_question(Hook& hook, const HookDialogue::Asks& asks) {
         hook.question = ++questions_;
         hook.question_is_open = true;
-        hook.left = hook.limit_at - loop_.now();
         hook.limit->disarm();
         log_.info(2, text_of(hook) + (asks.again ? " asks again" : " asks") +
                          " for user name and password: " + base::escaped(asks.realm));
@@ -243,7 +240,7 @@ private:
         for (const auto& hook : running_) {
             if (!hook->question_is_open || hook->question != question) continue;
             hook->question_is_open = false;
-            limit(*hook, hook->left);
+            hook->limit->arm(settings_.time_limit);
             return hook->conversation->answer(credentials);
         }
     }
@@ -255,13 +252,8 @@ private:
 
     void withdraw(Hook& hook) {
         if (!std::exchange(hook.question_is_open, false)) return;
-        limit(hook, hook.left);
+        hook.limit->arm(settings_.time_limit);
         if (settings_.answerer.withdrawn) settings_.answerer.withdrawn(hook.question);
-    }
-
-    void limit(Hook& hook, base::Duration left) const {
-        hook.limit_at = loop_.now() + left;
-        hook.limit->arm(left);
     }
 
     void over_limit(Hook& hook) {

@@ -83,6 +83,15 @@ class PassphraseTest(netns_case.NetnsCase):
         self.assertEqual(run.finish().status, -signal.SIGTERM)
         self.client.check_unchanged(self.before)
 
+    def test_without_tls_key_files_it_is_of_no_use(self):
+        for name in (self.keys.tls_pubkey, self.keys.tls_privkey):
+            os.remove(name)
+        result = self.begin().finish()
+        self.assertEqual(result.status, 66, result)
+        self.assertIn("passphrase", result.errors)
+        self.assertIn("--tls-key", result.errors)
+        self.client.check_unchanged(self.before, timeout=0)
+
 
 if __name__ == "__main__":
     netns_case.main()

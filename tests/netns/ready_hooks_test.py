@@ -32,7 +32,7 @@ OPENVPN_CONFIG = "dev tap\nremote 192.0.2.2\nnobind\nsecret static.key\ncipher A
 WIRED_CONFIG = 'ap_scan=0\nnetwork={\n key_mgmt=IEEE8021X\n eap=MD5\n identity="machine"\n password="secret passphrase"\n}\n'
 
 
-TLS_CONFIG = "dev tap\nclient\nremote 192.0.2.2\nnobind\nca ca.pem\nauth-user-pass\n"
+TLS_CONFIG = "dev tap\nclient\nremote 192.0.2.2\nnobind\nca ca.pem\nauth-user-pass # a person\n"
 ASKING_CONFIG = "ap_scan=0\neapol_version=2\n# a switch's port\nnetwork={\n key_mgmt=IEEE8021X\n eap=MD5\n eapol_flags=0\n}\n"
 
 

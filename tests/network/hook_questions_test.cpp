@@ -150,6 +150,19 @@ TEST_CASE("a hook is told if nobody knows, at once if nobody could") {
     CHECK(f.verdicts.empty());
 }
 
+TEST_CASE("the time limit of a hook begins anew with each answer") {
+    Fixture f;
+    f.settings.time_limit = 500ms;
+    f.add("vpn", "for i in 1 2 3; do sleep 0.3; ask a; done; echo done >>" + f.out);
+    f.start();
+    for (std::size_t count = 1; count <= 3; ++count) {
+        REQUIRE(f.wait_for_questions(count));
+        f.replies.back()(credentials("me", "x"));
+    }
+    CHECK(f.wait_for_note("me:x\nme:x\nme:x\ndone\n"));
+    CHECK_FALSE(f.log.has("is killed"));
+}
+
 TEST_CASE("the time limit of a hook stands still while somebody thinks") {
     Fixture f;
     f.settings.time_limit = 400ms;

@@ -29,7 +29,8 @@ struct HookReport {
     std::string failure;  ///< empty if there was none
 };
 
-/// A start hook asks for a user name and a password. Its time limit stands still until there is a reply.
+/// A start hook asks for a user name and a password. Its time limit stands still until there is a reply, and begins
+/// anew.
 struct HookQuestion {
     std::uint32_t number = 0;  ///< no two open questions have the same
     std::string hook;          ///< its name
@@ -84,8 +85,8 @@ public:
 
     /// Runs every hook with "start", one after the other; the next one begins when the one before has ended or has run
     /// for the delay. `proceed` is called once from the loop: when all have ended, or when the delay has passed since
-    /// this call. A hook that runs for longer than the time limit, questions not counted, is killed with its process
-    /// group.
+    /// this call. A hook that runs for longer than the time limit, or for longer after the answer to a question, is
+    /// killed with its process group.
     void start(std::function<void()> proceed);
     /// Kills start hooks that still run and runs every hook with "stop" in the same way, but within `budget` for all of
     /// them: each gets its share before the next begins, and at its end those that still run are killed. Then calls
