@@ -19,6 +19,7 @@ constexpr std::size_t most_held_back = 16;
 
 const Query disk{Query::Kind::password, "Disk"};
 const Query private_key{Query::Kind::password, "Private Key"};
+const Query credentials{Query::Kind::credentials, "Auth"};
 
 Query consent(const std::string& server) {
     return {Query::Kind::confirmation, "release-password",
@@ -94,7 +95,8 @@ management::Settings ManagementDesk::settings(base::Secret password) const {
 management::Steering ManagementDesk::steering() {
     return {
         .password = [this](std::string_view name, base::Secret given) { on_password(name, std::move(given)); },
-        .credentials = [](std::string_view, base::Secret, base::Secret) {},
+        .credentials = [this](std::string_view, base::Secret user,
+                              base::Secret password) { on_credentials(std::move(user), std::move(password)); },
         .confirmation = [this](std::string_view name, bool ok) { on_confirmation(name, ok); },
         .text = [](std::string_view, base::Secret) {},
         .forget_passwords = [] {},
@@ -191,8 +193,8 @@ void ManagementDesk::on_password(std::string_view name, base::Secret password) {
     if (name == private_key.name) orders_.passphrase(std::move(password));
 }
 
-// A device that has refused a password refuses it again: with "nointeract", too, another one is asked for. The same goes
-// for a key and its passphrase.
+// A device that has refused a password refuses it again: with "nointeract", too, another one is asked for. The same
+// goes for a key and its passphrase.
 void ManagementDesk::disk_password_refused() {
     if (interface_.verification_failed(disk) == management::AuthRetry::nointeract) interface_.ask(disk);
 }
@@ -225,6 +227,44 @@ void ManagementDesk::ask_consent(AnswerNumber answer, base::Secret password, con
         return orders_.refuse(answer, "too many other passwords wait for a person's consent");
     held_back_.push_back({answer, std::move(password), server});
     if (held_back_.size() == 1) ask_next_consent();
+}
+
+// ---- Network hooks
+
+network::HookAnswerer ManagementDesk::hook_answerer() {
+    return {.asked = [this](const network::HookQuestion& question,
+                            network::HookAnswerer::Reply reply) { on_hook_asks(question, std::move(reply)); },
+            .judged = [](std::uint32_t, bool) {},  // a hook whose credentials are no good asks again
+            .withdrawn = [this](std::uint32_t number) { withdraw_hook_question(number); }};
+}
+
+// As with a key, the same credentials are not tried again with "nointeract" either.
+void ManagementDesk::on_hook_asks(const network::HookQuestion& question, network::HookAnswerer::Reply reply) {
+    if (question.again && interface_.verification_failed(credentials) == management::AuthRetry::none) return reply({});
+    hooks_asking_.push_back({question, std::move(reply)});
+    if (hooks_asking_.size() == 1) ask_for_next_hook();
+}
+
+void ManagementDesk::ask_for_next_hook() {
+    if (hooks_asking_.empty()) return interface_.withdraw(credentials.kind, credentials.name);
+    const network::HookQuestion& question = hooks_asking_.front().question;
+    log_.info(1, "the network hook " + base::escaped(question.hook) + " waits for a user name and password for " +
+                     base::escaped(question.realm) + ", on the management interface");
+    if (!interface_.is_pending(credentials.kind, credentials.name)) interface_.ask(credentials);
+}
+
+void ManagementDesk::withdraw_hook_question(std::uint32_t number) {
+    const bool was_first = !hooks_asking_.empty() && hooks_asking_.front().question.number == number;
+    std::erase_if(hooks_asking_, [number](const HookAsks& asks) { return asks.question.number == number; });
+    if (was_first) ask_for_next_hook();
+}
+
+void ManagementDesk::on_credentials(base::Secret user, base::Secret password) {
+    if (hooks_asking_.empty()) return;
+    const auto reply = std::move(hooks_asking_.front().reply);
+    hooks_asking_.pop_front();
+    reply(network::Credentials{std::move(user), std::move(password)});
+    ask_for_next_hook();
 }
 
 void ManagementDesk::ask_next_consent() {

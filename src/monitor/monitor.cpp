@@ -37,7 +37,7 @@ bool is_ignored(int signal_number) {
     return sigaction(signal_number, nullptr, &action) == 0 && action.sa_handler == SIG_IGN;
 }
 
-network::HookSettings hook_settings(const options::Options& options, TimelineKeeper& keeper) {
+network::HookSettings hook_settings(const options::Options& options, TimelineKeeper& keeper, network::HookAnswerer answerer) {
     return {.directory = options.network_hook_dir,
             .device = network::InterfaceChoice(options.interfaces, false).device(),
             .delay_text = options.delay_text,
@@ -47,7 +47,8 @@ network::HookSettings hook_settings(const options::Options& options, TimelineKee
             .time_limit = options.network_hook_timeout,
             .ended = [&keeper](const network::HookReport& hook) {
                 keeper.add(unlock::HookRecord{hook.name, hook.mode, hook.begun, hook.ended, hook.failure});
-            }};
+            },
+            .answerer = std::move(answerer)};
 }
 
 // What libraries print when they give up, and what run-time checks find.
@@ -199,7 +200,8 @@ base::Result<void> Monitor::start_unlocking() {
     if (!keys) return std::move(keys).error();
     keys_ = std::move(*keys);
     if (auto started = start_worker(); !started) return started;
-    auto administration = network::LocalAdministration::create(*loop_, log_, hook_settings(options_, keeper_));
+    auto answerer = desk_ && options_.management.query_passwords ? desk_->hook_answerer() : network::HookAnswerer{};
+    auto administration = network::LocalAdministration::create(*loop_, log_, hook_settings(options_, keeper_, std::move(answerer)));
     if (!administration) return std::move(administration).error();
     administration_ = std::move(*administration);
     auto links = network::NetlinkRequests::open();

@@ -4,6 +4,7 @@
 
 import signal
 
+import keysets
 import lab
 import netns_case
 from management_client import ManagementClient
@@ -133,6 +134,53 @@ class ManagementTest(netns_case.NetnsCase):
         self.assertEqual(management.ask("password Disk x"), ["ERROR: no password is currently needed at this time"])
         management.send("needok release-password ok")
         self.assert_password(run.finish())
+
+    def test_passphrase_of_the_key(self):
+        keys = keysets.make(self.lab.path("protected"), passphrase="some words")
+        self.lab.mandos([keys.section(PASSWORD)])
+        client = self.lab.client()
+        before = client.state()
+        run, management = self.manage(client, keys, "--management-query-passwords")
+        management.until("^>PASSWORD:Need 'Private Key' password")
+        management.send('password "Private Key" wrong')
+        management.until("^>PASSWORD:Verification Failed: 'Private Key'")
+        management.until("^>PASSWORD:Need 'Private Key' password")
+        management.send('password "Private Key" "some words"')
+        self.assert_password(run.finish())
+        client.check_unchanged(before)
+
+    def test_passphrase_that_nobody_will_give(self):
+        keys = keysets.make(self.lab.path("protected"), passphrase="some words")
+        client = self.lab.client()
+        before = client.state()
+        run, management = self.manage(client, keys, "--management-query-passwords")
+        self.assertEqual(management.ask("auth-retry none"), ["SUCCESS: auth-retry parameter changed"])
+        management.send('password "Private Key" wrong')
+        management.until("^>FATAL:")
+        self.assertEqual(run.finish().status, 66)
+        client.check_unchanged(before)
+
+    def test_credentials_for_a_hook(self):
+        keys = self.lab.keys()
+        self.lab.mandos([keys.section(PASSWORD)])
+        client = self.lab.client()
+        got = self.lab.path("got")
+        self.lab.file("hooks/hook", f"""#!/bin/sh
+[ "$MODE" = start ] || exit 0
+ask() {{ echo "auth the tunnel" >&3; read -r user <&3; read -r password <&3; echo "$user/$password" >>{got}; }}
+ask; echo failed >&3
+ask; echo ok >&3
+""", 0o755)
+        run, management = self.manage(client, keys, "--management-query-passwords", f"--network-hook-dir={self.lab.path('hooks')}",
+                                      "--delay=20")
+        management.until("^>PASSWORD:Need 'Auth' username/password")
+        management.send('username "Auth" somebody', 'password "Auth" "first try"')
+        management.until("^>PASSWORD:Verification Failed: 'Auth'")
+        management.until("^>PASSWORD:Need 'Auth' username/password")
+        management.send('password "Auth" second', 'username "Auth" somebody')
+        self.assert_password(run.finish())
+        with open(got) as file:
+            self.assertEqual(file.read(), "somebody/first try\nsomebody/second\n")
 
     def test_kill_and_status(self):
         keys = self.lab.keys()

@@ -21,6 +21,7 @@
 #include "bootkey/monitor/server_ledger.hpp"
 #include "bootkey/monitor/timeline_keeper.hpp"
 #include "bootkey/monitor/unlock_state.hpp"
+#include "bootkey/network/network_hooks.hpp"
 #include "bootkey/options/options.hpp"
 
 namespace bootkey::monitor {
@@ -33,7 +34,7 @@ public:
         std::function<void(int signal)> signal;                               ///< as if it had arrived
         std::function<void(const AttemptKey&, const std::string& why)> drop;  ///< give the attempt up
         std::function<void(base::Secret)> disk_password;                      ///< a person has typed it
-        std::function<void(std::optional<base::Secret>)> passphrase;  ///< of the key; none: nobody will give it
+        std::function<void(std::optional<base::Secret>)> passphrase;          ///< of the key; none: nobody will give it
         std::function<void(AnswerNumber, base::Secret, const std::string& server)> hand_over;  ///< a person agrees
         std::function<void(AnswerNumber, const std::string& why)> refuse;                      ///< or does not
         std::function<void(int level)> verb_changed;                                           ///< of the log
@@ -72,8 +73,11 @@ public:
     // Passwords
     /// The password that a client gave is wrong.
     void disk_password_refused();
-    /// The OpenPGP key needs its passphrase; `again`: the one given last is wrong. `key`: by which a person knows the key.
+    /// The OpenPGP key needs its passphrase; `again`: the one given last is wrong. `key`: by which a person knows the
+    /// key.
     void need_passphrase(bool again, const std::string& key);
+    /// Has clients answer what network hooks ask. To be used as long as the desk is there.
+    [[nodiscard]] network::HookAnswerer hook_answerer();
     /// The password is found: none is asked for any more.
     void found();
     /// Whether a server's password needs a client's consent; if so, ask() for it.
@@ -89,6 +93,10 @@ private:
     void on_confirmation(std::string_view name, bool ok);
     [[nodiscard]] std::size_t drop(const std::vector<AttemptKey>& attempts);
     void ask_next_consent();
+    void on_credentials(base::Secret user, base::Secret password);
+    void on_hook_asks(const network::HookQuestion& question, network::HookAnswerer::Reply reply);
+    void withdraw_hook_question(std::uint32_t number);
+    void ask_for_next_hook();
     void watch_clock();
 
     struct Answered {
@@ -106,7 +114,12 @@ private:
     management::Interface interface_;
     std::unique_ptr<management::Server> server_;
     std::unique_ptr<base::Timer> due_;  // the state's
-    std::deque<Answered> held_back_;    // until a client agrees; it is asked about the first one
+    struct HookAsks {
+        network::HookQuestion question;
+        network::HookAnswerer::Reply reply;
+    };
+    std::deque<HookAsks> hooks_asking_;  // clients are asked for the first one
+    std::deque<Answered> held_back_;     // until a client agrees; it is asked about the first one
     std::shared_ptr<ManagementDesk*> self_ = std::make_shared<ManagementDesk*>(this);  // for the log, which outlives it
 };
 
