@@ -205,6 +205,7 @@ class ImageTest(TargetCase):
         files = self.assert_bootkey_inside(self.system)
         for path in ("usr/lib/mandos/network-hooks.d/vlan", "usr/lib/mandos/network-hooks.d/bridge", "usr/bin/env"):
             self.assertEqual(files[path].mode, "-rwxr-xr-x", path)
+        self.assertEqual(files["usr/bin/env"].size, self.system.size("/usr/bin/env"), "it is the program, not busybox's applet")
         for path in ("usr/lib/mandos/network-hooks.d/vlan.conf", "etc/name"):
             self.assertIn(path, files)
         self.assertNotIn("usr/lib/mandos/network-hooks.d/no hook", files)
