@@ -30,6 +30,7 @@ test_packages="
     cryptsetup          its askpass, which is answered
     openvpn             the network hook that runs it
     wireguard-tools     the network hook that runs wg
+    wireguard-go        the other end of its tunnel
     wpasupplicant       the network hook that runs it
     initramfs-tools-core looks into images of initial RAM disks
     cpio                makes such images

@@ -47,7 +47,7 @@ def why_unavailable():
         return "no kernel image in build/peers/linux (tools/test fetches it)"
     if not os.path.exists("/dev/net/tun"):
         return "no /dev/net/tun"
-    missing = [name for name in ("qemu-system-x86_64", "busybox", "nft", "ssh") if not shutil.which(name)]
+    missing = [name for name in ("qemu-system-x86_64", "busybox", "nft", "ssh", "wg", "wireguard-go") if not shutil.which(name)]
     return f"not installed: {', '.join(missing)}" if missing else None
 
 
