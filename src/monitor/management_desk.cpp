@@ -229,6 +229,10 @@ void ManagementDesk::ask_consent(AnswerNumber answer, base::Secret password, con
     if (held_back_.size() == 1) ask_next_consent();
 }
 
+void ManagementDesk::passphrase_is_of_no_use() {
+    interface_.withdraw(private_key.kind, private_key.name);
+}
+
 // ---- Network hooks
 
 network::HookAnswerer ManagementDesk::hook_answerer() {

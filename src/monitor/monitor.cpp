@@ -30,6 +30,8 @@ constexpr base::Duration decryptor_limit = std::chrono::milliseconds(500);  // o
 constexpr Allowance worker_requests(2048, 64);
 // Hundreds of servers may be tried at once, each with some phases, and again after --retry; a record costs microseconds.
 constexpr Allowance worker_news(4096, 256);
+// A person is not so fast.
+constexpr Allowance passphrase_questions(16, 1);
 
 // A signal that was ignored when the program started stays ignored (nohup(1), plugin-runner).
 bool is_ignored(int signal_number) {
@@ -68,6 +70,7 @@ Monitor::Monitor(const options::Options& options, base::Log& log, base::UniqueFd
       keeper_(base::Clock::now()),
       requests_(worker_requests),
       news_(worker_news),
+      questions_(passphrase_questions),
       answers_(log, keeper_,
                {.decrypt =
                     [this](const std::vector<std::byte>& message) { decryptor_->send(ToDecryptor(Decrypt{message})); },
@@ -418,6 +421,7 @@ void Monitor::put_back(std::function<void()> then) {
 void Monitor::end_processes(std::function<void()> then) {
     worker_.reset();
     answers_.clear();
+    if (desk_) desk_->passphrase_is_of_no_use();
     if (!decryptor_) return then();
     decryptor_->end(decryptor_limit, [this, then = std::move(then)] {
         decryptor_.reset();

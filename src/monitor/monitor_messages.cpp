@@ -145,6 +145,7 @@ bool Monitor::on_decryptor_lost() {
     if (outcome_ || failure_) return false;
     keeper_.restarted("decryptor", loop_->now());
     answers_.decryptor_lost(loop_->now());
+    if (desk_) desk_->passphrase_is_of_no_use();
     if (const auto removed = administration_->remove_home(home_); !removed) log_.warning(removed.error().message());
     if (auto made = make_home(); !made) {
         on_failed(made.error());
@@ -177,10 +178,9 @@ void Monitor::on(const KeysGood&) {
 
 // Whoever cannot be asked does not keep those waiting who could be told why.
 void Monitor::on(const NeedPassphrase& question) {
-    if (desk_ && options_.management.query_passwords)
-        desk_->need_passphrase(question.again, question.key);
-    else
-        on_process_failed(*decryptor_, openpgp::no_passphrase(keys_.seckey));
+    if (!desk_ || !options_.management.query_passwords)
+        return on_process_failed(*decryptor_, openpgp::no_passphrase(keys_.seckey));
+    if (!outcome_ && questions_.take(loop_->now())) desk_->need_passphrase(question.again, question.key);
 }
 
 void Monitor::begin_when_ready() {

@@ -2,6 +2,7 @@
 """What the cases of booting have in common: a LAN with a real Mandos server, a Debian guest with an encrypted root, and how it went.
 """
 
+import json
 import os
 import re
 import signal
@@ -124,9 +125,16 @@ class BootCase(netns_case.NetnsCase):
                 self.assertNotRegex(line, r"[<,]UP[,>]", booted.text)
         self.assertEqual([line for line in booted["routes"] if line], [])
         self.assertFalse([line for line in booted["processes"] if re.search(r"bootkey|gpg|askpass", line)], booted.text)
-        self.assertFalse([path for path in booted["files"] if "bootkey" in path and os.path.basename(path) != "log"],
-                         booted.text)
+        self.assertFalse([path for path in booted["files"] if "bootkey" in path
+                          and os.path.basename(path) not in ("log", "timeline.json")], booted.text)
+        self.assertFalse([path for path in booted["sockets"] if "bootkey" in path], booted.text)
         self.assertNotIn(PASSPHRASE.decode(), booted.text)
+
+
+    def timeline(self, booted):
+        """The run that the timeline tells of, and its attempts."""
+        run, *records = json.loads("\n".join(booted["timeline"]))
+        return run, [record for record in records if "server" in record]
 
 
 def main():

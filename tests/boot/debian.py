@@ -40,6 +40,7 @@ tell processes ps -o pid,args
 tell files find /run -type f
 tell sockets find /run -type s
 tell log cat /run/bootkey/log
+tell timeline cat /run/bootkey/timeline.json
 echo "ALL TOLD"
 sync
 poweroff -f

@@ -57,6 +57,24 @@ class DropbearTest(boot_case.BootCase):
         self.assert_put_back(booted)  # Dropbear takes down all interfaces
         self.assertRegex("\n".join(booted["log"]), "Terminated: putting everything back")
 
+    def test_unlocked_by_the_management_interface(self):
+        machine = self.dropbear()
+        machine.wait_for(PROMPT, LIMIT)
+        followed = self.log_in(machine, "bootkey --control --follow")
+        session = self.log_in(machine, "bootkey --control state && bootkey --control password", stdin=subprocess.PIPE)
+        session.stdin.write(b"wrong\n")
+        session.stdin.close()
+        result = session.finish()
+        self.assertRegex(result.output, rb"^[0-9]+,[A-Z_]+,(?s:.*)SUCCESS: 'Disk' password entered", result)
+        machine.wait_for("cryptsetup failed|No key available", LIMIT)
+        again = self.log_in(machine, "bootkey --control password", stdin=subprocess.PIPE)
+        again.stdin.write(PASSPHRASE + b"\n")
+        again.stdin.close()
+        booted = self.told(machine)
+        self.assert_put_back(booted)
+        self.assertRegex("\n".join(booted["log"]), "the password from a management client was given to the prompt for device root")
+        self.assertRegex(followed.finish().output, b"EXITING")
+
     def test_session_goes_on_while_bootkey_comes_and_goes(self):
         settings = {"/etc/dropbear/initramfs/dropbear.conf": "IFDOWN=none\n",
                     **boot_case.script(f"echo BOOTKEY HAS ENDED $({UPTIME}) >/dev/console; sleep 2", "local-bottom")}

@@ -14,7 +14,12 @@ class UnlockTest(boot_case.BootCase):
         self.serve()
         machine = self.boot(self.image())
         machine.wait_for(UNLOCKED, LIMIT)
-        self.assert_put_back(self.told(machine))
+        booted = self.told(machine)
+        self.assert_put_back(booted)
+        run, attempts = self.timeline(booted)
+        self.assertEqual((run["status"], run["signal"], run["failure"]), (0, 0, ""))
+        self.assertEqual([attempt["rejection"] for attempt in attempts if attempt["judged"]], [""])
+        self.assertGreater(run["written"], attempts[0]["connecting"])
 
     def test_typed_while_no_server_is_there(self):
         machine = self.boot(self.image())

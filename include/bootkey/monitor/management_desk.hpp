@@ -76,6 +76,8 @@ public:
     /// The OpenPGP key needs its passphrase; `again`: the one given last is wrong. `key`: by which a person knows the
     /// key.
     void need_passphrase(bool again, const std::string& key);
+    /// Nobody is there any more who would use it.
+    void passphrase_is_of_no_use();
     /// Has clients answer what network hooks ask. To be used as long as the desk is there.
     [[nodiscard]] network::HookAnswerer hook_answerer();
     /// The password is found: none is asked for any more.

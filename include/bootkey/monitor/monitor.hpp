@@ -134,9 +134,11 @@ private:
     TimelineKeeper keeper_;
     unlock::Timeline timeline_;  // once the run is over
     std::unique_ptr<base::EventLoop> loop_;
+    std::unique_ptr<ManagementDesk> desk_;  // none where there is no management interface; hooks ask it to their end
     std::optional<RemoteLog> worker_log_, decryptor_log_;
     Allowance requests_;  // of the worker, and
     Allowance news_;      // what it only tells
+    Allowance questions_;  // of the decryptor
     std::vector<std::unique_ptr<base::SignalWatch>> signals_;
     std::unique_ptr<base::Timer> step_;   // leaves the callback that asked for the end before objects are destroyed
     std::unique_ptr<base::Timer> limit_;  // on putting back
@@ -153,7 +155,6 @@ private:
     std::unique_ptr<SupervisedProcess> worker_;
     std::unique_ptr<SupervisedProcess> decryptor_;
     AnswerQueue answers_;
-    std::unique_ptr<ManagementDesk> desk_;  // none where there is no management interface
     std::unique_ptr<Recipient> recipient_;
     std::set<AnswerNumber> typed_;  // by a person behind the management interface
     bool accepted_ = false;               // the password is on its way out: no other is wanted
