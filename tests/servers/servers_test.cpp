@@ -37,6 +37,8 @@ struct Whole {
             {.progress =
                  [this](const servers::Progress& progress) {
                      phases.push_back(progress.phase);
+                     last = progress;
+                     if (progress.phase == stop_at) loop->stop();
                      if (progress.phase == servers::Phase::failed) {
                          failures.push_back(progress.detail);
                          if (failures.size() >= stop_after_failures) loop->stop();
@@ -50,7 +52,8 @@ struct Whole {
                          on_answer();
                      else
                          loop->stop();
-                 }});
+                 },
+             .idle = [this](base::Time until) { idle.push_back(until); }});
     }
 
     void run(base::Duration limit) {
@@ -68,6 +71,9 @@ struct Whole {
     std::unique_ptr<servers::Servers> servers;
     std::vector<servers::Phase> phases;
     std::vector<std::string> failures;
+    std::vector<base::Time> idle;
+    std::optional<servers::Progress> last;
+    std::optional<servers::Phase> stop_at;
     std::vector<Received> answers;
     std::vector<std::string> lines;
     std::function<void()> on_answer;
@@ -192,6 +198,32 @@ TEST_CASE("an answer that is rejected is fetched again after --retry, not before
     CHECK(std::ranges::count(whole.lines, "server s: it does not decrypt") == 1);
     whole.run(5s);
     CHECK(whole.answers.size() == 2);
+}
+
+TEST_CASE("an attempt that is dropped is told as failed, and its server is tried again after --retry, until when nothing goes on") {
+    Manners manners;
+    manners.approval = 400ms;
+    manners.answer = "answer";
+    manners.stay = true;
+    MandosPeer peer(manners, 2);
+    Whole whole(300ms);
+    whole.see("s", peer.endpoint());
+    whole.stop_at = servers::Phase::waiting;
+    whole.run(5s);
+    REQUIRE(whole.last);
+    CHECK(whole.last->local.address == peer.endpoint().address);
+    CHECK(whole.last->local.port != 0);
+    CHECK(whole.last->received > 0);
+    CHECK(whole.last->sent > 0);
+    CHECK(whole.idle.empty());
+    whole.servers->drop(whole.last->attempt, "a person wants it");
+    whole.servers->drop(whole.last->attempt, "a person wants it");
+    whole.run(100ms);
+    CHECK(whole.failures == std::vector<std::string>{"a person wants it"});
+    REQUIRE(whole.idle.size() == 1);
+    CHECK(whole.idle[0] > whole.loop->now());
+    whole.run(5s);
+    CHECK(std::ranges::count(whole.phases, servers::Phase::waiting) == 2);
 }
 
 TEST_CASE("servers may be destroyed from inside a callback, and nothing is called afterwards") {
