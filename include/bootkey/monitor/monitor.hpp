@@ -2,8 +2,8 @@
 //
 // The privileged process of an unlock, from checked options to the exit: refuses what cannot work before anything is touched, starts
 // the worker and the decryptor, does for the worker what only root can do, holds the way out for the password, obeys signals, and puts
-// the machine back on every way out. Of what the network writes it
-// reads nothing but what clients of the management interface say, if there is one; the rest is handed on.
+// the machine back on every way out. Of what the network writes it reads nothing but what clients of the management interface say, if
+// there is one; the rest is handed on.
 #pragma once
 
 #include <functional>
