@@ -22,22 +22,18 @@ constexpr double least_bar = 2;  // what is too short to be seen is drawn as if 
 constexpr std::size_t longest_label = 26, longest_note = 120, longest_line = 130;  // characters
 
 // The colours are those of Okabe and Ito (2008), which people with any colour vision can tell apart, on light and dark
-// ground.
+// ground. No custom properties: not every program that shows pictures knows them.
 constexpr const char* style = R"(
-  svg { --ground: #ffffff; --ink: #1c2126; --faint: #5d6770; --line: #d9dee3; --win: #0b6e4f; --fail: #c0392b; background: var(--ground); }
-  @media (prefers-color-scheme: dark) {
-    svg { --ground: #14181c; --ink: #e8ecef; --faint: #9aa5ae; --line: #2f373e; --win: #4cd6a4; --fail: #ff7b6b; }
-  }
-  text { font: 13px system-ui, "DejaVu Sans", sans-serif; fill: var(--ink); }
-  .ground { fill: var(--ground); }
+  text { font: 13px system-ui, "DejaVu Sans", sans-serif; fill: #1c2126; }
+  .ground { fill: #ffffff; }
   .headline { font-size: 19px; font-weight: 600; }
-  .faint { fill: var(--faint); font-size: 12px; }
-  .winner { font-weight: 600; fill: var(--win); }
-  .grid { stroke: var(--line); stroke-width: 1; }
-  .password { stroke: var(--win); stroke-width: 2; stroke-dasharray: 5 3; }
-  .way { fill: none; stroke: var(--win); stroke-width: 2; stroke-linejoin: round; opacity: 0.75; }
-  .won { stroke: var(--win); stroke-width: 2; }
-  .cross { stroke: var(--fail); stroke-width: 2.5; stroke-linecap: round; }
+  .faint { fill: #5d6770; font-size: 12px; }
+  .winner { font-weight: 600; fill: #0b6e4f; }
+  .grid { stroke: #d9dee3; stroke-width: 1; }
+  .password { stroke: #0b6e4f; stroke-width: 2; stroke-dasharray: 5 3; }
+  .way { fill: none; stroke: #0b6e4f; stroke-width: 2; stroke-linejoin: round; opacity: 0.75; }
+  .won { stroke: #0b6e4f; stroke-width: 2; }
+  .cross { stroke: #c0392b; stroke-width: 2.5; stroke-linecap: round; }
   .hook { fill: #cc79a7; }
   .link { fill: #e69f00; }
   .address { fill: #f0e442; }
@@ -47,6 +43,15 @@ constexpr const char* style = R"(
   .waiting { fill: #8c96a0; }
   .receiving { fill: #d55e00; }
   .decrypting { fill: #009e73; }
+  @media (prefers-color-scheme: dark) {
+    text { fill: #e8ecef; }
+    .ground { fill: #14181c; }
+    .faint { fill: #9aa5ae; }
+    .winner { fill: #4cd6a4; }
+    .grid { stroke: #2f373e; }
+    .password, .way, .won { stroke: #4cd6a4; }
+    .cross { stroke: #ff7b6b; }
+  }
 )";
 
 const char* css_class(Stage stage) {
