@@ -66,10 +66,12 @@ class DropbearTest(boot_case.BootCase):
         session.stdin.close()
         result = session.finish()
         self.assertRegex(result.output, rb"^[0-9]+,[A-Z_]+,(?s:.*)SUCCESS: 'Disk' password entered", result)
-        machine.wait_for("cryptsetup failed|No key available", LIMIT)
+        machine.wait_for(f"(?s){PROMPT}.*{PROMPT}", LIMIT)  # askpass asks again, which says that it was wrong
         again = self.log_in(machine, "bootkey --control password", stdin=subprocess.PIPE)
         again.stdin.write(PASSPHRASE + b"\n")
         again.stdin.close()
+        result = again.finish()
+        self.assertIn(b"SUCCESS: 'Disk' password entered", result.output, result)
         booted = self.told(machine)
         self.assert_put_back(booted)
         self.assertRegex("\n".join(booted["log"]), "the password from a management client was given to the prompt for device root")
