@@ -8,14 +8,36 @@ import time
 import lab
 
 
-class ManagementClient:
-    """Connected to a Unix socket, as soon as somebody listens there."""
+def connection_inside(host, port):
+    """A connection to 127.0.0.1 on a host of the lab, made there and handed to us; None if nobody listens."""
+    def connect():
+        with socket.socket() as connection:
+            if connection.connect_ex(("127.0.0.1", port)) == 0:
+                socket.send_fds(theirs, [b"connected"], [connection.fileno()])
+                return True
+        return False
 
-    def __init__(self, path, timeout=10):
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        if not host.space.call(connect):
+            return None
+        return socket.socket(fileno=socket.recv_fds(ours, 16, 1)[1][0])
+
+
+class ManagementClient:
+    """A client of whoever listens, as soon as somebody does. `where`: a Unix socket's path, or a connection."""
+
+    def __init__(self, where, timeout=10):
         self.lines = []
         self._rest = b""
         self._end = False
-        self._socket = lab.wait_until(lambda: self._connect(path), "the management interface", timeout)
+        self._socket = where if isinstance(where, socket.socket) else \
+            lab.wait_until(lambda: self._connect(where), "the management interface", timeout)
+
+    @classmethod
+    def over_tcp(cls, host, port):
+        """A client on a host of the lab, where somebody listens on 127.0.0.1."""
+        return cls(lab.wait_until(lambda: connection_inside(host, port), "the management interface"))
 
     @staticmethod
     def _connect(path):

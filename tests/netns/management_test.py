@@ -7,38 +7,12 @@ import signal
 import keysets
 import lab
 import netns_case
+from management_case import ONLY_BOOTKEY, ManagementCase
 from management_client import ManagementClient
 from netns_case import PASSWORD
 
-# What has been added to a host while bootkey waits there.
-ONLY_BOOTKEY = [r"^process is new: [0-9]+: \S+/bootkey "]
 
-
-class ManagementTest(netns_case.NetnsCase):
-    def setUp(self):
-        super().setUp()
-        self.socket = self.lab.path("management")
-
-    def manage(self, client, keys, *options):
-        """A bootkey with the interface, and the first client of it."""
-        run = self.start(client, *keys.options, f"--management=unix:{self.socket}", *options)
-        management = ManagementClient(self.socket)
-        self.addCleanup(management.close)
-        self.assertEqual(management.until("^>INFO"), ">INFO:OpenVPN Management Interface Version 5 -- type 'help' for more info")
-        return run, management
-
-    def slow_server(self, keys, **settings):
-        return self.lab.mandos([keys.section(PASSWORD, approval_delay="1h", approved_by_default="False", **settings)])
-
-    @staticmethod
-    def states(lines):
-        """Names and descriptions of the states in notifications or in a reply."""
-        fields = [line.removeprefix(">STATE:").split(",") for line in lines if "," in line and not line.startswith(">LOG")]
-        return [(field[1], field[2]) for field in fields]
-
-    def no_socket_is_left(self):
-        self.assertFalse(self.lab.exists("management"))
-
+class ManagementTest(ManagementCase):
     def test_states_of_an_unlock(self):
         keys = self.lab.keys()
         server = self.lab.mandos([keys.section(PASSWORD)])

@@ -208,7 +208,7 @@ class SetUserIdTest(plugin_case.PluginCase):
         self.make_root()
         for options in (["--restore"], ["--generate-keys=/tmp/keys"], ["--generate-keys"], ["--enroll"], ["--enroll=script"],
                         ["--enroll", f"--password-file={SECRET}"], ["--server=192.0.2.1:1"], ["--verb=15"],
-                        ["--network-hook-timeout=1"], ["--gen"], ["--rest"]):
+                        ["--network-hook-timeout=1"], ["--management=unix:/run/management"], ["--management-client"], ["--gen"], ["--rest"]):
             with self.subTest(options=options):
                 self.refused(77, *options)
 
