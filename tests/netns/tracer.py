@@ -144,6 +144,11 @@ class _Tracee:
             return f"{name} {data[2:].split(bytes(1))[0].decode(errors='backslashreplace')}"
         return name
 
+    def message_type(self, address, destination):
+        """The type of a netlink message (netlink(7): behind its length), as RTM_NEWLINK and the like are defined, if it is one."""
+        header = self.bytes_at(address, 6) if destination.startswith("AF_NETLINK") else b""
+        return f" type {struct.unpack_from('=H', header, 4)[0]}" if len(header) == 6 else ""
+
 
 def _signed(word):
     return ctypes.c_int(word).value
@@ -158,7 +163,8 @@ def _describe(tracee, call, arguments):
     if call in ("bind", "connect"):
         return f"{tracee.file(first)} {tracee.address_at(arguments[1], arguments[2])}"
     if call == "sendto":
-        return f"{tracee.file(first)} {tracee.address_at(arguments[4], arguments[5])} {arguments[2]} bytes"
+        address = tracee.address_at(arguments[4], arguments[5])
+        return f"{tracee.file(first)} {address} {arguments[2]} bytes{tracee.message_type(arguments[1], address)}"
     if call in ("openat", "mkdirat", "unlinkat", "renameat"):
         return tracee.path_at(arguments[1])
     if call in ("open", "mkdir", "rmdir", "unlink", "execve"):
