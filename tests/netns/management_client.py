@@ -28,7 +28,8 @@ class ManagementClient:
     """A client of whoever listens, as soon as somebody does. `where`: a Unix socket's path, or a connection."""
 
     def __init__(self, where, timeout=10):
-        self.lines = []
+        self.lines = []  # that nobody has asked for yet
+        self.everything = []
         self._rest = b""
         self._end = False
         self._socket = where if isinstance(where, socket.socket) else \
@@ -53,7 +54,11 @@ class ManagementClient:
         self._socket.close()
 
     def send(self, *lines):
-        self._socket.sendall("".join(line + "\n" for line in lines).encode())
+        self.send_unfinished("".join(line + "\n" for line in lines))
+
+    def send_unfinished(self, text):
+        """Send what may be the beginning of a line only."""
+        self._socket.sendall(text.encode())
 
     def read(self, seconds=0.0):
         """Take in what has come; wait for it so long at most."""
@@ -69,6 +74,7 @@ class ManagementClient:
         for line in whole:
             assert line.endswith(b"\r"), line
             self.lines.append(line[:-1].decode())
+            self.everything.append(self.lines[-1])
 
     def until(self, pattern, timeout=10):
         """The next line that matches, which is taken with all before it."""

@@ -243,6 +243,20 @@ class ManagementClientsTest(ManagementCase):
         self.assertGreater(len(told), 10)
         self.assertEqual([line for line in told if line not in said], [])
 
+    def test_word_that_may_be_a_password_is_told_to_its_sender_alone(self):
+        """See secrets_test.py for passwords in other places than a command's and a type's."""
+        keys = self.lab.keys()
+        run, sender = self.manage(self.lab.client(), keys, "--management-hold", "--management-query-passwords", "--verb=15")
+        witness = self.join()
+        witness.ask("log on")
+        self.assertEqual(sender.ask("dontell"), ["ERROR: unknown command [dontell], enter 'help' for more options"])
+        self.assertEqual(sender.ask("password dontell x"),
+                         ["ERROR: password of type 'dontell' entered, but we need one of type 'Disk'"])
+        told = witness.ask("log all")
+        result = self.end(run)
+        self.assertIn("an unknown command (1 words not shown)", "\n".join(told))
+        self.assertNotIn("dontell", "\n".join([result.errors, *told, *witness.everything]))
+
     def test_verb_reaches_all_processes(self):
         keys = self.lab.keys()
         self.slow_server(keys)

@@ -28,6 +28,7 @@ import keysets
 import lab
 import netns_case
 import secret_search
+from management_client import ManagementClient
 from netns_case import below
 from secret_search import Secret
 
@@ -447,6 +448,45 @@ class SecretsTest(netns_case.NetnsCase):
         with self.frozen(run):
             self.check(run, nowhere)
         self.check_over(run, 0)
+
+    def test_password_typed_at_the_management_interface(self):
+        """However it is typed it is in nobody's memory but while it is on its way out, and nobody is told. Only a word in the place of a
+        command or of a type is told back to the client that sent it.
+        """
+        hooks, stopping = self.slow_stop_hook()
+        path, server = self.lab.path("management"), self.serve(approval_delay="1h", approved_by_default="False")
+        run = self.start(self.client, *self.keys.options, f"--management=unix:{path}", "--management-query-passwords", "--verb=15", hooks)
+        person, witness, careless = (ManagementClient(path) for _ in range(3))
+        for client in (person, witness, careless):
+            self.addCleanup(client.close)
+        witness.send("log on", "state on", "echo on")
+        run.wait_for_error(r": waiting")
+        run.wait_for_error(r"the secret key is ready")
+        typed = self.password.decode()
+        for line in (f"pasword Disk {typed}", f"PASSWORD Disk {typed}", f"x {typed} {typed}", f"password {typed}",
+                     f"password Auth {typed}", f"password Disk '{typed}", f'password "Disk" "{typed}', f"password Disk {typed}\\",
+                     f"username Disk {typed}", f"needstr Disk {typed}", f"password Disk {typed * 6}",
+                     f"password Disk {typed * 30}", typed + " " + "x" * 2000, f"password\tDisk\t'{typed}"):
+            with self.subTest(line.replace(typed, "...")):
+                self.assertRegex(person.ask(line)[0], "^ERROR: ")
+        careless.send("pid")
+        careless.send_unfinished(f"password Disk {typed}")
+        careless.until("^SUCCESS: pid=")
+        careless.close()
+        run.wait_for_error("management client [0-9]+ left")
+        self.check(run)
+        for command in ("log all", "state all", "echo all", "status 2", "help"):
+            person.ask(command)
+        self.assertEqual(person.ask(f"password Disk {typed}"), ["SUCCESS: 'Disk' password entered, but not yet verified"])
+        self.assertEqual(run.read_output(len(self.password))[0], self.password)
+        stopping()
+        with self.frozen(run):
+            self.check(run)
+        self.check_over(run, 0)
+        told = [*person.everything, *person.rest(), *witness.rest()]
+        self.assertIn(">LOG:", "".join(told))
+        self.assertEqual([line for line in told if self.secrets[0].in_text(line.encode())], [])
+        server.stop()
 
     def test_nothing_is_said(self):
         for kinds in (("cv25519", "ed25519"), ("rsa4096", "rsa")):
