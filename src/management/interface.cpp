@@ -220,7 +220,9 @@ void Interface::carry_out(Turn& turn, Session& session, std::string_view line) c
     }
     if (words.empty()) return;
     const Command* const command = find_command(words[0]);
-    log_.info(3, named(session) + ": " + described(words, command));
+    // A program that watches asks again and again.
+    const bool is_question = command != nullptr && !command->steers;
+    log_.info(is_question ? 7 : 3, named(session) + ": " + described(words, command));
     if (command == nullptr)
         turn.reply.error("unknown command [" + base::escaped(words[0]) + "], enter 'help' for more options");
     else if (words.size() <= command->least)

@@ -43,8 +43,8 @@ struct Turn;
 
 class Interface {
 public:
-    /// `log` gets a line for each command (verbosity 3) and for clients that come and go (2), and must outlive the
-    /// object.
+    /// `log` gets a line for each command that may change something (verbosity 3) or only asks (7), and for clients
+    /// that come and go (2), and must outlive the object.
     Interface(Settings settings, Steering steering, const base::Log& log);
     ~Interface();
     Interface(const Interface&) = delete;
