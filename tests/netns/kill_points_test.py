@@ -64,7 +64,8 @@ class KillPointsTest(netns_case.NetnsCase):
     def run_to(self, process=None, at=None, send=None):
         """A run in which a process gets a signal at its Nth call; the Result."""
         self.lab.file("hook-log", "")
-        program = [self.bootkey, "--retry=0.3", f"--network-hook-dir={self.lab.path('hooks')}", *self.keys.options]
+        program = [self.bootkey, "--retry=0.3", f"--network-hook-dir={self.lab.path('hooks')}",
+                   f"--management=unix:{self.lab.path('management')}", *self.keys.options]
         run = self.client.start(tracer.command(program, record=self.record, process=process, at=at, send=send))
         self.addCleanup(run.kill)
         return run.finish(LIMIT)
@@ -98,6 +99,7 @@ class KillPointsTest(netns_case.NetnsCase):
         self.assertLess(result.seconds, TERMINATED_LIMIT)
         with open(self.hook_log) as log:
             self.assertIn(log.read().split(), ([], ["stop"], ["start", "stop"]))
+        self.assertFalse(self.lab.exists("management"))
 
     def check_killed(self, result):
         self.assert_whole_or_nothing(result, signal.SIGKILL)
