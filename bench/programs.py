@@ -21,14 +21,23 @@ PAUSE = 1.3
 
 def prepare(bootkey=None, extra=""):
     """Build and fetch what is not given; the two programs' paths, by name. `extra`: one more package, and its reason."""
-    script = ('. tools/packages.sh && install_packages "$build_packages" "$test_packages" "$network_packages" "$1" && '
-              'fetch_mandos_client "$PWD/build/peers/mandos-client"')
-    subprocess.run(["sh", "-c", script, "sh", extra], cwd=REPOSITORY, check=True)
+    ours = prepare_bootkey(bootkey, extra)
+    _run_shell('. tools/packages.sh && fetch_mandos_client "$PWD/build/peers/mandos-client"')
+    return {"bootkey": ours, "mandos-client": netns_case.mandos_client()}
+
+
+def prepare_bootkey(bootkey=None, extra=""):
+    """Install what the lab needs and build bootkey if it is not given; its path. `extra`: one more package, and its reason."""
+    _run_shell('. tools/packages.sh && install_packages "$build_packages" "$test_packages" "$network_packages" "$1"', extra)
     if not bootkey:
         for command in (["cmake", "--preset", "release"], ["cmake", "--build", "--preset", "release"]):
             subprocess.run(command, cwd=REPOSITORY, check=True, stdout=subprocess.DEVNULL)
         bootkey = os.path.join(REPOSITORY, "build/release/src/bootkey")
-    return {"bootkey": os.path.abspath(bootkey), "mandos-client": netns_case.mandos_client()}
+    return os.path.abspath(bootkey)
+
+
+def _run_shell(script, *arguments):
+    subprocess.run(["sh", "-c", script, "sh", *arguments], cwd=REPOSITORY, check=True)
 
 
 def spread(values):

@@ -8,11 +8,15 @@ import time
 import lab
 
 
-def connection_inside(host, port):
-    """A connection to 127.0.0.1 on a host of the lab, made there and handed to us; None if nobody listens."""
+def connection_inside(host, where):
+    """A connection on a host of the lab, made there and handed to us; None if nobody listens. `where`: a port of 127.0.0.1, or the path
+    of a Unix socket.
+    """
+    is_path = isinstance(where, str)
+
     def connect():
-        with socket.socket() as connection:
-            if connection.connect_ex(("127.0.0.1", port)) == 0:
+        with socket.socket(socket.AF_UNIX if is_path else socket.AF_INET) as connection:
+            if connection.connect_ex(where if is_path else ("127.0.0.1", where)) == 0:
                 socket.send_fds(theirs, [b"connected"], [connection.fileno()])
                 return True
         return False
@@ -54,11 +58,11 @@ class ManagementClient:
         self._socket.close()
 
     def send(self, *lines):
-        self.send_unfinished("".join(line + "\n" for line in lines))
+        self.send_bytes("".join(line + "\n" for line in lines).encode())
 
-    def send_unfinished(self, text):
-        """Send what may be the beginning of a line only."""
-        self._socket.sendall(text.encode())
+    def send_bytes(self, data):
+        """Send what need not be whole lines, or text."""
+        self._socket.sendall(data)
 
     def read(self, seconds=0.0):
         """Take in what has come; wait for it so long at most."""
@@ -73,7 +77,7 @@ class ManagementClient:
         *whole, self._rest = (self._rest + data).split(b"\n")
         for line in whole:
             assert line.endswith(b"\r"), line
-            self.lines.append(line[:-1].decode())
+            self.lines.append(line[:-1].decode(errors="backslashreplace"))
             self.everything.append(self.lines[-1])
 
     def until(self, pattern, timeout=10):

@@ -470,7 +470,7 @@ class SecretsTest(netns_case.NetnsCase):
             with self.subTest(line.replace(typed, "...")):
                 self.assertRegex(person.ask(line)[0], "^ERROR: ")
         careless.send("pid")
-        careless.send_unfinished(f"password Disk {typed}")
+        careless.send_bytes(f"password Disk {typed}".encode())
         careless.until("^SUCCESS: pid=")
         careless.close()
         run.wait_for_error("management client [0-9]+ left")
