@@ -9,8 +9,9 @@ import lab
 
 
 def connection_inside(host, where):
-    """A connection on a host of the lab, made there and handed to us; None if nobody listens. `where`: a port of 127.0.0.1, or the path
-    of a Unix socket.
+    """A connection on a host of the lab, made there and handed to us; None if nobody listens.
+
+    `where`: a port of 127.0.0.1, or the path of a Unix socket.
     """
     is_path = isinstance(where, str)
 

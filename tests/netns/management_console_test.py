@@ -32,7 +32,8 @@ class ManagementConsoleTest(ManagementCase):
 
     def with_prompt(self, terminal, *options):
         """bootkey that has an askpass of its own on this terminal, and a client of it."""
-        run, management = self.manage(self.host, self.keys, "--prompt", "--management-query-passwords", *options, stdin=terminal.slave)
+        run, management = self.manage(self.host, self.keys, "--prompt", "--management-query-passwords", *options,
+                                      stdin=terminal.slave)
         run.wait_for_error("Please unlock")
         lab.wait_until(lambda: not terminal.echoes(), "the prompt")
         management.until(NEED)

@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A hold touches nothing: the system calls of a bootkey that waits for its release, as tracer.py sees them. See management_test.py for what
-the machine looks like meanwhile.
+"""A hold touches nothing: the system calls of a bootkey that waits for its release, as tracer.py sees them.
+
+See management_test.py for what the machine looks like meanwhile.
 """
 
 import os
@@ -51,7 +52,8 @@ class ManagementHoldTest(ManagementCase):
 
     def test_nothing_is_changed_before_the_release(self):
         run, management = self.hold()
-        for order in ("net", "status 2", "state all", "signal SIGUSR1", "signal SIGHUP", "signal SIGUSR2", "verb 15", "kill nobody"):
+        for order in ("net", "status 2", "state all", "signal SIGUSR1", "signal SIGHUP", "signal SIGUSR2", "verb 15",
+                      "kill nobody"):
             self.assertTrue(management.ask(order))
         self.alive(run, 1)
         self.assertEqual(self.changes(), [])

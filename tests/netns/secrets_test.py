@@ -450,12 +450,14 @@ class SecretsTest(netns_case.NetnsCase):
         self.check_over(run, 0)
 
     def test_password_typed_at_the_management_interface(self):
-        """However it is typed it is in nobody's memory but while it is on its way out, and nobody is told. Only a word in the place of a
-        command or of a type is told back to the client that sent it.
+        """However it is typed it is in nobody's memory but while it is on its way out, and nobody is told.
+
+        Only a word in the place of a command or of a type is told back to the client that sent it.
         """
         hooks, stopping = self.slow_stop_hook()
         path, server = self.lab.path("management"), self.serve(approval_delay="1h", approved_by_default="False")
-        run = self.start(self.client, *self.keys.options, f"--management=unix:{path}", "--management-query-passwords", "--verb=15", hooks)
+        run = self.start(self.client, *self.keys.options, f"--management=unix:{path}", "--management-query-passwords", "--verb=15",
+                         hooks)
         person, witness, careless = (ManagementClient(path) for _ in range(3))
         for client in (person, witness, careless):
             self.addCleanup(client.close)
@@ -487,6 +489,26 @@ class SecretsTest(netns_case.NetnsCase):
         self.assertIn(">LOG:", "".join(told))
         self.assertEqual([line for line in told if self.secrets[0].in_text(line.encode())], [])
         server.stop()
+
+    def test_password_typed_at_the_management_interface_for_askpass(self):
+        """The monitor keeps it as it keeps a server's: in locked memory, until a device refuses it."""
+        askpass_case.boot(self, self.client)
+        path = self.lab.path("management")
+        run = self.start(self.client, *self.keys.options, "--askpass-fifo", f"--management=unix:{path}", "--management-query-passwords")
+        person = ManagementClient(path)
+        self.addCleanup(person.close)
+        run.wait_for_error(r"the secret key is ready")
+        person.send(f"password Disk {self.password.decode()}")
+        self.assertEqual(askpass_case.Prompt(self, self.client, "root").answer(), self.password)
+        found = self.check(run, {**self.at_rest(), PASSWORD: {MONITOR}})
+        for mapping in found[PASSWORD][MONITOR]:
+            self.assertLess({"lo", "dd", "wf"}, mapping.flags, "locked, not dumped, wiped on fork")
+        askpass_case.Prompt(self, self.client, "root", tried=1)
+        person.until("^>PASSWORD:Verification Failed: 'Disk'")
+        with self.frozen(run):
+            self.check(run)
+        run.signal(signal.SIGTERM)
+        self.check_over(run, 0)
 
     def test_nothing_is_said(self):
         for kinds in (("cv25519", "ed25519"), ("rsa4096", "rsa")):
