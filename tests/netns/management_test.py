@@ -128,6 +128,7 @@ class ManagementTest(ManagementCase):
         client = self.lab.client()
         before = client.state()
         run, management = self.manage(client, keys, "--management-query-passwords")
+        management.until("^>PASSWORD:Need 'Private Key' password")
         self.assertEqual(management.ask("auth-retry none"), ["SUCCESS: auth-retry parameter changed"])
         management.send('password "Private Key" wrong')
         management.until("^>FATAL:")
