@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Clients of OpenVPN's management interface that others have written, none of them changed."""
 
+import fcntl
 import json
 import os
 import shutil
@@ -71,13 +72,15 @@ class ClientsTest(interop_case.InteropCase):
         self.need("node", "nodejs")
         self.need("npm", "npm")
         directory = self.cache("telnet-openvpn")
-        for file in ("package.json", "package-lock.json", "client.js"):
-            shutil.copy(os.path.join(HERE, "telnet_openvpn", file), directory)
-        if not os.path.isdir(os.path.join(directory, "node_modules/telnet-openvpn")):
-            fetched = subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=directory,
-                                     capture_output=True, text=True, timeout=60)
-            if fetched.returncode != 0:
-                self.skipTest("npm cannot fetch telnet-openvpn: " + fetched.stderr.strip().split("\n")[-1])
+        with open(f"{directory}.lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # the same case may be running with the other listener
+            for file in ("package.json", "package-lock.json", "client.js"):
+                shutil.copy(os.path.join(HERE, "telnet_openvpn", file), directory)
+            if not os.path.isdir(os.path.join(directory, "node_modules/telnet-openvpn")):
+                fetched = subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=directory,
+                                         capture_output=True, text=True, timeout=60)
+                if fetched.returncode != 0:
+                    self.skipTest("npm cannot fetch telnet-openvpn: " + fetched.stderr.strip().split("\n")[-1])
         return directory
 
     def test_telnet_openvpn(self):

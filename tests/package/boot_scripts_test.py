@@ -28,6 +28,8 @@ def in_both_shells(case):
     run.__doc__ = case.__doc__
     return run
 
+MANAGEMENT = ["--management=unix:/run/bootkey/management", "--management-query-passwords"]
+
 
 class BackgroundJobTest(unittest.TestCase):
     def job(self, boot, command_line="quiet", environment=None):
@@ -40,9 +42,15 @@ class BackgroundJobTest(unittest.TestCase):
         started = boot.read(STARTED)
         return started and started.splitlines()[:-2]
 
+    def choice(self, boot, *arguments, **named):
+        """What of these options depends on the case: all but the first and, at the end, the management interface's."""
+        first, *options = self.job(boot, *arguments, **named)
+        self.assertEqual((first, options[-2:]), ("--askpass-fifo", MANAGEMENT))
+        return options[:-2]
+
     @in_both_shells
     def test_is_started_for_a_disk_that_asks(self, boot):
-        self.assertEqual(self.job(boot), ["--askpass-fifo", "--verb=3"])
+        self.assertEqual(self.choice(boot), ["--verb=3"])
         self.assertEqual(boot.read(STARTED).splitlines()[-2:], ["/dev/null", "/dev/null"])
 
     @in_both_shells
@@ -77,7 +85,7 @@ class BackgroundJobTest(unittest.TestCase):
                 "ip=dhcp": ["--verb=3"],
                 "notbootkey=off xip=:::::eth1 bootkey": ["--verb=3"],
                 "bootkey=debug *": ["--debug"]}.items():
-            self.assertEqual(self.job(boot, text), ["--askpass-fifo", *options], text)
+            self.assertEqual(self.choice(boot, text), options, text)
 
     @in_both_shells
     def test_tells_of_settings_that_it_does_not_know(self, boot):
@@ -89,8 +97,13 @@ class BackgroundJobTest(unittest.TestCase):
         device = {"DEVICE": "eth7"}
         self.assertIn("--interface=eth7", self.job(boot, environment=device))
         boot.write("etc/bootkey/bootkey.conf", "# mine\n  interface = en*\nverb 1")
-        self.assertEqual(self.job(boot, environment=device), ["--askpass-fifo"])
-        self.assertEqual(self.job(boot, "ip=:::::eth1", device), ["--askpass-fifo", "--interface=eth1"])
+        self.assertEqual(self.choice(boot, environment=device), [])
+        self.assertEqual(self.choice(boot, "ip=:::::eth1", device), ["--interface=eth1"])
+
+    @in_both_shells
+    def test_leaves_the_management_interface_to_the_administrator(self, boot):
+        boot.write("etc/bootkey/bootkey.conf", "management=127.0.0.1:7505\n")
+        self.assertEqual(self.job(boot), ["--askpass-fifo", "--verb=3"])
 
     @in_both_shells
     def test_is_not_started_where_another_client_was_chosen(self, boot):
@@ -260,14 +273,14 @@ class KeyscriptTest(unittest.TestCase):
     @in_both_shells
     def test_hands_the_password_on(self, boot):
         self.assertEqual(self.ask(boot), (b"secret", 0))
-        self.assertEqual(boot.read("run/started---prompt").splitlines()[:-2], self.OPTIONS)
+        self.assertEqual(boot.read("run/started---prompt").splitlines()[:-2], [*self.OPTIONS, *MANAGEMENT])
         self.assertIsNone(boot.read("run/prompt"))
 
     @in_both_shells
     def test_passes_on_what_the_kernel_command_line_says(self, boot):
         self.ask(boot, command_line="bootkey=debug,connect:192.0.2.1:1 ip=:::::eth1")
         self.assertEqual(boot.read("run/started---prompt").splitlines()[:-2],
-                         [*self.OPTIONS, "--debug", "--connect=192.0.2.1:1", "--interface=eth1"])
+                         [*self.OPTIONS, "--debug", "--connect=192.0.2.1:1", "--interface=eth1", *MANAGEMENT])
 
     @in_both_shells
     def test_tells_which_try_it_is(self, boot):
