@@ -24,8 +24,8 @@ void tell(const openpgp::KeyRequest& request, const openpgp::MadeKeys& made, con
     const std::string named = request.directory == default_directory
                                   ? ""
                                   : " --pubkey=" + directory + "/pubkey.txt --seckey=" + directory + "/seckey.txt";
-    log.info(
-        1, "next, make a password server know this machine: bootkey --enroll=script" + named + " | ssh root@SERVER sh");
+    log.info(1, "next, make a password server know this machine: bootkey --enroll=script" + named +
+                    " >enroll.sh, and then ssh root@SERVER sh <enroll.sh");
 }
 
 }  // namespace

@@ -90,6 +90,11 @@ add_section() {
     sync "$new" && mv -f "$new" "$file" && sync "${file%/*}"
 }
 
+# getent(1) asks as ssh-keyscan does, and takes an address for itself.
+knows_host() {
+    ! command -v getent >/dev/null || getent ahosts "$host" >/dev/null
+}
+
 restart_server() {
     if [ -d /run/systemd/system ]; then
         systemctl restart mandos.service
@@ -128,6 +133,11 @@ main() {
         exit 1
     fi
     printf 'Added %s to %s and restarted the Mandos server\n' "$name" "$file"
+    if ! knows_host; then
+        printf 'Warning: this server finds no address of the host %s, so it cannot check that the machine is up, and will\n' "$host" >&2
+        printf 'disable it, after 5 minutes if not set otherwise: write its address as host of [%s] in %s,\n' "$name" "$file" >&2
+        printf 'and restart the server; --host=ADDRESS would have done that\n' >&2
+    fi
 }
 
 # At the end, so that nothing is done if not all of this has arrived.
@@ -187,8 +197,8 @@ std::string clients_conf_section(const Enrolment& enrolment) {
 std::string enrolment_script(const Enrolment& enrolment) {
     return "#!/bin/sh\n# Makes the Mandos server on this machine know " + enrolment.name +
            ". Made by bootkey --enroll=script.\nLC_ALL=C\nPATH=$PATH:/usr/sbin:/sbin\nexport LC_ALL PATH\n\nname='" +
-           enrolment.name + "'\nkey_id='" + upper_case(enrolment.key_id) + "'\nfingerprint='" +
-           upper_case(enrolment.fingerprint) + "'\n\nsection() {\n    cat <<'END_OF_SECTION'\n" +
+           enrolment.name + "'\nhost='" + enrolment.host + "'\nkey_id='" + upper_case(enrolment.key_id) +
+           "'\nfingerprint='" + upper_case(enrolment.fingerprint) + "'\n\nsection() {\n    cat <<'END_OF_SECTION'\n" +
            clients_conf_section(enrolment) + "END_OF_SECTION\n}\n" + std::string(script_body);
 }
 

@@ -58,6 +58,8 @@ public:
                 0755);
         write(root_ / "bin/ssh-keyscan",
               "#!/bin/sh\necho \"$*\" >'" + (root_ / "asked") + "'\ncat '" + (root_ / "scanned") + "'\n", 0755);
+        write(root_ / "bin/getent",
+              "#!/bin/sh\nif [ \"$*\" = 'ahosts 192.0.2.1' ]; then echo '192.0.2.1 STREAM'; else exit 2; fi\n", 0755);
         write(root_ / "get.py",
               "import base64, configparser, shlex, sys\n"
               "conf = configparser.ConfigParser({'checker': 'ping'})\n"
@@ -215,7 +217,7 @@ TEST_CASE("the script adds the section and restarts the server") {
     const auto taken = server.take(enrolment_script(enrolment()));
     INFO(taken.text);
     CHECK(taken.status == 0);
-    CHECK_THAT(taken.text, Catch::Contains("laptop"));
+    CHECK_THAT(taken.text, Catch::Contains("laptop") && !Catch::Contains("Warning"));
     const std::string end_of_line = before.empty() || before.ends_with('\n') ? "" : "\n";
     CHECK(server.text() == before + end_of_line + "\n" + clients_conf_section(enrolment()));
     CHECK(server.setting("laptop", "key_id") == enrolment().key_id);
@@ -224,6 +226,18 @@ TEST_CASE("the script adds the section and restarts the server") {
     struct stat status {};
     REQUIRE(stat(server.file().c_str(), &status) == 0);
     CHECK((status.st_mode & 07777) == 0640);
+}
+
+TEST_CASE("a server that cannot find the machine to check says so, and what to do") {
+    const Server server;
+    Enrolment unknown = enrolment();
+    unknown.host = "laptop.invalid";
+    const auto taken = server.take(enrolment_script(unknown));
+    INFO(taken.text);
+    CHECK(taken.status == 0);
+    CHECK_THAT(taken.text, Catch::Contains("Warning") && Catch::Contains("the host laptop.invalid") &&
+                               Catch::Contains("host of [laptop] in " + server.file()) && Catch::Contains("--host"));
+    CHECK(server.setting("laptop", "host") == "laptop.invalid");
 }
 
 TEST_CASE("the script leaves alone what would stop the server") {
