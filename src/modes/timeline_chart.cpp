@@ -189,6 +189,10 @@ std::vector<std::string> remarks(const Timeline& timeline) {
     if (timeline.written)
         lines.push_back("everything was put back " + duration_text(milliseconds(timeline.ended - *timeline.written)) +
                         " after the password was out");
+    if (timeline.attempts.empty() && timeline.failure.empty() && timeline.left_out == 0)
+        lines.push_back(std::ranges::any_of(timeline.interfaces, [](const auto& one) { return one.usable.has_value(); })
+                            ? "no password server was found"
+                            : "no network interface became usable");
     for (const unlock::RestartRecord& restart : timeline.restarts)
         lines.push_back(shown(restart.process) + " was started again after " +
                         duration_text(milliseconds(restart.at - timeline.begun)));

@@ -106,6 +106,15 @@ TEST_CASE("a run without a password says how it ended") {
     CHECK(chart.headline == "bootkey 1.2.3 was ended after 500.0 ms by a signal, without a password: Terminated");
 }
 
+TEST_CASE("a run in which a person was the one to unlock says how far bootkey came") {
+    Timeline run = example_timeline();
+    run.attempts.clear();
+    run.written.reset();
+    CHECK(chart_of(run).remarks.back() == "no password server was found");
+    run.interfaces.clear();
+    CHECK(chart_of(run).remarks.back() == "no network interface became usable");
+}
+
 TEST_CASE("what was under way at the end, restarts and records that were left out are told") {
     Timeline run = example_timeline();
     run.attempts[0].ended.reset();
