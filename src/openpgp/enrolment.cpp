@@ -128,7 +128,8 @@ main() {
         refuse "$file has the fingerprint $fingerprint already; remove its section first"
     fi
     add_section || refuse "$file cannot be written; it is as it was"
-    if ! restart_server </dev/null; then
+    # Without the lock, which a server that is started by init's script would hold as long as it runs.
+    if ! restart_server </dev/null 9<&-; then
         printf 'Added %s to %s, but the Mandos server does not restart: see its log\n' "$name" "$file" >&2
         exit 1
     fi
