@@ -93,12 +93,13 @@ TEST_CASE("no line of a chart is longer than the terminal is wide") {
     run.attempts[0].failure = "it said no, and " + std::string(300, 'y') + " again";
     const Chart chart = chart_of(run);
     for (std::size_t columns = 40; columns <= 200; ++columns)
-        for (const bool utf8 : {false, true})
-            for (const std::string_view line :
-                 base::split(text_chart(chart, {.columns = columns, .utf8 = utf8}), '\n')) {
+        for (const bool utf8 : {false, true}) {
+            const std::string text = text_chart(chart, {.columns = columns, .utf8 = utf8});
+            for (const std::string_view line : base::split(text, '\n')) {
                 CAPTURE(columns, line);
                 CHECK(width(line) <= columns);
             }
+        }
 }
 
 TEST_CASE("a chart for a terminal that is very narrow or very wide has a width that can be read") {
