@@ -278,7 +278,7 @@ class ManagementClientsTest(ManagementCase):
 
     def test_mute(self):
         keys = self.lab.keys()
-        run, management = self.manage(self.lab.client(), keys, "--management-hold", "--verb=3")
+        run, management = self.manage(self.lab.client(), keys, "--management-hold", "--verb=7")
         self.assertEqual(management.ask("mute"), ["SUCCESS: mute=0"])
         self.assertEqual(management.ask("mute 2"), ["SUCCESS: mute level changed"])
         for _ in range(10):
