@@ -115,6 +115,16 @@ TEST_CASE("a FIFO that nobody reads is not written to") {
     CHECK(fifo.write(password).error().code == base::ExitCode::temporary);
 }
 
+TEST_CASE("a password is not written behind another one that was not read yet") {
+    Fifo fifo;
+    const auto password = secret("secret");
+    std::ofstream(fifo.path) << "typed";
+    CHECK(fifo.write(password).error().code == base::ExitCode::temporary);
+    CHECK(fifo.read_some(100) == "typed");
+    CHECK(fifo.write(password));
+    CHECK(fifo.read_some(100) == "secret");
+}
+
 TEST_CASE("what is not a FIFO of ours is not written to") {
     Fifo fifo;
     const auto password = secret("secret");
