@@ -147,7 +147,8 @@ std::vector<Row> rows_of_servers(const Timeline& timeline, const Axis& axis) {
     for (Known& server : servers) {
         server.row.note = place(timeline, *server.last) + ": " + outcome(*server.last);
         if (server.tries > 1) server.row.note += format(" (%zu attempts)", server.tries);
-        std::ranges::stable_partition(server.row.bars, [](const Bar& bar) { return !bar.winning; });
+        std::stable_partition(server.row.bars.begin(), server.row.bars.end(),
+                              [](const Bar& bar) { return !bar.winning; });
         rows.push_back(std::move(server.row));
     }
     return rows;
