@@ -75,6 +75,7 @@ error_t note(Words& words, int key, const char* argument, const argp_state& stat
         words.error = explain(state.argv[words.next]);
     if (key == ARGP_KEY_ARG) {
         words.arguments.emplace_back(argument);
+        words.next = state.next;
         return 0;
     }
     const Option* const option = ArgpTable::find(key);

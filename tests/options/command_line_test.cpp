@@ -59,6 +59,8 @@ TEST_CASE("words that argp or the rules refuse: exit status 64 and what the line
         {{"--debug", "--connect"}, "--connect", "ADDRESS:PORT is missing"},
         {{"--conn"}, "--connect", "ADDRESS:PORT is missing"},
         {{"--key-type"}, "--key-type", "is missing"},
+        {{"", "--tls-pubkey"}, "--tls-pubkey", "is missing"},
+        {{"--control", "hold", "release", "-x"}, "-x", "no such option"},
         {{"--con=192.0.2.1:1"}, "--con", "--connect, --control, --config"},
         {{"--de"}, "--de", "--delay, --device, --debug"},
         {{"--debug=1"}, "--debug=1", "takes no value"},
