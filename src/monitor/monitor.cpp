@@ -294,6 +294,7 @@ void Monitor::on_signal(int number) {
     } else if (is_restart) {
         restart(number);
     } else {
+        if (number == SIGUSR1 && desk_) desk_->trying_anew("SIGUSR1");
         tell_worker(number == SIGUSR1 ? ToWorker(TryNow{}) : ToWorker(LogStatus{}));
     }
 }

@@ -74,6 +74,10 @@ void UnlockState::idle(const std::string& until) {
     show_({.state = State::wait, .description = "until " + until});
 }
 
+void UnlockState::trying_anew(const std::string& reason) {
+    if (!connected_ && attempts_.empty()) show_({.state = State::reconnecting, .description = reason});
+}
+
 void UnlockState::interrupted(const std::string& reason) {
     attempts_.clear();
     shown_.reset();

@@ -172,6 +172,19 @@ TEST_CASE("a restart forgets all attempts") {
     CHECK(watched.seen().empty());
 }
 
+TEST_CASE("to try all servers again is a new state unless one is being tried") {
+    Watched watched;
+    watched.state.idle("17");
+    watched.seen();
+    watched.state.trying_anew("SIGUSR1");
+    CHECK(watched.seen() == Lines{"RECONNECTING,SIGUSR1,,,,,"});
+    Told one(1);
+    watched.tell(one.connecting());
+    watched.seen();
+    watched.state.trying_anew("SIGUSR1");
+    CHECK(watched.seen().empty());
+}
+
 TEST_CASE("attempts that nobody can have made take no memory") {
     Watched watched;
     for (servers::AttemptId id = 1; id <= 10'000; ++id) {

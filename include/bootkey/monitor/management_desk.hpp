@@ -63,6 +63,7 @@ public:
     void heard(const Echo& news);
     void route_added(const base::IpAddress& destination);
     void rejected(const AttemptKey& key, const std::string& why);
+    void trying_anew(const std::string& reason) { state_.trying_anew(reason); }
     /// All attempts have ended, because of `reason`, one word; `why` at more length.
     void interrupted(const std::string& reason, const std::string& why);
     /// The password of an attempt, or, without one, a person's was written.

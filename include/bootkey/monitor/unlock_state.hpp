@@ -37,6 +37,8 @@ public:
     void rejected(const AttemptKey& key, const std::string& reason);
     /// No attempt is under way before `until`, as it is shown.
     void idle(const std::string& until);
+    /// All servers are tried again, because of `reason`, one word; whoever is being tried goes on.
+    void trying_anew(const std::string& reason);
     /// All attempts have ended, because of `reason`, one word.
     void interrupted(const std::string& reason);
     /// The password was written: that of an attempt, or that of a person at `by`.
