@@ -105,6 +105,7 @@ Outcome Monitor::run_to_the_end() {
     loop_ = std::move(*loop);
     if (const auto started = start_run(); !started) on_failed(started.error());
     loop_->run();
+    if (desk_) desk_->close();  // while signals are still caught: no socket is to be left
     return *outcome_;
 }
 

@@ -145,7 +145,7 @@ class ManagementClientsTest(ManagementCase):
         def tries():
             return server.log().count("TCP connection from")
 
-        first.send("state on")
+        first.send("state on all")
         first.until(",WAIT,|,RECONNECTING,")
         first.send("exit")
         first.rest()

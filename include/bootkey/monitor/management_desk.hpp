@@ -70,6 +70,8 @@ public:
     void connected(const std::optional<AttemptKey>& key, const std::string& by);
     void fatal(const std::string& text) { interface_.fatal(text); }
     void exiting(const std::string& reason);
+    /// Closes all connections and removes the socket; what happens from now on, nobody is told.
+    void close() { server_.reset(); }
 
     // Passwords
     /// The password that a client gave is wrong.
