@@ -217,7 +217,11 @@ void ManagementDesk::need_passphrase(bool again, const std::string& key) {
 
 void ManagementDesk::found() {
     interface_.withdraw(disk.kind, disk.name);
-    interface_.withdraw(private_key.kind, private_key.name);
+    unlocking_ended();
+}
+
+void ManagementDesk::unlocking_ended() {
+    passphrase_is_of_no_use();
     if (!held_back_.empty()) interface_.withdraw(Query::Kind::confirmation, consent({}).name);
     held_back_.clear();
 }

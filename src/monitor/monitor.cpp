@@ -154,7 +154,7 @@ base::Result<void> Monitor::open_management() {
              },
          .hand_over =
              [this](AnswerNumber answer, base::Secret password, const std::string& server) {
-                 recipient_->take(answer, std::move(password), server);
+                 if (!outcome_) recipient_->take(answer, std::move(password), server);
              },
          .refuse = [this](AnswerNumber answer,
                           const std::string& why) { answers_.refused(answer, why, loop_->now()); },
@@ -320,6 +320,7 @@ void Monitor::on_failed(const base::Error& error) {
     if (!recipient_->asks_person()) return fail(error);
     log_.fatal(error.message());
     keeper_.failed(error.message());
+    if (desk_) desk_->interrupted("error", error.message());
     failure_ = error;
     if (!step_)
         put_back([this] {
@@ -423,7 +424,7 @@ void Monitor::put_back(std::function<void()> then) {
 void Monitor::end_processes(std::function<void()> then) {
     worker_.reset();
     answers_.clear();
-    if (desk_) desk_->passphrase_is_of_no_use();
+    if (desk_) desk_->unlocking_ended();
     if (!decryptor_) return then();
     decryptor_->end(decryptor_limit, [this, then = std::move(then)] {
         decryptor_.reset();

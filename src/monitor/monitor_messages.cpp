@@ -203,6 +203,8 @@ void Monitor::hand_over(AnswerNumber answer, base::Secret password, const std::s
 // A passphrase that a person types elsewhere is as good as a server's.
 void Monitor::take_from_person(base::Secret password) {
     if (outcome_ || accepted_) return;
+    // Askpass would take it for one try, and standard output for a success.
+    if (password.empty()) return desk_->disk_password_refused();
     const AnswerNumber number = answers_.number_for_person();
     typed_.insert(number);
     recipient_->take(number, std::move(password), "a management client");

@@ -157,6 +157,31 @@ ask; echo ok >&3
         with open(got) as file:
             self.assertEqual(file.read(), "somebody/first try\nsomebody/second\n")
 
+    def test_consent_that_comes_too_late(self):
+        keys = self.lab.keys()
+        self.lab.mandos([keys.section(PASSWORD)])
+        client = self.lab.client()
+        self.lab.file("hooks/hook", "#!/bin/sh\n[ \"$MODE\" = start ] || exec sleep 2\n", 0o755)
+        run, management = self.manage(client, keys, "--management-confirm", f"--network-hook-dir={self.lab.path('hooks')}")
+        management.until("^>NEED-OK:Need 'release-password' confirmation MSG:")
+        management.send("state on")
+        run.signal(signal.SIGTERM)
+        management.until(",EXITING,SIGTERM,")
+        management.send("needok release-password ok")
+        result = run.finish()
+        self.assertEqual((result.status, result.output), (-signal.SIGTERM, b""), result)
+
+    def test_empty_password_is_none(self):
+        keys = self.lab.keys()
+        client = self.lab.client()
+        run, management = self.manage(client, keys, "--management-hold", "--management-query-passwords")
+        management.send('password "Disk" ""')
+        management.until("^>PASSWORD:Verification Failed: 'Disk'")
+        management.until("^>PASSWORD:Need 'Disk' password")
+        self.alive(run, 0.2)
+        management.send("password Disk typed")
+        self.assert_password(run.finish(), b"typed")
+
     def test_kill_and_status(self):
         keys = self.lab.keys()
         server = self.slow_server(keys)
