@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// What the processes of an unlock say to each other; the first byte chooses the set. Accepted: if it is a message of that set.
+// What the processes of an unlock say to each other; the first byte chooses the set. Accepted: if it is a message of
+// that set.
 #include "bootkey/monitor/messages.hpp"
 
 #include "fuzz.hpp"
@@ -27,9 +28,13 @@ bool fuzz::run(Input input) {
     if (input.empty()) return false;
     const auto bytes = input.subspan(1);
     switch (std::to_integer<unsigned>(input[0]) % 4) {
-        case 0: return read_and_write<FromWorker>(bytes);
-        case 1: return read_and_write<ToWorker>(bytes);
-        case 2: return read_and_write<FromDecryptor>(bytes);
-        default: return read_and_write<ToDecryptor>(bytes);
+        case 0:
+            return read_and_write<FromWorker>(bytes);
+        case 1:
+            return read_and_write<ToWorker>(bytes);
+        case 2:
+            return read_and_write<FromDecryptor>(bytes);
+        default:
+            return read_and_write<ToDecryptor>(bytes);
     }
 }

@@ -32,10 +32,12 @@ monitor::Outcome finish(const base::Result<void>& result, const base::Log& log) 
     return {result.error().code};
 }
 
-unlock::Timeline rehearse(const options::Options& options, base::Log& log, base::UniqueFd output, base::Duration limit) {
+unlock::Timeline rehearse(const options::Options& options, base::Log& log, base::UniqueFd output,
+                          base::Duration limit) {
     // What goes wrong is told in the steps of the check; the log is for who wants to see more.
     base::Log quiet(-1);
-    monitor::Monitor monitor(options, options.verb > 1 ? log : quiet, std::move(output), {}, {.is_rehearsal = true, .limit = limit});
+    monitor::Monitor monitor(options, options.verb > 1 ? log : quiet, std::move(output), {},
+                             {.is_rehearsal = true, .limit = limit});
     static_cast<void>(monitor.run());
     return monitor.timeline();
 }
@@ -70,13 +72,20 @@ monitor::Outcome run(int argc, char** argv) {
     const base::Error closed{base::ExitCode::io_error, "cannot begin", "standard output is closed",
                              "connect it to what takes the password or the text"};
     switch (options.mode) {
-        case options::Mode::generate_keys: return finish(modes::generate_keys(options, log), log);
-        case options::Mode::restore: return finish(modes::restore(log), log);
-        case options::Mode::enroll: return finish(*output_open ? modes::enroll(options, keyring, log) : closed, log);
-        case options::Mode::report: return finish(*output_open || !options.svg.empty() ? modes::report(options, text_style) : closed, log);
-        case options::Mode::check: return *output_open ? check(options, log) : finish(closed, log);
-        case options::Mode::control: return *output_open ? control(options, log) : finish(closed, log);
-        case options::Mode::unlock: break;
+        case options::Mode::generate_keys:
+            return finish(modes::generate_keys(options, log), log);
+        case options::Mode::restore:
+            return finish(modes::restore(log), log);
+        case options::Mode::enroll:
+            return finish(*output_open ? modes::enroll(options, keyring, log) : closed, log);
+        case options::Mode::report:
+            return finish(*output_open || !options.svg.empty() ? modes::report(options, text_style) : closed, log);
+        case options::Mode::check:
+            return *output_open ? check(options, log) : finish(closed, log);
+        case options::Mode::control:
+            return *output_open ? control(options, log) : finish(closed, log);
+        case options::Mode::unlock:
+            break;
     }
     if (!*output_open && options.askpass_fifo.empty()) return finish(closed, log);
     return monitor::Monitor(options, log, base::UniqueFd(STDOUT_FILENO)).run();
@@ -89,7 +98,8 @@ int main(int argc, char** argv) {
     try {
         outcome = run(argc, argv);
     } catch (const std::exception& exception) {
-        (void)std::fprintf(stderr, "bootkey: stopped by an internal error: %s; run bootkey --restore\n", exception.what());
+        (void)std::fprintf(stderr, "bootkey: stopped by an internal error: %s; run bootkey --restore\n",
+                           exception.what());
     }
     if (outcome.signal != 0) {
         (void)std::signal(outcome.signal, SIG_DFL);

@@ -116,8 +116,7 @@ void reset_signals() {
     if (!connect_standard_descriptors(prepared, report_fd)) give_up(report_fd, errno);
     if (!command.directory.empty() && chdir(command.directory.c_str()) != 0) give_up(report_fd, errno);
     for (const int fd : command.inherited) fcntl(fd, F_SETFD, 0);
-    if (command.descriptor_3 >= 0 && !put_in_place_3(command.descriptor_3, report_fd))
-        give_up(report_fd, errno);
+    if (command.descriptor_3 >= 0 && !put_in_place_3(command.descriptor_3, report_fd)) give_up(report_fd, errno);
     execve(command.program.c_str(), prepared.arguments.data(), prepared.environment.data());
     give_up(report_fd, errno);
 }
@@ -171,8 +170,7 @@ pid_t fork_with_signals_blocked() {
 // Checked before we open descriptors of our own, which could have the number of one that is closed by mistake.
 bool all_open(const Command& command) {
     const auto is_open = [](int fd) { return fcntl(fd, F_GETFD) >= 0; };
-    for (const int fd :
-         {command.standard_input, command.standard_output, command.standard_error, command.descriptor_3})
+    for (const int fd : {command.standard_input, command.standard_output, command.standard_error, command.descriptor_3})
         if (fd >= 0 && !is_open(fd)) return false;
     return std::all_of(command.inherited.begin(), command.inherited.end(), is_open);
 }
@@ -222,7 +220,8 @@ Result<Started> fork_and_exec(const Command& command) {
     try {
         status = body();
     } catch (const std::exception& exception) {
-        (void)std::fprintf(stderr, "bootkey: process %d stopped by an internal error: %s\n", getpid(), exception.what());
+        (void)std::fprintf(stderr, "bootkey: process %d stopped by an internal error: %s\n", getpid(),
+                           exception.what());
     }
     _exit(status);
 }
@@ -264,7 +263,8 @@ Result<std::unique_ptr<ChildProcess>> ChildProcess::fork(Loop& loop, const std::
     if (pid == 0) run_body(body);
     Result<Started> started = with_pidfd(tried, pid, false);
     if (!started) return std::move(started).error();
-    return watched(loop, std::unique_ptr<ChildProcess>(new ChildProcess(pid, false, std::move(started->pidfd))), std::move(on_exit));
+    return watched(loop, std::unique_ptr<ChildProcess>(new ChildProcess(pid, false, std::move(started->pidfd))),
+                   std::move(on_exit));
 }
 
 std::unique_ptr<ChildProcess> ChildProcess::watched(Loop& loop, std::unique_ptr<ChildProcess> child,

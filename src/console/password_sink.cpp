@@ -21,7 +21,8 @@ base::Error output_error(int errno_value) {
                               "connect standard output to what takes the password", base::ExitCode::io_error);
 }
 
-// Opens /dev/null as descriptor `fd`, which is closed, so that nothing opened later becomes a standard descriptor. Returns 0 or errno.
+// Opens /dev/null as descriptor `fd`, which is closed, so that nothing opened later becomes a standard descriptor.
+// Returns 0 or errno.
 int hold_place(int fd) {
     const int null_fd = open("/dev/null", O_RDWR | O_NOCTTY);
     if (null_fd < 0) return errno;
@@ -35,15 +36,18 @@ int hold_place(int fd) {
 
 PasswordSink::PasswordSink(base::Loop& loop, base::UniqueFd output, std::function<void()> reader_gone)
     : loop_(loop), output_(std::move(output)) {
-    struct stat status{};
-    pollable_ = fstat(output_.get(), &status) == 0 && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode) && !S_ISBLK(status.st_mode);
+    struct stat status {};
+    pollable_ = fstat(output_.get(), &status) == 0 && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode) &&
+                !S_ISBLK(status.st_mode);
     if (!S_ISFIFO(status.st_mode)) return;
-    // The writing end of a pipe never becomes readable, except by the error that its reader is gone (epoll(7), EPOLLERR).
-    watch_ = loop_.watch(output_.get(), {.readable = true}, [this, reader_gone = std::move(reader_gone)](base::Readiness) {
-        const auto tell = reader_gone;
-        watch_.reset();
-        tell();
-    });
+    // The writing end of a pipe never becomes readable, except by the error that its reader is gone (epoll(7),
+    // EPOLLERR).
+    watch_ =
+        loop_.watch(output_.get(), {.readable = true}, [this, reader_gone = std::move(reader_gone)](base::Readiness) {
+            const auto tell = reader_gone;
+            watch_.reset();
+            tell();
+        });
 }
 
 void PasswordSink::write(base::Secret password, Done done) {

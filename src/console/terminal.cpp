@@ -85,7 +85,8 @@ base::Result<base::Secret> read_password(const std::string& prompt) {
     const WithoutEcho silence(terminal.get());
     if (!silence.valid()) return terminal_error("its echo cannot be turned off");
     if (base::write_all(terminal.get(), base::bytes_of(prompt)) != 0) return terminal_error("it cannot be written to");
-    if (!read_line(terminal.get(), held.fd(), *line)) return terminal_error("the input ended before a whole line was there");
+    if (!read_line(terminal.get(), held.fd(), *line))
+        return terminal_error("the input ended before a whole line was there");
     return line;
 }
 

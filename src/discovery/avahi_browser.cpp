@@ -34,8 +34,8 @@
 namespace bootkey::discovery {
 namespace {
 
-// Records per interface and protocol. When they are full Avahi ignores what comes, so a flood of a thousand services must fit; each
-// is far below 1 KiB.
+// Records per interface and protocol. When they are full Avahi ignores what comes, so a flood of a thousand services
+// must fit; each is far below 1 KiB.
 constexpr unsigned most_cached = 8192;
 constexpr std::size_t most_addresses = 16;  // per service
 constexpr std::size_t most_locations = 4;   // SRV records of one instance; one is usual, two while a port changes
@@ -83,10 +83,13 @@ RecordBrowser browse(AvahiServer* server, std::uint32_t interface, AvahiProtocol
                                                     AVAHI_LOOKUP_USE_MULTICAST, on_record<callback>, userdata));
 }
 
-// avahi-core 0.8 needs a socket for each protocol and one for netlink, and if it cannot have the last one it fails an assertion, which
-// would end this program (avahi_interface_monitor_sync in iface-linux.c). So we see first whether they can be had. Returns 0 or errno.
+// avahi-core 0.8 needs a socket for each protocol and one for netlink, and if it cannot have the last one it fails an
+// assertion, which would end this program (avahi_interface_monitor_sync in iface-linux.c). So we see first whether they
+// can be had. Returns 0 or errno.
 int missing_for_avahi() {
-    const auto make = [](int family, int protocol) { return base::UniqueFd(::socket(family, SOCK_DGRAM | SOCK_CLOEXEC, protocol)); };
+    const auto make = [](int family, int protocol) {
+        return base::UniqueFd(::socket(family, SOCK_DGRAM | SOCK_CLOEXEC, protocol));
+    };
     const std::array<base::UniqueFd, 3> sockets{make(AF_INET, 0), make(AF_INET6, 0), make(AF_NETLINK, NETLINK_ROUTE)};
     if (!sockets.back()) return errno;
     sockaddr_nl address{};
@@ -208,8 +211,9 @@ void AvahiBrowser::Stack::server_state(AvahiServer*, AvahiServerState state, voi
     stack.tell_soon();
 }
 
-// Announcements are told as they are heard: mostly one says all about a service, and Avahi's view takes longer. That view is
-// kept small, for Avahi looks through all records of a name again and again, and a flood would keep it busy for seconds.
+// Announcements are told as they are heard: mostly one says all about a service, and Avahi's view takes longer. That
+// view is kept small, for Avahi looks through all records of a name again and again, and a flood would keep it busy for
+// seconds.
 bool AvahiBrowser::Stack::admit(std::span<const std::byte> datagram, const Arrival& arrival) {
     if (!is_plain_answer(datagram)) return false;
     if (arrival.source_port != mdns_port || !arrival.to_group || !pointers_.contains(arrival.interface)) return true;

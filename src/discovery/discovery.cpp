@@ -154,7 +154,7 @@ private:
     std::unique_ptr<base::Timer> browser_timer_;
     std::unique_ptr<base::Timer> tending_timer_;
     bool tending_ = false;
-    bool flooded_ = false;  // the table was full when last seen
+    bool flooded_ = false;                                             // the table was full when last seen
     std::map<std::pair<std::uint32_t, int>, base::IpAddress> usable_;  // interface and family: its latest address
 };
 

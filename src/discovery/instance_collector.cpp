@@ -20,9 +20,8 @@ DnsQuestion InstanceCollector::first_question() const {
 // In a flood the one that was named first makes room: if it was answered as a whole, it has been told.
 void InstanceCollector::make_room() {
     if (instances_.size() < most_instances) return;
-    instances_.erase(std::min_element(instances_.begin(), instances_.end(), [](const auto& a, const auto& b) {
-        return a.second.number < b.second.number;
-    }));
+    instances_.erase(std::min_element(instances_.begin(), instances_.end(),
+                                      [](const auto& a, const auto& b) { return a.second.number < b.second.number; }));
 }
 
 /// Whether that is the name of an instance; if so it is among the known ones then.

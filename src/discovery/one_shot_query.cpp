@@ -23,7 +23,7 @@ using namespace std::chrono_literals;
 // Pauses between the questions, which so go out after 0, 1 and 3 s; the last is the wait for late answers.
 constexpr std::array<base::Duration, 3> pauses = {1s, 2s, 3s};
 constexpr auto shortest_pause = 100ms;
-constexpr int most_follow_ups = 8;  // packets a second; bounds what a hostile responder can make us send
+constexpr int most_follow_ups = 8;       // packets a second; bounds what a hostile responder can make us send
 constexpr int most_answers_a_turn = 32;  // datagrams read before others get their turn
 
 std::uint16_t random_id() {

@@ -93,9 +93,9 @@ News ServiceTable::seen(Source source, const Sighting& sighting, base::Time now)
     }
     Entry& entry = entries_[sighting.id];
     entry.seen = now;
-    // A server that answered a question, stopped before the browser could know it and is announced again now was started anew.
-    const bool reappeared =
-        source == Source::browser && !entry.ever_browsed && now - entry.first_seen >= confirmation;
+    // A server that answered a question, stopped before the browser could know it and is announced again now was
+    // started anew.
+    const bool reappeared = source == Source::browser && !entry.ever_browsed && now - entry.first_seen >= confirmation;
     entry.ever_browsed = entry.ever_browsed || source == Source::browser;
     std::optional<Sighting>& view = source == Source::question ? entry.answered : entry.browsed;
     if (!view || !same_place(*view, sighting)) entry.last_changed = source;

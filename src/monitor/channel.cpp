@@ -81,7 +81,8 @@ bool Channel::receive_one() {
     auto message = size > 0 && static_cast<std::size_t>(size) <= longest_message
                        ? base::Secret::with_capacity(static_cast<std::size_t>(size))
                        : base::Secret();
-    if (!message || message->capacity() == 0 || recv(end_.get(), message->spare().data(), message->capacity(), 0) != size) {
+    if (!message || message->capacity() == 0 ||
+        recv(end_.get(), message->spare().data(), message->capacity(), 0) != size) {
         close();
         return false;
     }

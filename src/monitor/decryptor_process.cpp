@@ -36,10 +36,13 @@ private:
         say(KeysGood{});
         auto confined = process_.confine(sandbox::Role::decryptor, home, monitor);
         if (!confined) return confined;
-        auto decryptor = openpgp::Decryptor::create(
-            process_.loop(), process_.log(), std::move(*keys), home,
-            {.failed = [this](base::Error error) { say(Failed{std::move(error)}); },
-             .needs_passphrase = [this](bool again) { say(NeedPassphrase{again, key_name_}); }});
+        auto decryptor =
+            openpgp::Decryptor::create(process_.loop(), process_.log(), std::move(*keys), home,
+                                       {.failed = [this](base::Error error) { say(Failed{std::move(error)}); },
+                                        .needs_passphrase =
+                                            [this](bool again) {
+                                                say(NeedPassphrase{again, key_name_});
+                                            }});
         if (!decryptor) return std::move(decryptor).error();
         decryptor_ = std::move(*decryptor);
         return {};

@@ -38,7 +38,8 @@ Result<void> GuardedAdministration::allow(const char* what, std::uint32_t interf
 }
 
 Result<void> GuardedAdministration::allow(const base::IpAddress& destination) {
-    if (!destination.is_loopback() && !destination.is_unspecified() && !destination.is_multicast() && !destination.is_link_local())
+    if (!destination.is_loopback() && !destination.is_unspecified() && !destination.is_multicast() &&
+        !destination.is_link_local())
         return {};
     return refused("refused to add a route to " + destination.text(), "no server can have that address");
 }
@@ -65,9 +66,10 @@ void GuardedAdministration::request(const StartHooks&, Reply reply) {
 void GuardedAdministration::request(const BringUp& request, Reply reply) {
     if (auto allowed = allow("bring up", request.interface, true); !allowed)
         return reply(Done{request.number, std::move(allowed).error()});
-    administration_.bring_up(request.interface, [number = request.number, reply = std::move(reply)](const Result<void>& result) {
-        reply(Done{number, error_of(result)});
-    });
+    administration_.bring_up(request.interface,
+                             [number = request.number, reply = std::move(reply)](const Result<void>& result) {
+                                 reply(Done{number, error_of(result)});
+                             });
 }
 
 void GuardedAdministration::request(const AddHostRoute& request, Reply reply) {

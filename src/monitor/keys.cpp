@@ -46,7 +46,8 @@ std::vector<std::string> key_directories(const options::Options& options) {
 // Whoever starts us set-user-ID must not choose what is behind the names of key files, wherever they are.
 base::Result<void> check_ways(const openpgp::KeyFiles& files, const options::Options& options) {
     if (!options.set_user_id) return {};
-    for (const std::string* path : {&files.pubkey, &files.seckey, &files.tls_pubkey, &files.tls_privkey, &options.dh_params}) {
+    for (const std::string* path :
+         {&files.pubkey, &files.seckey, &files.tls_pubkey, &files.tls_privkey, &options.dh_params}) {
         if (path->empty()) continue;
         if (auto trusted = base::check_trusted_path(*path, base::Links::refused); !trusted) return trusted;
     }
@@ -56,8 +57,8 @@ base::Result<void> check_ways(const openpgp::KeyFiles& files, const options::Opt
 base::Result<void> check_readable(const std::string& path) {
     const base::UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
     if (file) return {};
-    return base::system_error("cannot open key file " + base::escaped(path), errno, "check the path and its permissions",
-                              base::ExitCode::no_input);
+    return base::system_error("cannot open key file " + base::escaped(path), errno,
+                              "check the path and its permissions", base::ExitCode::no_input);
 }
 
 }  // namespace

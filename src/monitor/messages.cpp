@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// On the wire: the message's place in its set, one byte; then its fields in order. Numbers are in the machine's own order, for both
-// ends are one program; texts and bytes begin with their length, four bytes.
+// On the wire: the message's place in its set, one byte; then its fields in order. Numbers are in the machine's own
+// order, for both ends are one program; texts and bytes begin with their length, four bytes.
 #include "bootkey/monitor/messages.hpp"
 
 #include <algorithm>
@@ -85,7 +85,8 @@ public:
     void get(base::ExitCode& code) {
         std::int32_t number = 0;
         get(number);
-        good_ = good_ && number >= static_cast<int>(base::ExitCode::usage) && number <= static_cast<int>(base::ExitCode::no_permission);
+        good_ = good_ && number >= static_cast<int>(base::ExitCode::usage) &&
+                number <= static_cast<int>(base::ExitCode::no_permission);
         if (good_) code = static_cast<base::ExitCode>(number);
     }
     void get(std::string& text) {
@@ -156,13 +157,17 @@ template <typename Message>
 base::Result<Secret> encode(const Message& message) {
     const auto write = [&](Writer writer) {
         writer.put(static_cast<std::uint8_t>(message.index()));
-        std::visit([&](const auto& said) { std::apply([&](const auto&... parts) { (writer.put(parts), ...); }, said.parts(said)); },
-                   message);
+        std::visit(
+            [&](const auto& said) {
+                std::apply([&](const auto&... parts) { (writer.put(parts), ...); }, said.parts(said));
+            },
+            message);
         return writer.size();
     };
     const std::size_t size = write(Writer());
     if (size > longest_message)
-        return base::Error{base::ExitCode::os_error, "cannot tell another process of bootkey", "the message is too long", ""};
+        return base::Error{base::ExitCode::os_error, "cannot tell another process of bootkey",
+                           "the message is too long", ""};
     auto room = Secret::with_capacity(size);
     if (room) static_cast<void>(write(Writer(&*room)));
     return room;
@@ -176,7 +181,8 @@ std::optional<Message> decode(std::span<const std::byte> bytes) {
     if (bytes.empty() || place >= std::variant_size_v<Message>) return std::nullopt;
     std::optional<Message> message(std::in_place);
     make(*message, place, std::make_index_sequence<std::variant_size_v<Message>>());
-    std::visit([&](auto& said) { std::apply([&](auto&... parts) { (reader.get(parts), ...); }, said.parts(said)); }, *message);
+    std::visit([&](auto& said) { std::apply([&](auto&... parts) { (reader.get(parts), ...); }, said.parts(said)); },
+               *message);
     if (!reader.exhausted()) message.reset();
     return message;
 }

@@ -28,7 +28,8 @@ constexpr base::Duration put_back_limit = std::chrono::seconds(5);
 constexpr base::Duration decryptor_limit = std::chrono::milliseconds(500);  // on ending its agent and itself
 // A machine may have hundreds of interfaces, which are asked for at once; later changes are few.
 constexpr Allowance worker_requests(2048, 64);
-// Hundreds of servers may be tried at once, each with some phases, and again after --retry; a record costs microseconds.
+// Hundreds of servers may be tried at once, each with some phases, and again after --retry; a record costs
+// microseconds.
 constexpr Allowance worker_news(4096, 256);
 // A person is not so fast.
 constexpr Allowance passphrase_questions(16, 1);
@@ -39,7 +40,8 @@ bool is_ignored(int signal_number) {
     return sigaction(signal_number, nullptr, &action) == 0 && action.sa_handler == SIG_IGN;
 }
 
-network::HookSettings hook_settings(const options::Options& options, TimelineKeeper& keeper, network::HookAnswerer answerer) {
+network::HookSettings hook_settings(const options::Options& options, TimelineKeeper& keeper,
+                                    network::HookAnswerer answerer) {
     return {.directory = options.network_hook_dir,
             .device = network::InterfaceChoice(options.interfaces, false).device(),
             .delay_text = options.delay_text,
@@ -47,9 +49,10 @@ network::HookSettings hook_settings(const options::Options& options, TimelineKee
             .verbose = options.debug,
             .delay = options.delay,
             .time_limit = options.network_hook_timeout,
-            .ended = [&keeper](const network::HookReport& hook) {
-                keeper.add(unlock::HookRecord{hook.name, hook.mode, hook.begun, hook.ended, hook.failure});
-            },
+            .ended =
+                [&keeper](const network::HookReport& hook) {
+                    keeper.add(unlock::HookRecord{hook.name, hook.mode, hook.begun, hook.ended, hook.failure});
+                },
             .answerer = std::move(answerer)};
 }
 
@@ -60,8 +63,7 @@ void say_for(RemoteLog& log, const char* name, std::string_view line) {
 
 }  // namespace
 
-Monitor::Monitor(const options::Options& options, base::Log& log, base::UniqueFd output, Bodies bodies,
-                 Purpose purpose)
+Monitor::Monitor(const options::Options& options, base::Log& log, base::UniqueFd output, Bodies bodies, Purpose purpose)
     : options_(options),
       log_(log),
       output_(std::move(output)),
@@ -74,10 +76,8 @@ Monitor::Monitor(const options::Options& options, base::Log& log, base::UniqueFd
       answers_(log, keeper_,
                {.decrypt =
                     [this](const std::vector<std::byte>& message) { decryptor_->send(ToDecryptor(Decrypt{message})); },
-                .hand_over =
-                    [this](AnswerNumber answer, base::Secret password, const std::string& server) {
-                        hand_over(answer, std::move(password), server);
-                    },
+                .hand_over = [this](AnswerNumber answer, base::Secret password,
+                                    const std::string& server) { hand_over(answer, std::move(password), server); },
                 .rejected = [this](const AttemptKey& attempt, const std::string& why) { on_rejected(attempt, why); }}) {
 }
 
@@ -118,10 +118,14 @@ base::Result<void> Monitor::start_run() {
     if (auto started = recipient_->start(); !started) return started;
     if (auto opened = open_management(); !opened) return opened;
     for (const std::string& remark : sandbox::protect_memory()) log_.info(2, remark);
-    if (options_.no_sandbox) log_.warning("--no-sandbox: whoever breaks into the processes that read from the network is not confined; for debugging only");
+    if (options_.no_sandbox)
+        log_.warning(
+            "--no-sandbox: whoever breaks into the processes that read from the network is not confined; for debugging "
+            "only");
     if (purpose_.limit) limit_purpose(*purpose_.limit);
     if (recipient_->wants_answers()) return begin_or_hold();
-    failure_ = base::Error{base::ExitCode::unavailable, "cannot get a password", "the last try is a person's, who is not there any more", ""};
+    failure_ = base::Error{base::ExitCode::unavailable, "cannot get a password",
+                           "the last try is a person's, who is not there any more", ""};
     return {};
 }
 
@@ -156,8 +160,7 @@ base::Result<void> Monitor::open_management() {
              [this](AnswerNumber answer, base::Secret password, const std::string& server) {
                  if (!outcome_) recipient_->take(answer, std::move(password), server);
              },
-         .refuse = [this](AnswerNumber answer,
-                          const std::string& why) { answers_.refused(answer, why, loop_->now()); },
+         .refuse = [this](AnswerNumber answer, const std::string& why) { answers_.refused(answer, why, loop_->now()); },
          .verb_changed = [this](int level) { set_verb(level); }});
     if (desk) {
         desk_ = std::move(*desk);
@@ -205,7 +208,8 @@ base::Result<void> Monitor::start_unlocking() {
     keys_ = std::move(*keys);
     if (auto started = start_worker(); !started) return started;
     auto answerer = desk_ && options_.management.query_passwords ? desk_->hook_answerer() : network::HookAnswerer{};
-    auto administration = network::LocalAdministration::create(*loop_, log_, hook_settings(options_, keeper_, std::move(answerer)));
+    auto administration =
+        network::LocalAdministration::create(*loop_, log_, hook_settings(options_, keeper_, std::move(answerer)));
     if (!administration) return std::move(administration).error();
     administration_ = std::move(*administration);
     auto links = network::NetlinkRequests::open();
@@ -281,7 +285,8 @@ void Monitor::watch_signals() {
     const auto watch = [this](int number, std::function<void()> action) {
         if (!is_ignored(number)) signals_.push_back(loop_->signal(number, std::move(action)));
     };
-    for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2}) watch(number, [this, number] { on_signal(number); });
+    for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2})
+        watch(number, [this, number] { on_signal(number); });
 }
 
 void Monitor::on_signal(int number) {
@@ -313,7 +318,8 @@ void Monitor::tell_verb() {
     if (decryptor_) decryptor_->send(ToDecryptor(order));
 }
 
-// Where a person is being asked, that goes on: only the network is given up. And an answer that is there needs nobody else.
+// Where a person is being asked, that goes on: only the network is given up. And an answer that is there needs nobody
+// else.
 void Monitor::on_failed(const base::Error& error) {
     if (outcome_ || failure_) return;
     if (accepted_) return log_.error(error.message());

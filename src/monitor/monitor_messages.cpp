@@ -51,7 +51,9 @@ bool Monitor::on_worker_message(const base::Secret& bytes) {
 bool Monitor::hear(FromWorker& said) {
     return std::visit(
         [this](auto& news) {
-            constexpr bool is_news = requires { this->note(news); };
+            constexpr bool is_news = requires {
+                this->note(news);
+            };
             if constexpr (is_news) {
                 if (news_.take(loop_->now()))
                     note(news);

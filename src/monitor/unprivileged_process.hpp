@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// What the two unprivileged processes have in common: a loop of their own, the channel to the monitor, a log that goes through it, and
-// giving up privileges. Private to the room.
+// What the two unprivileged processes have in common: a loop of their own, the channel to the monitor, a log that goes
+// through it, and giving up privileges. Private to the room.
 #pragma once
 
 #include <fcntl.h>
@@ -29,25 +29,27 @@ namespace bootkey::monitor {
 template <typename Outgoing>
 class UnprivilegedProcess {
 public:
-    /// `name`: what ps(1) shows, at most 15 characters. `received`: told of each message from the monitor; false if it cannot be read,
-    /// which ends the process.
-    UnprivilegedProcess(const char* name, base::UniqueFd channel, const options::Options& options, std::function<bool(const base::Secret&)> received)
+    /// `name`: what ps(1) shows, at most 15 characters. `received`: told of each message from the monitor; false if it
+    /// cannot be read, which ends the process.
+    UnprivilegedProcess(const char* name, base::UniqueFd channel, const options::Options& options,
+                        std::function<bool(const base::Secret&)> received)
         : filters_(!options.no_sandbox), log_(options.verb) {
         prctl(PR_SET_NAME, name);
-        // Nothing of the monitor's stays: not the journal, not the network, least of all the way out for the password. Standard
-        // error is a pipe to the monitor.
+        // Nothing of the monitor's stays: not the journal, not the network, least of all the way out for the password.
+        // Standard error is a pipe to the monitor.
         const std::array<int, 2> kept{STDERR_FILENO, channel.get()};
         sandbox::close_all_but(kept);
         occupy_standard_descriptors();
         auto loop = base::EventLoop::create();
         if (!loop) throw std::runtime_error(loop.error().message());
         loop_ = std::move(*loop);
-        monitor_ = std::make_unique<Channel>(*loop_, std::move(channel),
-                                             Channel::Listener{.received =
-                                                                   [this, received = std::move(received)](const base::Secret& message) {
-                                                                       if (!received(message)) loop_->stop();
-                                                                   },
-                                                               .closed = [this] { loop_->stop(); }});
+        monitor_ = std::make_unique<Channel>(
+            *loop_, std::move(channel),
+            Channel::Listener{.received =
+                                  [this, received = std::move(received)](const base::Secret& message) {
+                                      if (!received(message)) loop_->stop();
+                                  },
+                              .closed = [this] { loop_->stop(); }});
         log_.add_sink([this](const base::LogEntry& entry) {
             // Whoever only wants to be heard does not wait, and does not make others wait.
             if (!monitor_->is_behind())

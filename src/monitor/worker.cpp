@@ -43,15 +43,20 @@ public:
         administration_ = std::make_unique<RemoteAdministration>(process_.monitor());
         auto unlocker = unlock::Unlocker::start(
             process_.loop(), process_.log(), options_, *administration_, *credentials_, browsing,
-            {.answer = [this](servers::AttemptId attempt, const std::string& server,
-                              std::vector<std::byte> message) { say(Answer{attempt, server, std::move(message)}); },
+            {.answer =
+                 [this](servers::AttemptId attempt, const std::string& server, std::vector<std::byte> message) {
+                     say(Answer{attempt, server, std::move(message)});
+                 },
              .failed = [this](base::Error error) { say(Failed{std::move(error)}); },
              .interface_progress = [this](const unlock::InterfaceRecord& record) { mention(InterfaceNews{record}); },
-             .attempt_progress = [this](const unlock::AttemptRecord& record, const servers::Progress& news) {
-                 mention(AttemptNews{record, news.local, news.received, news.sent});
-             },
+             .attempt_progress =
+                 [this](const unlock::AttemptRecord& record, const servers::Progress& news) {
+                     mention(AttemptNews{record, news.local, news.received, news.sent});
+                 },
              .address_usable =
-                 [this](const network::InterfaceAddress& it) { mention(AddressUsable{it.interface, it.address}); },
+                 [this](const network::InterfaceAddress& it) {
+                     mention(AddressUsable{it.interface, it.address});
+                 },
              .idle = [this](base::Time until) { mention(Idle{until}); },
              .echo = [this](const std::string& text) { mention(Echo{text}); }});
         if (!unlocker) return std::move(unlocker).error();

@@ -67,13 +67,14 @@ bool was_removed(int fd) {
     return fstat(fd, &status) == 0 && status.st_nlink == 0;
 }
 
-// The file's text; empty without one, or if it is not a file that one of us can have written. One that cannot be read just now
-// is an error: what it records must not be forgotten.
+// The file's text; empty without one, or if it is not a file that one of us can have written. One that cannot be read
+// just now is an error: what it records must not be forgotten.
 Result<std::string> read_journal(int directory, const std::string& path, const base::Log& log) {
     const UniqueFd fd(openat(directory, file_name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
     struct stat status {};
     if (!fd && errno == ENOENT) return std::string();
-    const bool nobodys = !fd && (errno == ELOOP || errno == ENXIO || errno == EACCES);  // a link, a socket, another user's
+    const bool nobodys =
+        !fd && (errno == ELOOP || errno == ENXIO || errno == EACCES);  // a link, a socket, another user's
     if (!fd && !nobodys) return journal_error(path, errno);
     const bool ours = fd && fstat(fd.get(), &status) == 0 && S_ISREG(status.st_mode) && status.st_uid == geteuid() &&
                       (status.st_mode & (S_IWGRP | S_IWOTH)) == 0 && status.st_size <= most_bytes;
@@ -169,7 +170,8 @@ Result<LockedJournal> JournalFile::open_or_make(const base::Log& log) const {
             return std::move(locked).error();
         }
         if (*locked) return std::move(**locked);
-        made = mkdir(path_.c_str(), 0711 | made_by_bootkey) == 0;  // whoever may read it could open it, lock it and keep us out
+        made = mkdir(path_.c_str(), 0711 | made_by_bootkey) ==
+               0;  // whoever may read it could open it, lock it and keep us out
         if (!made && errno != EEXIST) return journal_error(path_, errno);
     }
 }

@@ -22,9 +22,9 @@ using base::Error;
 using base::IpAddress;
 using base::Result;
 
-constexpr int most_dumps = 5;  // of a table that keeps changing under the dump
+constexpr int most_dumps = 5;           // of a table that keeps changing under the dump
 constexpr int most_left_over = 10'000;  // datagrams of an answer that is given up
-constexpr int most_tries = 3;  // while the kernel has no memory for a question or its answer
+constexpr int most_tries = 3;           // while the kernel has no memory for a question or its answer
 
 Error request_error(std::string tried, const Acknowledgement& answer) {
     const bool refused = answer.errno_value == EPERM || answer.errno_value == EACCES;
@@ -69,8 +69,9 @@ bool is_passing(const Acknowledgement& answer) {
 }
 
 // All requests made here may be made twice: the second time nothing is left to be done, or the same to be told.
-Acknowledgement exchange(NetlinkSocket& socket, RequestBuffer& request,
-                         const std::function<void(const Message&)>& each = [](const Message&) {}) {
+Acknowledgement exchange(
+    NetlinkSocket& socket, RequestBuffer& request,
+    const std::function<void(const Message&)>& each = [](const Message&) {}) {
     Acknowledgement answer;
     for (int i = 0; i < most_tries; ++i) {
         answer = exchange_once(socket, request, each);

@@ -78,9 +78,10 @@ base::Result<base::UniqueFd> listen_at(const std::string& path) {
     return fd;
 }
 
-// What makes an agent remember passphrases: a year is longer than any wait, and short enough for seconds of 32 bits. When
-// it first uses a key, the agent protects its own copy anew, by default so that each use of it takes half a second. That
-// is too long for every answer, and of no use: the copy is in RAM, and who can read it can read the agent's memory too.
+// What makes an agent remember passphrases: a year is longer than any wait, and short enough for seconds of 32 bits.
+// When it first uses a key, the agent protects its own copy anew, by default so that each use of it takes half a
+// second. That is too long for every answer, and of no use: the copy is in RAM, and who can read it can read the
+// agent's memory too.
 constexpr const char* remembering[] = {"--default-cache-ttl", "31536000", "--max-cache-ttl", "31536000",
                                        "--s2k-count",         "65536"};
 

@@ -27,7 +27,7 @@ base::Error usage_error(std::string tried, std::string why, std::string advice) 
 struct Words {
     Assignments assignments;
     std::vector<std::string> arguments;  ///< words that belong to no option
-    const Option* question = nullptr;  ///< --help, --usage or --version: nothing behind it counts any more
+    const Option* question = nullptr;    ///< --help, --usage or --version: nothing behind it counts any more
     std::optional<base::Error> error;
     int next = 1;                  ///< the word that is read next, or in the middle of which argp is
     std::exception_ptr exception;  ///< must not pass through argp's frames

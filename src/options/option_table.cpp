@@ -191,14 +191,14 @@ const std::array table{
            .group = Group::management,
            .help = "Offer OpenVPN's management interface at IP:PORT, or at the Unix socket unix:PATH",
            .apply = set_management},
-    Option{
-        .name = "management-password-file",
-        .argument = "FILE",
-        .group = Group::management,
-        .help = "Let only those in who know the first line of this file; always needed on an address that others reach. "
-                "With --control: the password, instead of asking for it on the terminal",
-        .modes = modes_of(Mode::unlock) | modes_of(Mode::control),
-        .apply = set_management_password_file},
+    Option{.name = "management-password-file",
+           .argument = "FILE",
+           .group = Group::management,
+           .help =
+               "Let only those in who know the first line of this file; always needed on an address that others reach. "
+               "With --control: the password, instead of asking for it on the terminal",
+           .modes = modes_of(Mode::unlock) | modes_of(Mode::control),
+           .apply = set_management_password_file},
     Option{.name = "management-hold",
            .group = Group::management,
            .help = "Touch nothing before a client says 'hold release'",
@@ -347,8 +347,9 @@ const std::array table{
            .argument = "ADDRESS",
            .argument_optional = true,
            .group = Group::control,
-           .help = "Send the words that follow to the management interface at unix:PATH or ADDRESS:PORT as one command, "
-                   "print the reply and exit; without words, take commands until the end of input",
+           .help =
+               "Send the words that follow to the management interface at unix:PATH or ADDRESS:PORT as one command, "
+               "print the reply and exit; without words, take commands until the end of input",
            .default_text = default_management_address,
            .kind = Kind::mode,
            .modes = modes_of(Mode::control),

@@ -39,7 +39,8 @@ void Candidate::retry_after(base::Duration spacing) {
 
 bool KnownServer::worth_less_than(const KnownServer& other) const {
     const auto worth = [](const KnownServer& server) {
-        return std::tuple(server.configured(), !server.tries.empty(), !server.sources.empty(), server.proved, server.seen);
+        return std::tuple(server.configured(), !server.tries.empty(), !server.sources.empty(), server.proved,
+                          server.seen);
     };
     return worth(*this) < worth(other);
 }
@@ -93,7 +94,8 @@ void KnownServer::seen_by(const std::string& source, const std::vector<base::End
     }
     // A repeated announcement may mean that the server has been restarted. A configured server is not announced.
     for (auto& one : candidates) {
-        if (!configured() && one.listed && one.tried && contains(seen_here, one.endpoint)) one.retry_after(limits.spacing);
+        if (!configured() && one.listed && one.tried && contains(seen_here, one.endpoint))
+            one.retry_after(limits.spacing);
     }
     if (seen_here.empty()) sources.erase(source);
     relist(limits);

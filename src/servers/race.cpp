@@ -213,9 +213,9 @@ std::vector<Action> Race::decide(base::Time now) {
     return std::exchange(actions_, {});
 }
 
-// Whoever has waited longest for a turn comes first, servers that were never tried before all others; but now and then one
-// of those, since anybody can announce new servers without end. Of the new, each host's first comes before any host's second,
-// so that one host's many do not keep another's waiting.
+// Whoever has waited longest for a turn comes first, servers that were never tried before all others; but now and then
+// one of those, since anybody can announce new servers without end. Of the new, each host's first comes before any
+// host's second, so that one host's many do not keep another's waiting.
 std::vector<KnownServer*> Race::order_of_turns() {
     std::map<std::string, std::size_t> turns;
     std::vector<KnownServer*> order;
@@ -375,8 +375,8 @@ Race::Room Race::room_in_flight(const KnownServer& server, base::Time now) {
     return room.possible ? room : room_of_the_greediest(server);
 }
 
-// A host (or a configured server) that has nothing in flight need not wait: it gets the oldest place of the host that has
-// most of them, if that keeps another one.
+// A host (or a configured server) that has nothing in flight need not wait: it gets the oldest place of the host that
+// has most of them, if that keeps another one.
 Race::Room Race::room_of_the_greediest(const KnownServer& server) {
     const auto& places = count().in_flight_of_host;
     const std::string& greediest = count().greediest;

@@ -123,7 +123,8 @@ private:
         else
             decision_->disarm();
         if (!connections_.empty()) idle_until_.reset();
-        if (connections_.empty() && deadline && idle_until_ != deadline) news_.push_back(Idle{*(idle_until_ = deadline)});
+        if (connections_.empty() && deadline && idle_until_ != deadline)
+            news_.push_back(Idle{*(idle_until_ = deadline)});
         tell();
     }
 
@@ -234,7 +235,7 @@ private:
     Race race_;
     std::unique_ptr<base::Timer> decision_;
     std::map<AttemptId, std::unique_ptr<Connection>> connections_;
-    std::optional<base::Time> idle_until_;  // what was told last
+    std::optional<base::Time> idle_until_;                   // what was told last
     std::deque<std::variant<Progress, Answer, Idle>> news_;  // not yet told
 };
 

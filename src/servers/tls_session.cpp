@@ -60,8 +60,8 @@ public:
     void say_goodbye() override { (void)gnutls_bye(session_.get(), GNUTLS_SHUT_WR); }
 
 private:
-    // gnutls_record_get_direction(3) tells of the last transfer, and after a part of a message that is in memory already
-    // that was a finished write: waiting to be able to write would never end.
+    // gnutls_record_get_direction(3) tells of the last transfer, and after a part of a message that is in memory
+    // already that was a finished write: waiting to be able to write would never end.
     [[nodiscard]] Step again() const { return {waits_for_}; }
 
     [[nodiscard]] Step failed(int result) const {

@@ -14,8 +14,8 @@ namespace {
 using base::escaped;
 using base::format;
 
-// What keeps an interface down (memory, file descriptors, a full file system, firmware that is still being loaded) may pass at any
-// time; the pause is doubled from try to try.
+// What keeps an interface down (memory, file descriptors, a full file system, firmware that is still being loaded) may
+// pass at any time; the pause is doubled from try to try.
 constexpr base::Duration first_bring_up_pause = std::chrono::milliseconds(500);
 constexpr base::Duration longest_bring_up_pause = std::chrono::seconds(30);
 
@@ -25,8 +25,9 @@ bool is_running(const network::Link& link) {
 
 }  // namespace
 
-base::Result<std::unique_ptr<Interfaces>> Interfaces::start(base::Loop& loop, const base::Log& log, network::InterfaceChoice choice,
-                                                            base::Duration delay, network::Administration& administration,
+base::Result<std::unique_ptr<Interfaces>> Interfaces::start(base::Loop& loop, const base::Log& log,
+                                                            network::InterfaceChoice choice, base::Duration delay,
+                                                            network::Administration& administration,
                                                             Listener listener) {
     std::unique_ptr<Interfaces> interfaces(
         new Interfaces(loop, log, std::move(choice), delay, administration, std::move(listener)));
@@ -59,7 +60,8 @@ Interfaces::Interfaces(base::Loop& loop, const base::Log& log, network::Interfac
       listener_(std::move(listener)),
       bring_up_pause_(first_bring_up_pause),
       delay_timer_(loop.timer([this] { on_delay_passed(); })),
-      bring_up_timer_(loop.timer([this] { bring_up_again(); })) {}
+      bring_up_timer_(loop.timer([this] { bring_up_again(); })) {
+}
 
 Interfaces::~Interfaces() = default;
 
@@ -75,7 +77,8 @@ std::vector<std::string> Interfaces::status() const {
     for (const auto& [index, link] : table().links()) {
         const auto state = states_.find(index);
         if (state == states_.end()) continue;
-        std::string line = format("interface %s: %s", escaped(link.name).c_str(), state->second.in_use ? "in use" : "waiting");
+        std::string line =
+            format("interface %s: %s", escaped(link.name).c_str(), state->second.in_use ? "in use" : "waiting");
         for (const network::InterfaceAddress& address : table().addresses())
             if (address.interface == index) line += " " + address.address.text();
         lines.push_back(std::move(line));
@@ -143,9 +146,10 @@ void Interfaces::bring_up(const network::Link& link) {
         if (!console_lowered_) administration_.lower_console_level();
         console_lowered_ = true;
     }
-    administration_.bring_up(link.index, [weak = std::weak_ptr(self_), interface = link.index](const base::Result<void>& result) {
-        if (const auto alive = weak.lock()) (*alive)->on_brought_up(interface, result);
-    });
+    administration_.bring_up(link.index,
+                             [weak = std::weak_ptr(self_), interface = link.index](const base::Result<void>& result) {
+                                 if (const auto alive = weak.lock()) (*alive)->on_brought_up(interface, result);
+                             });
 }
 
 void Interfaces::on_brought_up(std::uint32_t interface, const base::Result<void>& result) {
@@ -161,7 +165,8 @@ void Interfaces::on_brought_up(std::uint32_t interface, const base::Result<void>
         return link != nullptr && (link->flags & IFF_UP) != 0;
     };
     const bool refused = result.error().code == base::ExitCode::no_permission;
-    if (refused && bring_ups_pending_ == 0 && std::none_of(states_.begin(), states_.end(), is_up)) return listener_.refused(result.error());
+    if (refused && bring_ups_pending_ == 0 && std::none_of(states_.begin(), states_.end(), is_up))
+        return listener_.refused(result.error());
     const auto state = states_.find(interface);
     if (refused || state == states_.end()) return;
     state->second.failed = true;
@@ -219,9 +224,10 @@ void Interfaces::report_missing_names() const {
 void Interfaces::on_delay_passed() {
     restore_console_level();
     if (!in_use().empty()) return;
-    log_.error(format("no network interface is usable after %.1f seconds: none has a carrier and is up; still waiting; "
-                      "check cables, drivers and --interface",
-                      base::to_seconds(delay_)));
+    log_.error(
+        format("no network interface is usable after %.1f seconds: none has a carrier and is up; still waiting; "
+               "check cables, drivers and --interface",
+               base::to_seconds(delay_)));
 }
 
 void Interfaces::restore_console_level() {

@@ -30,24 +30,26 @@ std::vector<options::ServerAddress> configured_servers(const options::Options& o
 
 }  // namespace
 
-base::Result<std::unique_ptr<Unlocker>> Unlocker::start(base::Loop& loop, const base::Log& log, const options::Options& options,
+base::Result<std::unique_ptr<Unlocker>> Unlocker::start(base::Loop& loop, const base::Log& log,
+                                                        const options::Options& options,
                                                         network::Administration& administration,
-                                                        const servers::TlsCredentials& credentials, discovery::Browsing browsing,
-                                                        Listener listener) {
+                                                        const servers::TlsCredentials& credentials,
+                                                        discovery::Browsing browsing, Listener listener) {
     std::unique_ptr<Unlocker> unlocker(new Unlocker(loop, log, options, administration, std::move(listener)));
     if (auto opened = unlocker->open_rooms(credentials, browsing); !opened) return std::move(opened).error();
     return unlocker;
 }
 
-Unlocker::Unlocker(base::Loop& loop, const base::Log& log, const options::Options& options, network::Administration& administration,
-                   Listener listener)
+Unlocker::Unlocker(base::Loop& loop, const base::Log& log, const options::Options& options,
+                   network::Administration& administration, Listener listener)
     : loop_(loop),
       log_(log),
       options_(options),
       administration_(administration),
       listener_(std::move(listener)),
       choice_(options.interfaces, options.connect.has_value() || !options.servers.empty()),
-      configured_(configured_servers(options)) {}
+      configured_(configured_servers(options)) {
+}
 
 Unlocker::~Unlocker() = default;
 
@@ -56,9 +58,8 @@ base::Result<void> Unlocker::open_rooms(const servers::TlsCredentials& credentia
     servers_ = servers::Servers::create(
         loop_, log_, credentials, options_.retry,
         {.progress = [this](const servers::Progress& news) { on_progress(news); },
-         .answer = [this](servers::AttemptId attempt, const std::string& server, std::vector<std::byte> answer) {
-             on_answer(attempt, server, std::move(answer));
-         },
+         .answer = [this](servers::AttemptId attempt, const std::string& server,
+                          std::vector<std::byte> answer) { on_answer(attempt, server, std::move(answer)); },
          .idle = [this](base::Time until) { listener_.idle(until); }});
     auto interfaces = Interfaces::start(
         loop_, log_, choice_, options_.delay, administration_,
@@ -132,8 +133,8 @@ void Unlocker::echo(const discovery::Service& service) {
             listener_.echo(text.substr(key.size()));
 }
 
-// A server that can only be reached at other than link-local addresses may need a route that nobody has configured. Calls `then`
-// when there is one, or when that is known to be impossible; not if this object is gone by then.
+// A server that can only be reached at other than link-local addresses may need a route that nobody has configured.
+// Calls `then` when there is one, or when that is known to be impossible; not if this object is gone by then.
 void Unlocker::add_routes_to(const std::vector<base::Endpoint>& endpoints, std::function<void()> then) {
     const auto pending = std::make_shared<std::size_t>(1);
     const auto one_done = [weak = std::weak_ptr(self_), pending, then = std::move(then)] {
@@ -142,10 +143,11 @@ void Unlocker::add_routes_to(const std::vector<base::Endpoint>& endpoints, std::
     for (const base::Endpoint& endpoint : endpoints) {
         if (!routed_.emplace(endpoint.address, endpoint.interface).second) continue;
         ++*pending;
-        administration_.add_host_route(endpoint.address, endpoint.interface, [&log = log_, one_done](const base::Result<void>& result) {
-            if (!result) log.info(2, result.error().message());
-            one_done();
-        });
+        administration_.add_host_route(endpoint.address, endpoint.interface,
+                                       [&log = log_, one_done](const base::Result<void>& result) {
+                                           if (!result) log.info(2, result.error().message());
+                                           one_done();
+                                       });
     }
     one_done();
 }
@@ -170,10 +172,12 @@ void Unlocker::update_configured(const options::ServerAddress& server) {
         update();
 }
 
-// Whether a configured server may be a neighbour for want of anything better known: the person has named the interface, which
-// is in use, but nobody has given it an address from which the server could be reached.
+// Whether a configured server may be a neighbour for want of anything better known: the person has named the interface,
+// which is in use, but nobody has given it an address from which the server could be reached.
 bool Unlocker::may_be_on_link(const base::Endpoint& endpoint) const {
-    if (endpoint.interface == 0 || endpoint.address.is_link_local() || !interfaces_->in_use().contains(endpoint.interface)) return false;
+    if (endpoint.interface == 0 || endpoint.address.is_link_local() ||
+        !interfaces_->in_use().contains(endpoint.interface))
+        return false;
     const auto& addresses = interfaces_->table().addresses();
     return std::none_of(addresses.begin(), addresses.end(), [&](const network::InterfaceAddress& address) {
         return address.interface == endpoint.interface && address.address.family() == endpoint.address.family() &&
@@ -181,18 +185,20 @@ bool Unlocker::may_be_on_link(const base::Endpoint& endpoint) const {
     });
 }
 
-// Somebody (DHCP, a router) configures the interface after all: a route of ours to a server that is no neighbour would hide the right way.
+// Somebody (DHCP, a router) configures the interface after all: a route of ours to a server that is no neighbour would
+// hide the right way.
 void Unlocker::remove_routes_to_configured(const network::InterfaceAddress& address) {
     for (const options::ServerAddress& server : configured_) {
         if (server.address.family() != address.address.family()) continue;
         if (routed_.erase({server.address, address.interface}) == 0) continue;
-        administration_.remove_host_route(server.address, address.interface, [weak = std::weak_ptr(self_), interface = address.interface](
-                                                                                 const base::Result<void>& result) {
-            const auto alive = weak.lock();
-            if (!alive) return;
-            if (!result) (*alive)->log_.error(result.error().message());
-            if (!(*alive)->over_) (*alive)->servers_->reachable(interface);
-        });
+        administration_.remove_host_route(
+            server.address, address.interface,
+            [weak = std::weak_ptr(self_), interface = address.interface](const base::Result<void>& result) {
+                const auto alive = weak.lock();
+                if (!alive) return;
+                if (!result) (*alive)->log_.error(result.error().message());
+                if (!(*alive)->over_) (*alive)->servers_->reachable(interface);
+            });
     }
 }
 

@@ -130,8 +130,8 @@ TEST_CASE("of messages of one category only so many in a row are shown, and how 
         log.info(1, text);
     log.warning("interface eth3 down");
     for (int count = 0; count < 3; ++count) log.error("interface eth4 down");
-    CHECK(lines == std::vector<std::string>{"server a: 1", "server a: 2", "messages like the last one that are not shown: 2",
-                                            "interface eth0 up", "interface eth1 up",
-                                            "messages like the last one that are not shown: 1", "interface eth3 down",
-                                            "interface eth4 down", "interface eth4 down", "interface eth4 down"});
+    CHECK(lines == std::vector<std::string>{
+                       "server a: 1", "server a: 2", "messages like the last one that are not shown: 2",
+                       "interface eth0 up", "interface eth1 up", "messages like the last one that are not shown: 1",
+                       "interface eth3 down", "interface eth4 down", "interface eth4 down", "interface eth4 down"});
 }

@@ -22,7 +22,8 @@ public:
         path_ = pattern;
     }
     ~TemporaryDirectory() {
-        // Repeated, since a program that is just ending (gpg-agent) may take a file of its own away under us, which is an error.
+        // Repeated, since a program that is just ending (gpg-agent) may take a file of its own away under us, which is
+        // an error.
         std::error_code error;
         for (int i = 0; i < 100; ++i) {
             std::filesystem::remove_all(path_, error);

@@ -71,7 +71,9 @@ TEST_CASE("a typed password is read without echo, edited as terminals do, and th
     const Session session = ask("hunter2");
     CHECK(read_until(session, "Password: ").find("Password: ") != std::string::npos);
     CHECK_FALSE(echoes(session));
-    type(session, "huntx\x7f" "er2\n");
+    type(session,
+         "huntx\x7f"
+         "er2\n");
     const std::string rest = read_until(session, "\n");
     CHECK(rest.find("hunt") == std::string::npos);
     CHECK(wait_status(session) == 0);

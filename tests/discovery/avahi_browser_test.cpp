@@ -34,12 +34,13 @@ struct Scene {
     }
 
     void browse() {
-        auto made = AvahiBrowser::create(*loop, log,
-                                         {.appeared = [this](const ServiceId& id) { appeared.push_back(id); },
-                                          .heard = [this](std::uint32_t, int, const DnsAnswer& answer) { heard.push_back(answer); },
-                                          .changed = [this](const Sighting& sighting) { changed.push_back(sighting); },
-                                          .withdrawn = [this](const ServiceId& id) { withdrawn.push_back(id); },
-                                          .failed = [] { FAIL("the browser failed"); }});
+        auto made = AvahiBrowser::create(
+            *loop, log,
+            {.appeared = [this](const ServiceId& id) { appeared.push_back(id); },
+             .heard = [this](std::uint32_t, int, const DnsAnswer& answer) { heard.push_back(answer); },
+             .changed = [this](const Sighting& sighting) { changed.push_back(sighting); },
+             .withdrawn = [this](const ServiceId& id) { withdrawn.push_back(id); },
+             .failed = [] { FAIL("the browser failed"); }});
         REQUIRE(made);
         browser = std::move(*made);
         browser->join(machines.our_index());
@@ -269,8 +270,7 @@ TEST_CASE("a flood of announcements is followed only so far", "[network]") {
                        ServiceId{"n" + std::to_string(i), scene.machines.our_index(), AF_INET6}));
     CHECK(first_ones == scene.withdrawn.size());
     // What is followed still may change and go.
-    scene.responder->multicast(
-        announcement({record(type_name, type_ptr, label("n100") + type_name, class_in, 0)}));
+    scene.responder->multicast(announcement({record(type_name, type_ptr, label("n100") + type_name, class_in, 0)}));
     CHECK(run_until(
         *scene.loop, [&] { return scene.withdrawn.back().name == "n100"; }, 3s));
 }

@@ -27,14 +27,14 @@ struct Scene {
         auto ends = Channel::make_ends();
         REQUIRE(ends);
         other = std::move(ends->second);
-        channel = std::make_unique<Channel>(*loop, std::move(ends->first),
-                                            Channel::Listener{.received =
-                                                                  [this](const base::Secret& message) {
-                                                                      received.emplace_back(
-                                                                          reinterpret_cast<const char*>(message.bytes().data()),
-                                                                          message.size());
-                                                                  },
-                                                              .closed = [this] { ++closed; }});
+        channel = std::make_unique<Channel>(
+            *loop, std::move(ends->first),
+            Channel::Listener{.received =
+                                  [this](const base::Secret& message) {
+                                      received.emplace_back(reinterpret_cast<const char*>(message.bytes().data()),
+                                                            message.size());
+                                  },
+                              .closed = [this] { ++closed; }});
     }
     void say(const std::string& bytes) const { REQUIRE(send(other.get(), bytes.data(), bytes.size(), 0) >= 0); }
     void run(base::Duration duration = 20ms) const {
@@ -47,7 +47,8 @@ struct Scene {
         std::vector<Rejected> messages;
         std::vector<std::byte> buffer(longest_message);
         for (ssize_t size; (size = recv(other.get(), buffer.data(), buffer.size(), 0)) > 0;)
-            messages.push_back(std::get<Rejected>(*decode<ToWorker>(std::span(buffer).first(static_cast<std::size_t>(size)))));
+            messages.push_back(
+                std::get<Rejected>(*decode<ToWorker>(std::span(buffer).first(static_cast<std::size_t>(size)))));
         return messages;
     }
 };

@@ -50,8 +50,8 @@ network::Link link(std::uint32_t index, const char* name, unsigned flags = IFF_B
 }
 
 struct Scene {
-    std::map<std::uint32_t, network::Link> links = {{1, link(1, "lo", IFF_LOOPBACK)}, {2, link(2, "eth0")}, {3, link(3, "wlan0")},
-                                                    {4, link(4, "eth1")}};
+    std::map<std::uint32_t, network::Link> links = {
+        {1, link(1, "lo", IFF_LOOPBACK)}, {2, link(2, "eth0")}, {3, link(3, "wlan0")}, {4, link(4, "eth1")}};
     base::Log log;
     std::vector<std::string> warnings;
     Recorder administration;
@@ -59,12 +59,13 @@ struct Scene {
     GuardedAdministration guard;
 
     explicit Scene(const std::vector<std::string>& interfaces = {"eth*,none,wlan0"})
-        : guard(administration, network::InterfaceChoice(interfaces, false),
-                [this](std::uint32_t index) -> base::Result<std::optional<network::Link>> {
-                    const auto found = links.find(index);
-                    return found != links.end() ? std::optional(found->second) : std::nullopt;
-                },
-                log) {
+        : guard(
+              administration, network::InterfaceChoice(interfaces, false),
+              [this](std::uint32_t index) -> base::Result<std::optional<network::Link>> {
+                  const auto found = links.find(index);
+                  return found != links.end() ? std::optional(found->second) : std::nullopt;
+              },
+              log) {
         log.add_sink([this](const base::LogEntry& entry) { warnings.push_back(entry.text); });
     }
     template <typename Request>
@@ -106,8 +107,8 @@ TEST_CASE("routes go to what may be a server, over interfaces that are used") {
     const auto route = [&](const char* destination, std::uint32_t interface) {
         scene.ask(AddHostRoute{1, interface, *base::IpAddress::parse(destination)});
     };
-    for (const char* nobody : {"127.0.0.1", "::1", "0.0.0.0", "::", "224.0.0.251", "ff02::fb", "255.255.255.255", "fe80::1", "169.254.1.1",
-                               "::ffff:127.0.0.1"}) {
+    for (const char* nobody : {"127.0.0.1", "::1", "0.0.0.0", "::", "224.0.0.251", "ff02::fb", "255.255.255.255",
+                               "fe80::1", "169.254.1.1", "::ffff:127.0.0.1"}) {
         CAPTURE(nobody);
         route(nobody, 2);
         CHECK_FALSE(scene.done());
@@ -127,7 +128,9 @@ TEST_CASE("routes go to what may be a server, over interfaces that are used") {
     CHECK(scene.done());
 }
 
-TEST_CASE("a worker that goes on asking for what it may not have is not sound, but not because of what may happen to a sound one") {
+TEST_CASE(
+    "a worker that goes on asking for what it may not have is not sound, but not because of what may happen to a sound "
+    "one") {
     Scene scene;
     for (int i = 0; i < 100; ++i) scene.ask(BringUp{9, 77});  // gone
     CHECK_FALSE(scene.guard.is_out_of_patience());

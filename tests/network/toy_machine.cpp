@@ -45,7 +45,9 @@ public:
     int set_ipv6_setting(const std::string& path, unsigned value) override;
     std::optional<unsigned> console_level(const std::string& printk_file) override;
     int set_console_level(const std::string& printk_file, unsigned level) override;
-    int replace_hidden_console_level(const std::string&, unsigned, unsigned) override { return 0; }  // nobody hides it here
+    int replace_hidden_console_level(const std::string&, unsigned, unsigned) override {
+        return 0;
+    }  // nobody hides it here
     bool exists(const std::string& path) override;
     bool is_in_memory(const std::string& directory) override;
     int make_directory(const std::string& path) override;

@@ -303,8 +303,9 @@ TEST_CASE("every option's value arrives where it belongs") {
     CHECK(accepted({"--enroll=script"}).enroll_script);
     CHECK(accepted({"--restore"}).mode == Mode::restore);
 
-    const Options check = accepted({"--check", "--device=/dev/sda2", "--initrd=/boot/initrd.img", "--connect=192.0.2.1:1", "--pubkey=/p",
-                                    "--seckey=/s", "--interface=eth0", "--priority=NORMAL", "--require-signature=/signers"});
+    const Options check =
+        accepted({"--check", "--device=/dev/sda2", "--initrd=/boot/initrd.img", "--connect=192.0.2.1:1", "--pubkey=/p",
+                  "--seckey=/s", "--interface=eth0", "--priority=NORMAL", "--require-signature=/signers"});
     CHECK(check.mode == Mode::check);
     CHECK(check.device == "/dev/sda2");
     CHECK(check.initrd == "/boot/initrd.img");

@@ -235,7 +235,8 @@ TEST_CASE("when too many servers are known, what is worth least is forgotten fir
         const char* goes;
     };
     unsigned number = 10;
-    const Step steps[] = {{"first", "unseen for longest"}, {"second", "unseen"}, {"third", "seen"}, {"fourth", "first"}};
+    const Step steps[] = {
+        {"first", "unseen for longest"}, {"second", "unseen"}, {"third", "seen"}, {"fourth", "first"}};
     for (const auto& step : steps) {
         CAPTURE(step.comes);
         world.now += 1s;

@@ -200,7 +200,9 @@ TEST_CASE("an answer that is rejected is fetched again after --retry, not before
     CHECK(whole.answers.size() == 2);
 }
 
-TEST_CASE("an attempt that is dropped is told as failed, and its server is tried again after --retry, until when nothing goes on") {
+TEST_CASE(
+    "an attempt that is dropped is told as failed, and its server is tried again after --retry, until when nothing "
+    "goes on") {
     Manners manners;
     manners.approval = 400ms;
     manners.answer = "answer";

@@ -31,18 +31,19 @@ TEST_CASE("where a configured server can be reached") {
     const auto wanted = GENERATE(values<Case>({
         {"192.0.2.1", "", "", {0}},
         {"192.0.2.1", "", "eth1", {3}},
-        {"192.0.2.1", "", "eth9", {0}},       // not there: leave it to the kernel's routes
+        {"192.0.2.1", "", "eth9", {0}},  // not there: leave it to the kernel's routes
         {"2001:db8::1", "", "", {0}},
         {"2001:db8::1", "", "eth0", {2}},
         {"fe80::1", "eth1", "", {3}},
-        {"fe80::1", "eth1", "eth0", {3}},     // the address's own scope wins
+        {"fe80::1", "eth1", "eth0", {3}},  // the address's own scope wins
         {"fe80::1", "", "eth0", {2}},
-        {"fe80::1", "", "", {2, 3}},          // every interface in use
-        {"fe80::1", "eth9", "", {}},          // wait for it
+        {"fe80::1", "", "", {2, 3}},  // every interface in use
+        {"fe80::1", "eth9", "", {}},  // wait for it
         {"fe80::1", "", "eth9", {}},
     }));
     CAPTURE(wanted.address, wanted.scope, wanted.only_interface);
-    const auto endpoints = unlock::endpoints_of(server(wanted.address, wanted.scope), wanted.only_interface, in_use, table);
+    const auto endpoints =
+        unlock::endpoints_of(server(wanted.address, wanted.scope), wanted.only_interface, in_use, table);
     std::vector<std::uint32_t> interfaces;
     for (const auto& endpoint : endpoints) {
         CHECK(endpoint.address.text() == wanted.address);

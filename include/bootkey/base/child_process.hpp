@@ -32,7 +32,8 @@ struct Command {
     bool as_root = false;             ///< real, effective and saved user and group become 0 (needs privilege)
     bool die_with_parent = false;     ///< the child is killed when the thread that started it ends (PR_SET_PDEATHSIG)
     std::vector<int> inherited = {};  ///< descriptors above 2 that stay open in the child, under the same numbers
-    int descriptor_3 = -1;       ///< above 2; becomes descriptor 3: a listening socket (sd_listen_fds(3)), or what a program expects
+    int descriptor_3 =
+        -1;  ///< above 2; becomes descriptor 3: a listening socket (sd_listen_fds(3)), or what a program expects
     std::string directory = {};  ///< working directory; empty: ours
 };
 
@@ -51,9 +52,10 @@ public:
     /// destroyed before). Fails if the program cannot be executed: the reason is the child's own errno.
     [[nodiscard]] static Result<std::unique_ptr<ChildProcess>> start(Loop& loop, const Command& command,
                                                                      std::function<void(ExitReport)> on_exit);
-    /// Forks without executing a program: the child, with all signals at their defaults and in a session of its own, runs `body`
-    /// and ends with what that returns (71 if it throws). Nothing of what existed before is destroyed there, for it belongs to
-    /// the parent; `body` may use what it has captured, copies or memory that nobody else touches. `on_exit` as above.
+    /// Forks without executing a program: the child, with all signals at their defaults and in a session of its own,
+    /// runs `body` and ends with what that returns (71 if it throws). Nothing of what existed before is destroyed
+    /// there, for it belongs to the parent; `body` may use what it has captured, copies or memory that nobody else
+    /// touches. `on_exit` as above.
     [[nodiscard]] static Result<std::unique_ptr<ChildProcess>> fork(Loop& loop, const std::function<int()>& body,
                                                                     std::function<void(ExitReport)> on_exit);
     ~ChildProcess();

@@ -58,7 +58,7 @@ private:
     int level_;
     unsigned mute_ = 0;
     std::vector<Sink> sinks_;
-    mutable std::string category_;  // of the last message, and
+    mutable std::string category_;   // of the last message, and
     mutable unsigned repeated_ = 0;  // how many of it there were in a row
 };
 

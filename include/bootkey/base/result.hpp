@@ -15,15 +15,15 @@ namespace bootkey::base {
 /// Exit statuses, with the numbers of sysexits.h.
 enum class ExitCode : int {
     ok = 0,
-    usage = 64,          ///< EX_USAGE: wrong option or value
+    usage = 64,            ///< EX_USAGE: wrong option or value
     command_refused = 65,  ///< EX_DATAERR: a management interface answers a command with ERROR
-    no_input = 66,       ///< EX_NOINPUT: a key file is missing or unusable
-    unavailable = 69,    ///< EX_UNAVAILABLE: a service, server or library is not available
-    os_error = 71,       ///< EX_OSERR: the operating system refused something it should not refuse
-    cannot_create = 73,  ///< EX_CANTCREAT: a file could not be created
-    io_error = 74,       ///< EX_IOERR: the output could not be written, or not whole
-    temporary = 75,      ///< EX_TEMPFAIL: the reader of the output went away
-    no_permission = 77,  ///< EX_NOPERM: a needed action is not permitted
+    no_input = 66,         ///< EX_NOINPUT: a key file is missing or unusable
+    unavailable = 69,      ///< EX_UNAVAILABLE: a service, server or library is not available
+    os_error = 71,         ///< EX_OSERR: the operating system refused something it should not refuse
+    cannot_create = 73,    ///< EX_CANTCREAT: a file could not be created
+    io_error = 74,         ///< EX_IOERR: the output could not be written, or not whole
+    temporary = 75,        ///< EX_TEMPFAIL: the reader of the output went away
+    no_permission = 77,    ///< EX_NOPERM: a needed action is not permitted
 };
 
 /// What failed. Every text is for a person; none may hold a secret.

@@ -21,8 +21,8 @@ namespace bootkey::base {
 [[nodiscard]] std::optional<double> parse_seconds(std::string_view text, double most);
 /// Whether `text` is well-formed UTF-8 (RFC 3629) without control characters (C0, DEL, C1).
 [[nodiscard]] bool is_printable_utf8(std::string_view text);
-/// `text` fit for a log line: control and invisible characters, those that change the direction of text, backslashes and
-/// malformed UTF-8 as \xNN; cut after `most` bytes of input with "..." in the place of the rest.
+/// `text` fit for a log line: control and invisible characters, those that change the direction of text, backslashes
+/// and malformed UTF-8 as \xNN; cut after `most` bytes of input with "..." in the place of the rest.
 [[nodiscard]] std::string escaped(std::string_view text, std::size_t most = 256);
 /// The same, but backslashes stay: for text that has been made fit once before, or should have been.
 [[nodiscard]] std::string printable(std::string_view text, std::size_t most);

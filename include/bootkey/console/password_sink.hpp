@@ -18,12 +18,13 @@ class PasswordSink {
 public:
     using Done = std::function<void(base::Result<void>)>;
 
-    /// Takes `output` over. `reader_gone` is called once from the loop if the reader of a pipe closes its end before anything was
-    /// written: whoever still fetches a password may then stop.
+    /// Takes `output` over. `reader_gone` is called once from the loop if the reader of a pipe closes its end before
+    /// anything was written: whoever still fetches a password may then stop.
     PasswordSink(base::Loop& loop, base::UniqueFd output, std::function<void()> reader_gone);
 
-    /// Writes all of `password` and closes the output; to be called once. `done` is called from the loop: with success only
-    /// when every byte was written and the close succeeded; else io_error, or temporary where the reader went away.
+    /// Writes all of `password` and closes the output; to be called once. `done` is called from the loop: with success
+    /// only when every byte was written and the close succeeded; else io_error, or temporary where the reader went
+    /// away.
     void write(base::Secret password, Done done);
     /// Writes nothing more and wipes the password; the output stays open. Nothing is told of that.
     void stop();
@@ -35,7 +36,7 @@ private:
 
     base::Loop& loop_;
     base::UniqueFd output_;
-    bool pollable_ = false;   // epoll takes pipes, terminals and sockets, but no regular files
+    bool pollable_ = false;  // epoll takes pipes, terminals and sockets, but no regular files
     base::Secret password_;
     std::size_t written_ = 0;
     Done done_;
@@ -43,8 +44,8 @@ private:
     std::unique_ptr<base::Timer> next_;
 };
 
-/// Makes sure that descriptors 0, 1 and 2 are open, so that no file opened later takes their place: closed ones become /dev/null.
-/// Returns whether standard output (1) was open for writing before.
+/// Makes sure that descriptors 0, 1 and 2 are open, so that no file opened later takes their place: closed ones become
+/// /dev/null. Returns whether standard output (1) was open for writing before.
 [[nodiscard]] base::Result<bool> assure_standard_descriptors();
 
 }  // namespace bootkey::console

@@ -25,8 +25,8 @@ public:
     struct Events {
         std::function<void(const ServiceId&)>
             appeared;  ///< an instance was announced, its whereabouts may not be known yet
-        /// An announcement on that interface over that protocol (AF_INET6 or AF_INET), before Avahi has looked at it. The
-        /// browser is not to be destroyed from here.
+        /// An announcement on that interface over that protocol (AF_INET6 or AF_INET), before Avahi has looked at it.
+        /// The browser is not to be destroyed from here.
         std::function<void(std::uint32_t interface, int family, const DnsAnswer&)> heard;
         std::function<void(const Sighting&)> changed;  ///< all that is known of it now; host, port and an address are
         std::function<void(const ServiceId&)> withdrawn;

@@ -59,8 +59,8 @@ public:
     static constexpr std::size_t most_services = 256;
     static constexpr std::size_t most_endpoints = 16;  ///< per service
     static constexpr std::size_t most_txt = 32;        ///< strings per service
-    /// What the browser sees for the first time later than this has not been there all the time. (Responders do not repeat
-    /// themselves within a second, RFC 6762 section 6, and the browser's own pauses add a third.)
+    /// What the browser sees for the first time later than this has not been there all the time. (Responders do not
+    /// repeat themselves within a second, RFC 6762 section 6, and the browser's own pauses add a third.)
     static constexpr base::Duration confirmation = std::chrono::milliseconds(1500);
     static constexpr base::Duration unconfirmed_life =
         std::chrono::seconds(150);  ///< two questions a minute apart unanswered

@@ -17,8 +17,8 @@ namespace bootkey::modes {
 /// An unlock as at boot, with all of its processes, that is given up after `limit` and leaves no timeline; the password
 /// goes to `output`, which is closed with its end. Returns what happened. The monitor does it, whom this room does not
 /// know.
-using Rehearse = std::function<unlock::Timeline(const options::Options& options, base::Log& log,
-                                                base::UniqueFd output, base::Duration limit)>;
+using Rehearse = std::function<unlock::Timeline(const options::Options& options, base::Log& log, base::UniqueFd output,
+                                                base::Duration limit)>;
 
 /// How --check ended.
 struct CheckOutcome {

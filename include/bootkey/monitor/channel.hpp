@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// One end of the connection between two processes of an unlock: whole messages, in order, in both directions. Neither end ever waits for
-// the other: what the other does not take yet is queued, and one that lets the queue fill up is as good as gone. Owns its descriptor.
+// One end of the connection between two processes of an unlock: whole messages, in order, in both directions. Neither
+// end ever waits for the other: what the other does not take yet is queued, and one that lets the queue fill up is as
+// good as gone. Owns its descriptor.
 #pragma once
 
 #include <cstddef>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// The worker's requests, judged: it listens to the network, so it may have been taken over by somebody there. It gets what unlocking
-// needs and the options allow, and nothing else.
+// The worker's requests, judged: it listens to the network, so it may have been taken over by somebody there. It gets
+// what unlocking needs and the options allow, and nothing else.
 #pragma once
 
 #include <cstdint>
@@ -25,13 +25,16 @@ public:
     /// The interface with this index as the kernel has it now; nothing if there is none.
     using FindLink = std::function<base::Result<std::optional<network::Link>>(std::uint32_t)>;
 
-    /// `choice`: which interfaces may be used. `administration` does what is allowed and must outlive the object, as must `log`.
-    GuardedAdministration(network::Administration& administration, network::InterfaceChoice choice, FindLink find_link, const base::Log& log)
+    /// `choice`: which interfaces may be used. `administration` does what is allowed and must outlive the object, as
+    /// must `log`.
+    GuardedAdministration(network::Administration& administration, network::InterfaceChoice choice, FindLink find_link,
+                          const base::Log& log)
         : administration_(administration), choice_(std::move(choice)), find_link_(std::move(find_link)), log_(log) {}
 
     using Reply = std::function<void(ToWorker)>;
 
-    /// Carries out a request, or refuses it. `reply` is called once if it asks for one, not before this returns unless refused.
+    /// Carries out a request, or refuses it. `reply` is called once if it asks for one, not before this returns unless
+    /// refused.
     void request(const StartHooks& request, Reply reply);
     void request(const BringUp& request, Reply reply);
     void request(const AddHostRoute& request, Reply reply);

@@ -11,13 +11,15 @@
 
 namespace bootkey::monitor {
 
-/// Finds the key files, as named, else in the key directories, and sees whether they can be opened. Reads none of them. Errors:
-/// no_input.
+/// Finds the key files, as named, else in the key directories, and sees whether they can be opened. Reads none of them.
+/// Errors: no_input.
 [[nodiscard]] base::Result<openpgp::KeyFiles> find_keys(const options::Options& options);
 
-/// Loads the TLS identity: the PEM pair where there is one, else the OpenPGP key's own material. Errors: no_input (keys), usage
+/// Loads the TLS identity: the PEM pair where there is one, else the OpenPGP key's own material. Errors: no_input
+/// (keys), usage
 /// (--priority).
-[[nodiscard]] base::Result<servers::TlsCredentials> load_credentials(const openpgp::KeyFiles& files, const options::Options& options,
+[[nodiscard]] base::Result<servers::TlsCredentials> load_credentials(const openpgp::KeyFiles& files,
+                                                                     const options::Options& options,
                                                                      const base::Log& log);
 
 }  // namespace bootkey::monitor

@@ -95,8 +95,9 @@ struct AttemptNews {
     std::uint64_t sent = 0;
     static auto parts(auto& self) {
         auto& it = self.record;
-        return std::tie(it.id, it.server, it.endpoint.address, it.endpoint.port, it.endpoint.interface, it.connecting, it.handshake, it.waiting,
-                        it.receiving, it.ended, it.failure, self.local.address, self.local.port, self.received, self.sent);
+        return std::tie(it.id, it.server, it.endpoint.address, it.endpoint.port, it.endpoint.interface, it.connecting,
+                        it.handshake, it.waiting, it.receiving, it.ended, it.failure, self.local.address,
+                        self.local.port, self.received, self.sent);
     }
 };
 /// For whoever watches; like InterfaceNews.
@@ -115,8 +116,9 @@ struct Echo {
     std::string text;
     static auto parts(auto& self) { return std::tie(self.text); }
 };
-using FromWorker = std::variant<LogLine, Failed, StartHooks, BringUp, AddHostRoute, RemoveHostRoute, LowerConsoleLevel, RestoreConsoleLevel,
-                                Answer, InterfaceNews, AttemptNews, Pong, AddressUsable, Idle, Echo>;
+using FromWorker =
+    std::variant<LogLine, Failed, StartHooks, BringUp, AddHostRoute, RemoveHostRoute, LowerConsoleLevel,
+                 RestoreConsoleLevel, Answer, InterfaceNews, AttemptNews, Pong, AddressUsable, Idle, Echo>;
 
 /// Answered at once by a process that is not stuck.
 struct Ping {
@@ -185,7 +187,8 @@ struct NotDecrypted {
 struct KeysGood {
     static auto parts(auto&) { return std::tie(); }
 };
-/// The secret key is under a passphrase: Passphrase is to be the answer, whenever that may be. The first time before KeysGood.
+/// The secret key is under a passphrase: Passphrase is to be the answer, whenever that may be. The first time before
+/// KeysGood.
 struct NeedPassphrase {
     bool again = false;  ///< the one given last is wrong
     std::string key;     ///< what a person knows it by; may hold any bytes

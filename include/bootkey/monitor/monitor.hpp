@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// The privileged process of an unlock, from checked options to the exit: refuses what cannot work before anything is touched, starts
-// the worker and the decryptor, does for the worker what only root can do, holds the way out for the password, obeys signals, and puts
-// the machine back on every way out. Of what the network writes it reads nothing but what clients of the management interface say, if
-// there is one; the rest is handed on.
+// The privileged process of an unlock, from checked options to the exit: refuses what cannot work before anything is
+// touched, starts the worker and the decryptor, does for the worker what only root can do, holds the way out for the
+// password, obeys signals, and puts the machine back on every way out. Of what the network writes it reads nothing but
+// what clients of the management interface say, if there is one; the rest is handed on.
 #pragma once
 
 #include <functional>
@@ -49,13 +49,14 @@ struct Bodies {
 
 /// What a run is for.
 struct Purpose {
-    bool is_rehearsal = false;  ///< it leaves no timeline, and offers no management interface
+    bool is_rehearsal = false;                 ///< it leaves no timeline, and offers no management interface
     std::optional<base::Duration> limit = {};  ///< when it is given up (unavailable); never, if there is none
 };
 
 class Monitor {
 public:
-    /// `options` and `log`, whose level clients of the management interface may change, must outlive the object. Takes `output`, where the password goes unless askpass gets it, over.
+    /// `options` and `log`, whose level clients of the management interface may change, must outlive the object. Takes
+    /// `output`, where the password goes unless askpass gets it, over.
     Monitor(const options::Options& options, base::Log& log, base::UniqueFd output, Bodies bodies = {},
             Purpose purpose = {});
     ~Monitor();
@@ -137,8 +138,8 @@ private:
     std::unique_ptr<base::EventLoop> loop_;
     std::unique_ptr<ManagementDesk> desk_;  // none where there is no management interface; hooks ask it to their end
     std::optional<RemoteLog> worker_log_, decryptor_log_;
-    Allowance requests_;  // of the worker, and
-    Allowance news_;      // what it only tells
+    Allowance requests_;   // of the worker, and
+    Allowance news_;       // what it only tells
     Allowance questions_;  // of the decryptor
     std::vector<std::unique_ptr<base::SignalWatch>> signals_;
     std::unique_ptr<base::Timer> step_;   // leaves the callback that asked for the end before objects are destroyed
@@ -149,15 +150,15 @@ private:
     std::optional<network::NetlinkRequests> links_;
     std::optional<GuardedAdministration> guard_;
     discovery::Browsing browsing_ = discovery::Browsing::on;
-    std::string home_;  // the decryptor's
-    bool keys_good_ = false;      // as the decryptor says, and
-    bool worker_began_ = false;   // it may have read packets
-    bool worker_ready_ = false;   // the worker asks for network hooks: nothing on the machine is touched before both
+    std::string home_;           // the decryptor's
+    bool keys_good_ = false;     // as the decryptor says, and
+    bool worker_began_ = false;  // it may have read packets
+    bool worker_ready_ = false;  // the worker asks for network hooks: nothing on the machine is touched before both
     std::unique_ptr<SupervisedProcess> worker_;
     std::unique_ptr<SupervisedProcess> decryptor_;
     AnswerQueue answers_;
     std::unique_ptr<Recipient> recipient_;
-    std::set<AnswerNumber> typed_;  // by a person behind the management interface
+    std::set<AnswerNumber> typed_;        // by a person behind the management interface
     bool accepted_ = false;               // the password is on its way out: no other is wanted
     std::optional<base::Error> failure_;  // the servers cannot be asked, but a person is
     std::optional<Outcome> outcome_;      // once the end has begun, of which there are two parts:

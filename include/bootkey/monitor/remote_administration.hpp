@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// network::Administration as the worker has it: every request becomes a message to the monitor, and its answer a callback.
+// network::Administration as the worker has it: every request becomes a message to the monitor, and its answer a
+// callback.
 #pragma once
 
 #include <cstdint>

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// The bodies of the two unprivileged processes. The worker speaks with the network: it finds servers and fetches answers, and asks the
-// monitor for everything else. The decryptor never sees the network: it makes passwords of answers, with gpg. Both read the keys
-// they need while they are still root, and then give up all that they do not need (sandbox::confine()).
+// The bodies of the two unprivileged processes. The worker speaks with the network: it finds servers and fetches
+// answers, and asks the monitor for everything else. The decryptor never sees the network: it makes passwords of
+// answers, with gpg. Both read the keys they need while they are still root, and then give up all that they do not need
+// (sandbox::confine()).
 #pragma once
 
 #include <sys/types.h>

@@ -24,11 +24,11 @@ public:
     /// Writes `journal` to the file in one step; where it is empty, the file goes, and the directory if bootkey made it
     /// and nothing else is in it. Fails with no_permission or cannot_create; then the file is as it was.
     [[nodiscard]] base::Result<void> store();
-    /// Removes what an instance that was killed while it stored has left, if nothing is recorded: half a journal or timeline, and
-    /// the directory if bootkey made it and nothing else is in it.
+    /// Removes what an instance that was killed while it stored has left, if nothing is recorded: half a journal or
+    /// timeline, and the directory if bootkey made it and nothing else is in it.
     void tidy();
-    /// Writes `text` to the file timeline.json in one step, for everybody to read; it stays when all else is undone. Fails with
-    /// cannot_create; then the file is as it was.
+    /// Writes `text` to the file timeline.json in one step, for everybody to read; it stays when all else is undone.
+    /// Fails with cannot_create; then the file is as it was.
     [[nodiscard]] base::Result<void> leave_timeline(const std::string& text);
 
 private:

@@ -37,8 +37,8 @@ public:
 /// Undoes what instances that no longer run have left (--restore). Returns how many changes were undone.
 [[nodiscard]] base::Result<int> restore(const base::Log& log, const std::string& runtime_directory = "/run/bootkey");
 
-/// Leaves `text` as the timeline of an unlock; see LockedJournal. Errors: no_permission, cannot_create, unavailable (another instance
-/// keeps the lock).
+/// Leaves `text` as the timeline of an unlock; see LockedJournal. Errors: no_permission, cannot_create, unavailable
+/// (another instance keeps the lock).
 [[nodiscard]] base::Result<void> leave_timeline(const base::Log& log, const std::string& text,
                                                 const std::string& runtime_directory = "/run/bootkey");
 

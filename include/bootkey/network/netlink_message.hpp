@@ -48,11 +48,11 @@ struct AddressDetail {
 [[nodiscard]] std::optional<AddressDetail> decode_address(const Message& message);
 
 struct RouteDetail {
-    std::uint8_t type = 0;                  ///< RTN_*
-    std::uint8_t protocol = 0;              ///< RTPROT_*
-    std::uint32_t table = 0;                ///< RT_TABLE_*
-    std::vector<std::uint32_t> interfaces;  ///< it leaves by; several for a multipath route
-    int family = 0;                         ///< AF_INET or AF_INET6
+    std::uint8_t type = 0;                         ///< RTN_*
+    std::uint8_t protocol = 0;                     ///< RTPROT_*
+    std::uint32_t table = 0;                       ///< RT_TABLE_*
+    std::vector<std::uint32_t> interfaces;         ///< it leaves by; several for a multipath route
+    int family = 0;                                ///< AF_INET or AF_INET6
     std::optional<base::IpAddress> destination{};  ///< none: everywhere
     unsigned prefix_length = 0;
     std::optional<base::IpAddress> gateway{};  ///< none: on the link

@@ -70,9 +70,10 @@ struct KnownServer {
 
     [[nodiscard]] bool configured() const { return host.empty(); }
     [[nodiscard]] bool never_tried() const { return last_start == base::Time{}; }
-    /// Whether this record is worth less than `other`, if one has to be forgotten: those go first that nobody configured,
-    /// that are not being tried (else a flood would push the good one out while it shakes hands, or while a person is
-    /// asked), that no source sees any more, that never got as far as a handshake, that were announced longest ago.
+    /// Whether this record is worth less than `other`, if one has to be forgotten: those go first that nobody
+    /// configured, that are not being tried (else a flood would push the good one out while it shakes hands, or while a
+    /// person is asked), that no source sees any more, that never got as far as a handshake, that were announced
+    /// longest ago.
     [[nodiscard]] bool worth_less_than(const KnownServer& other) const;
     [[nodiscard]] Candidate* candidate(const base::Endpoint& endpoint);
     [[nodiscard]] const Candidate* candidate(const base::Endpoint& endpoint) const;

@@ -43,7 +43,7 @@ private:
     std::unique_ptr<base::Watch> watch_;  // after socket_: goes first
     std::uint64_t received_ = 0;
     std::uint64_t sent_ = 0;
-    bool acknowledge_ = false;            // bytes came that the kernel may not have acknowledged yet
+    bool acknowledge_ = false;  // bytes came that the kernel may not have acknowledged yet
 };
 
 }  // namespace bootkey::servers

@@ -18,9 +18,9 @@ namespace bootkey::servers {
 /// A private key with its public key, in the forms GnuTLS imports: PEM files, or DER made from an OpenPGP key's
 /// material.
 struct TlsIdentity {
-    base::Secret private_key;  ///< PKCS#8 or traditional, PEM or DER
-    std::string public_key;    ///< SubjectPublicKeyInfo, PEM or DER; empty: made from the private key
-    std::string name;          ///< where it is from, for messages: "/etc/keys/bootkey/tls-privkey.pem"
+    base::Secret private_key;      ///< PKCS#8 or traditional, PEM or DER
+    std::string public_key;        ///< SubjectPublicKeyInfo, PEM or DER; empty: made from the private key
+    std::string name;              ///< where it is from, for messages: "/etc/keys/bootkey/tls-privkey.pem"
     std::string public_name = {};  ///< the same for the public key; empty: not from a file of its own
 };
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// Where the servers named on the command line (--connect, --server) can be reached right now. Pure: asked again whenever
-// interfaces change, since the scope of a link-local address is the name of an interface that may come, go or be renamed.
+// Where the servers named on the command line (--connect, --server) can be reached right now. Pure: asked again
+// whenever interfaces change, since the scope of a link-local address is the name of an interface that may come, go or
+// be renamed.
 #pragma once
 
 #include <functional>
@@ -15,10 +16,13 @@
 
 namespace bootkey::unlock {
 
-/// The endpoints of `server`: one, or for a link-local address without scope one for each of `interfaces` (indices of those in use).
-/// `only_interface`: the one name given with --interface, or empty; it is the scope of a link-local address that has none, and the way
-/// to other addresses where it exists. An interface that does not exist now gives no endpoint.
-[[nodiscard]] std::vector<base::Endpoint> endpoints_of(const options::ServerAddress& server, const std::string& only_interface,
-                                                       const std::set<std::uint32_t>& interfaces, const network::LinkTable& links);
+/// The endpoints of `server`: one, or for a link-local address without scope one for each of `interfaces` (indices of
+/// those in use). `only_interface`: the one name given with --interface, or empty; it is the scope of a link-local
+/// address that has none, and the way to other addresses where it exists. An interface that does not exist now gives no
+/// endpoint.
+[[nodiscard]] std::vector<base::Endpoint> endpoints_of(const options::ServerAddress& server,
+                                                       const std::string& only_interface,
+                                                       const std::set<std::uint32_t>& interfaces,
+                                                       const network::LinkTable& links);
 
 }  // namespace bootkey::unlock

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// The network interfaces in use: follows the kernel's reports, brings up what is chosen once the network hooks have run, and
-// tells which interfaces and addresses can be used from when to when. Asks network::Administration for every change.
+// The network interfaces in use: follows the kernel's reports, brings up what is chosen once the network hooks have
+// run, and tells which interfaces and addresses can be used from when to when. Asks network::Administration for every
+// change.
 #pragma once
 
 #include <cstdint>
@@ -38,10 +39,11 @@ public:
         std::function<void(const InterfaceRecord&)> progress;
     };
 
-    /// Starts the network hooks and follows the kernel. `delay`: how long to wait for a usable interface before saying so.
-    /// All references must outlive the object. Errors: netlink cannot be opened.
+    /// Starts the network hooks and follows the kernel. `delay`: how long to wait for a usable interface before saying
+    /// so. All references must outlive the object. Errors: netlink cannot be opened.
     [[nodiscard]] static base::Result<std::unique_ptr<Interfaces>> start(base::Loop& loop, const base::Log& log,
-                                                                         network::InterfaceChoice choice, base::Duration delay,
+                                                                         network::InterfaceChoice choice,
+                                                                         base::Duration delay,
                                                                          network::Administration& administration,
                                                                          Listener listener);
     Interfaces(const Interfaces&) = delete;

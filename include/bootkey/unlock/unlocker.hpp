@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// The way from interfaces that are down to servers' answers: the top state machine, which carries news between rooms that do not know
-// each other. Interfaces come up -> servers are found -> all are tried -> each answer is handed out to be decrypted, and tried for
-// again if it is rejected. It asks for privileged things through network::Administration and owns everything else: destroying it
-// cancels whatever is under way, and nothing calls back afterwards.
+// The way from interfaces that are down to servers' answers: the top state machine, which carries news between rooms
+// that do not know each other. Interfaces come up -> servers are found -> all are tried -> each answer is handed out to
+// be decrypted, and tried for again if it is rejected. It asks for privileged things through network::Administration
+// and owns everything else: destroying it cancels whatever is under way, and nothing calls back afterwards.
 #pragma once
 
 #include <cstddef>
@@ -46,7 +46,8 @@ struct Listener {
 
 class Unlocker {
 public:
-    /// Starts at once. All references must outlive the unlocker. `credentials`: who this machine is. Errors: those of its rooms' starts.
+    /// Starts at once. All references must outlive the unlocker. `credentials`: who this machine is. Errors: those of
+    /// its rooms' starts.
     [[nodiscard]] static base::Result<std::unique_ptr<Unlocker>> start(base::Loop& loop, const base::Log& log,
                                                                        const options::Options& options,
                                                                        network::Administration& administration,
@@ -68,9 +69,10 @@ public:
     void log_status() const;
 
 private:
-    Unlocker(base::Loop& loop, const base::Log& log, const options::Options& options, network::Administration& administration,
-             Listener listener);
-    [[nodiscard]] base::Result<void> open_rooms(const servers::TlsCredentials& credentials, discovery::Browsing browsing);
+    Unlocker(base::Loop& loop, const base::Log& log, const options::Options& options,
+             network::Administration& administration, Listener listener);
+    [[nodiscard]] base::Result<void> open_rooms(const servers::TlsCredentials& credentials,
+                                                discovery::Browsing browsing);
 
     void on_address_usable(const network::InterfaceAddress& address);
     void on_interface_gone(std::uint32_t interface, bool removed);
