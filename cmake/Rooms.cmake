@@ -26,6 +26,10 @@ if(BOOTKEY_STATIC_LIBSTDCXX)
     target_compile_options(bootkey_settings INTERFACE -ffunction-sections -fdata-sections)
 endif()
 include(Hardening)
+include(Building)
+
+# What all compile together, where CMAKE_UNITY_BUILD is on: a few files at a time, so that an edit of one does not compile a whole room.
+# The release presets, and the preset `separate` for the tests, show that each file stands alone.
 
 # bootkey_room(NAME SOURCES file… [ROOMS room…] [LIBRARIES target…])
 # Makes the library bootkey_NAME from files in the current folder. LIBRARIES stay private to the room: their headers
@@ -38,12 +42,13 @@ function(bootkey_room name)
 endfunction()
 
 # bootkey_test(ROOM SOURCES file… [ROOMS room…] [LIBRARIES target…])
-# Makes the Catch2 program test_ROOM; each test case is a CTest test named ROOM.CASE. One that prints "SKIPPED: why" counts as skipped.
+# Makes the Catch2 program test_ROOM, which nobody debugs for its own sake; each test case is a CTest test named ROOM.CASE. One that prints "SKIPPED: why" counts as skipped.
 function(bootkey_test room)
     cmake_parse_arguments(TEST "" "" "SOURCES;ROOMS;LIBRARIES" ${ARGN})
     add_executable(test_${room} ${TEST_SOURCES})
     list(TRANSFORM TEST_ROOMS PREPEND bootkey_)
     target_link_libraries(test_${room} PRIVATE bootkey_${room} ${TEST_ROOMS} ${TEST_LIBRARIES} bootkey_catch_main Catch2::Catch2)
     target_include_directories(test_${room} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
+    bootkey_quick_to_build(test_${room})
     catch_discover_tests(test_${room} TEST_PREFIX "${room}." PROPERTIES TIMEOUT 120 SKIP_REGULAR_EXPRESSION "SKIPPED: ")
 endfunction()

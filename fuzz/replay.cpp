@@ -3,52 +3,19 @@
 // Runs a target without libFuzzer, built like the rest of the program:
 //
 //   fuzz_TARGET FILE...           the files, to see again what a fuzzer has found
-//   fuzz_TARGET --seeds DIRECTORY the target's seeds: those whose names begin with "refused" must be refused, and all
-//                                 others accepted, so that none of them becomes worthless unnoticed
-#include <filesystem>
-#include <set>
-#include <string>
+//   fuzz_TARGET --seeds DIRECTORY the target's seeds
+#include <cstddef>
+#include <span>
+#include <string_view>
 
 #include "fuzz.hpp"
-
-namespace {
+#include "seeds.hpp"
 
 using namespace bootkey;
-constexpr std::size_t longest_file = 1024 * 1024;
-
-bool run_file(const std::filesystem::path& path) {
-    // Last words, should it be the last.
-    std::fprintf(stderr, "%s\n", path.c_str());
-    const auto content = base::read_file(path, longest_file);
-    if (!content) {
-        std::fprintf(stderr, "%s\n", content.error().message().c_str());
-        std::exit(static_cast<int>(base::ExitCode::no_input));
-    }
-    return fuzz::run(base::bytes_of(*content));
-}
-
-int run_seeds(const std::filesystem::path& directory) {
-    std::set<std::filesystem::path> seeds;
-    for (const auto& entry : std::filesystem::directory_iterator(directory)) seeds.insert(entry.path());
-    int wrong = 0;
-    int accepted = 0;
-    for (const auto& seed : seeds) {
-        const bool to_be_refused = seed.filename().string().starts_with("refused");
-        const bool was_accepted = run_file(seed);
-        accepted += was_accepted ? 1 : 0;
-        if (was_accepted != to_be_refused) continue;
-        std::fprintf(stderr, "%s was %s\n", seed.c_str(), was_accepted ? "accepted" : "refused");
-        ++wrong;
-    }
-    std::printf("%zu seeds, %d accepted, %d otherwise than their names say\n", seeds.size(), accepted, wrong);
-    return wrong == 0 && accepted > 0 ? 0 : 1;
-}
-
-}  // namespace
 
 int main(int argc, char** argv) {
     const std::span words(argv, static_cast<std::size_t>(argc));
-    if (words.size() == 3 && std::string_view(words[1]) == "--seeds") return run_seeds(words[2]);
-    for (std::size_t i = 1; i < words.size(); ++i) run_file(words[i]);
+    if (words.size() == 3 && std::string_view(words[1]) == "--seeds") return fuzz::run_seeds(words[2]);
+    for (std::size_t i = 1; i < words.size(); ++i) fuzz::run_file(words[i]);
     return words.size() > 1 ? 0 : static_cast<int>(base::ExitCode::usage);
 }

@@ -50,7 +50,8 @@ class Outcome:
                               "FAILED" if self.failed else "cut short" if self.cut_short else "")
 
     def explanation(self):
-        telling = re.compile(r"Broken promise|ERROR: |SUMMARY: |runtime error|terminate called|what\(\)")
+        telling = re.compile(r"Broken promise|ERROR: |SUMMARY: |runtime error|terminate called|what\(\)|"
+                             r" was accepted$| was refused$| accepted, \d+ otherwise")
         lines = [line for line in self.output.splitlines() if telling.search(line)] or self.output.splitlines()[-10:]
         for finding in self.findings:
             lines.append(f"Again: {program(self.target).relative_to(ROOT)} {finding.relative_to(ROOT)}")
@@ -62,7 +63,11 @@ def program(target, directory=PROGRAMS):
 
 
 def fuzz(target, seconds, running):
-    """Runs one target for so long; its corpus grows, its findings are kept."""
+    """Runs the seeds of one target, then fuzzes it for so long; its corpus grows, its findings are kept."""
+    seeds = subprocess.run([program(target), "--seeds", SEEDS / target], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                           stderr=subprocess.STDOUT, text=True, errors="replace")
+    if seeds.returncode != 0:
+        return Outcome(target, seeds.returncode, seeds.stdout, [])
     corpus = CORPUS / target
     corpus.mkdir(parents=True, exist_ok=True)
     FINDINGS.mkdir(parents=True, exist_ok=True)

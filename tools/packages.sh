@@ -19,6 +19,8 @@ build_packages="
 "
 
 test_packages="
+    ccache              compiles nothing twice
+    mold                links the programs of the tests fast
     catch2              unit tests
     mandoc              checks the manual page
     python3             the test network
@@ -100,6 +102,13 @@ boot_packages="
     dropbear-initramfs      lets a person in over SSH
     iproute2                makes interfaces, for network hooks
     wireguard-tools         the network hook that runs wg
+"
+
+# What tools/lint needs beside build_packages and test_packages: the versions that made the style.
+lint_packages="
+    clang               sees the errors that its compiler sees
+    clang-format-14     looks at the layout
+    clang-tidy-14       looks for mistakes
 "
 
 fuzz_packages="

@@ -1,71 +1,81 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # Building with a preset and running its tests with ctest, or the fuzz targets with libFuzzer; sourced by tools/test,
-# tools/fuzz and .ci/run, from the repository's root.
+# tools/fuzz and tools/lint, from the repository's root. How long each part took goes to build/PRESET/seconds, for tools/results.
 
-passed=0
-failed=0
-skipped=0
-
-# run_suite PRESET [CTEST-OPTION...] : build, test, and add to passed, failed and skipped. 1 if anything failed.
-run_suite() {
-    preset=$1
-    shift
-    build "$preset" || return
-    report=$PWD/build/$preset/tests.xml
-    rm -f "$report"
-    status=0
-    ctest --preset "$preset" --parallel "$(($(nproc) + 1))" --no-tests=error --output-junit "$report" "$@" || status=1
-    add_counts
-    return "$status"
+# timed FILE PART COMMAND... : run the command; "SECONDS PART" is added to the file.
+timed() {
+    timed_file=$1
+    timed_part=$2
+    shift 2
+    timed_start=$(date +%s)
+    timed_status=0
+    "$@" || timed_status=$?
+    mkdir -p "$(dirname "$timed_file")"
+    echo "$(($(date +%s) - timed_start)) $timed_part" >>"$timed_file"
+    return "$timed_status"
 }
 
-# run_fuzzers [OPTION...] [TARGET...] : build, fuzz (tools/fuzzing.py), and add the targets to passed and failed. 1 if
-# anything failed.
-run_fuzzers() {
-    build fuzz || return
-    report=$PWD/build/fuzz/tests.xml
-    rm -f "$report"
-    status=0
-    /usr/bin/python3 -B tools/fuzzing.py --report="$report" "$@" || status=$?
-    add_counts
-    return "$status"
-}
-
-# build PRESET : 1, with the first errors, if that fails, which adds to failed.
+# build PRESET [TARGET...] : configure and build, all if no targets are named; 1, with the first errors, if that fails.
 build() {
-    if cmake --preset "$1" >"build/$1.log" 2>&1 && cmake --build --preset "$1" >>"build/$1.log" 2>&1; then
+    build_preset=$1
+    shift
+    rm -rf "build/$build_preset/seconds" "build/$build_preset/tests.xml" "build/$build_preset/cases"
+    if timed "build/$build_preset/seconds" "$build_preset: configured" cmake --preset "$build_preset" >"build/$build_preset.log" 2>&1 &&
+        timed "build/$build_preset/seconds" "$build_preset: built" \
+            cmake --build --preset "$build_preset" ${1:+--target "$@"} >>"build/$build_preset.log" 2>&1; then
         return 0
     fi
-    echo "The build of preset $1 failed:"
-    grep -E -A 12 'error|FAILED' "build/$1.log" | head -n 80
-    failed=$((failed + 1))
+    echo "The build of preset $build_preset failed:"
+    grep -E -A 12 'error|FAILED' "build/$build_preset.log" | head -n 80
     return 1
 }
 
-# Add what the JUnit report says, if there is one.
-add_counts() {
-    [ -f "$report" ] || return 0
-    count failed failures
-    count skipped skipped
-    count disabled disabled
-    count all tests
-    failed=$((failed + counted_failed))
-    skipped=$((skipped + counted_skipped + counted_disabled))
-    passed=$((passed + counted_all - counted_failed - counted_skipped - counted_disabled))
+# run_suite PRESET [CTEST-OPTION...] : run the tests of what is built. 1 if anything failed.
+run_suite() {
+    suite_preset=$1
+    shift
+    timed "build/$suite_preset/seconds" "$suite_preset: tested" ctest --preset "$suite_preset" --parallel "$(($(nproc) + 1))" \
+        --no-tests=error --output-junit "$PWD/build/$suite_preset/tests.xml" "$@"
 }
 
-# count NAME ATTRIBUTE : put a number of the JUnit report's <testsuite> into counted_NAME.
-count() {
-    number=$(sed -n "/<testsuite/,/>/s/.*[[:space:]]$2=\"\([0-9]*\)\".*/\1/p" "$report" | head -n 1)
-    eval "counted_$1=\${number:-0}"
+# run_fuzzers [OPTION...] [TARGET...] : build the targets and fuzz them (tools/fuzzing.py). 1 if anything failed.
+run_fuzzers() {
+    build fuzz || return
+    timed build/fuzz/seconds "fuzz: fuzzed" /usr/bin/python3 -B tools/fuzzing.py --report="$PWD/build/fuzz/tests.xml" "$@"
 }
 
-# Print the line that sums up.
-print_counts() {
-    if [ "$skipped" -gt 0 ]; then
-        echo "$passed passed, $failed failed, $skipped skipped"
-    else
-        echo "$passed passed, $failed failed"
-    fi
+# targets_of NAME... : the targets of the build that tests need whose names begin with these; nothing if all may be needed.
+targets_of() {
+    targets=
+    for name in "$@"; do
+        room=${name%%.*}
+        case $room in
+            netns | interop | boot | build) targets="$targets bootkey rogue_bootkey answering_bootkey" ;;
+            package) targets="$targets bootkey" ;;
+            *)
+                [ -f "tests/$room/CMakeLists.txt" ] || return 0
+                targets="$targets test_$room"
+                ;;
+        esac
+    done
+    echo "$targets"
+}
+
+# pattern_of NAME... : a regular expression for the tests of ctest in which cases are whose names contain one of these. A test of
+# tests/netns or tests/package may run several cases; BOOTKEY_CASES tells it which.
+pattern_of() {
+    pattern=
+    for name in "$@"; do
+        case $name in
+            netns.*.* | package.*.*)
+                file=${name#*.}
+                name="^${name%%.*}\\.${file%%.*}(\\.|\$)"
+                ;;
+            *.*) ;;
+            *) [ -d "tests/$name" ] || name="$name|^netns\\.|^package\\." ;;
+        esac
+        pattern="$pattern${pattern:+|}$name"
+    done
+    echo "$pattern"
 }

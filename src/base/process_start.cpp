@@ -20,7 +20,7 @@
 namespace bootkey::base {
 namespace {
 
-void reset_signals() {
+void reset_signals_and_timers() {
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, nullptr);
@@ -94,7 +94,7 @@ Result<bool> leave_caller_behind() {
     const uid_t caller = getuid();
     const bool set_user_id = caller != geteuid();
     clearenv();
-    reset_signals();
+    reset_signals_and_timers();
     umask(022);
     close_other_descriptors();
     if (set_user_id) {

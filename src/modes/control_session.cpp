@@ -21,7 +21,7 @@ namespace {
 using base::ExitCode;
 using base::Result;
 
-std::string_view text_of(const base::Secret& line) {
+std::string_view text_of_line(const base::Secret& line) {
     return {reinterpret_cast<const char*>(line.bytes().data()), line.size()};
 }
 
@@ -106,7 +106,7 @@ private:
             refused_ = true;
             return output_.line(base::format("(not sent: a command has at most %zu bytes)", longest_command));
         }
-        const std::string_view command = base::trim(text_of(line_));
+        const std::string_view command = base::trim(text_of_line(line_));
         leaving_ = leaving_ || command == "exit" || command == "quit";
         last_.sent(command);
         const auto type = typed_ ? password_left_out(command) : std::nullopt;

@@ -12,9 +12,9 @@ namespace {
 using base::format;
 
 // Pixels.
-constexpr double width = 1040, margin = 24;
+constexpr double picture_width = 1040, margin = 24;
 constexpr double label_width = 210;
-constexpr double bars_left = margin + label_width, bars_right = width - margin - 10;
+constexpr double bars_left = margin + label_width, bars_right = picture_width - margin - 10;
 constexpr double row_height = 46, bar_height = 20, thin_bar_height = 6;
 constexpr double text_line = 20;
 constexpr double legend_entry = 190, legend_square = 14;
@@ -211,7 +211,7 @@ private:
     void add_legend() {
         double at = margin;
         const auto add = [&](const std::string& drawn, const char* words) {
-            if (at + legend_entry > width) {
+            if (at + legend_entry > picture_width) {
                 at = margin;
                 y_ += text_line + 2;
             }
@@ -221,8 +221,8 @@ private:
         };
         const auto square = [&](const char* css, double height) {
             return format("<rect class=\"%s\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" rx=\"2\"/>\n", css,
-                          at + legend_entry > width ? margin : at,
-                          (at + legend_entry > width ? y_ + text_line + 2 : y_) + (legend_square - height) / 2,
+                          at + legend_entry > picture_width ? margin : at,
+                          (at + legend_entry > picture_width ? y_ + text_line + 2 : y_) + (legend_square - height) / 2,
                           legend_square, height);
         };
         for (const Stage stage : every_stage)
@@ -245,9 +245,10 @@ private:
                format(
                    "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%.0f\" height=\"%.0f\" viewBox=\"0 0 %.0f %.0f\" "
                    "role=\"img\">\n",
-                   width, height, width, height) +
+                   picture_width, height, picture_width, height) +
                "<title>" + xml_escaped(chart_.headline) + "</title>\n<style>" + style + "</style>\n" +
-               format("<rect class=\"ground\" width=\"%.0f\" height=\"%.0f\"/>\n", width, height) + body_ + "</svg>\n";
+               format("<rect class=\"ground\" width=\"%.0f\" height=\"%.0f\"/>\n", picture_width, height) + body_ +
+               "</svg>\n";
     }
 
     const Chart& chart_;

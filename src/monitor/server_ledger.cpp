@@ -9,8 +9,8 @@ namespace bootkey::monitor {
 namespace {
 
 constexpr std::size_t most_interfaces = 1024;
-constexpr std::size_t most_attempts = 64;  // with one server
-constexpr std::size_t longest_text = 256;  // bytes
+constexpr std::size_t most_attempts = 64;        // with one server
+constexpr std::size_t longest_shown_text = 256;  // bytes
 
 const char* phase_of(const unlock::AttemptRecord& record) {
     if (record.ended) return record.failure.empty() ? "answered" : "failed";
@@ -23,12 +23,12 @@ const char* phase_of(const unlock::AttemptRecord& record) {
 
 void ServerLedger::name_interface(std::uint32_t index, const std::string& name) {
     if (interfaces_.size() < most_interfaces || interfaces_.contains(index))
-        interfaces_[index] = base::printable(name, longest_text);
+        interfaces_[index] = base::printable(name, longest_shown_text);
 }
 
 void ServerLedger::attempt(const AttemptKey& key, const AttemptNews& news, std::int64_t when) {
     const unlock::AttemptRecord& record = news.record;
-    const Place place{base::printable(record.server, longest_text), record.endpoint};
+    const Place place{base::printable(record.server, longest_shown_text), record.endpoint};
     if (servers_.size() >= most_servers && !servers_.contains(place)) return;
     Server& server = servers_[place];
     const bool is_new = !server.attempts.contains(key);
@@ -50,7 +50,7 @@ void ServerLedger::attempt(const AttemptKey& key, const AttemptNews& news, std::
     attempt = {received, sent, record.ended && record.failure.empty()};
     set_phase(server, phase_of(record), when);
     if (!record.failure.empty()) {
-        row.last_error = base::printable(record.failure, longest_text);
+        row.last_error = base::printable(record.failure, longest_shown_text);
         server.attempts.erase(key);
     }
 }
@@ -58,7 +58,7 @@ void ServerLedger::attempt(const AttemptKey& key, const AttemptNews& news, std::
 void ServerLedger::rejected(const AttemptKey& key, const std::string& why, std::int64_t when) {
     for (auto& [place, server] : servers_) {
         if (server.attempts.erase(key) == 0) continue;
-        server.row.last_error = base::printable(why, longest_text);
+        server.row.last_error = base::printable(why, longest_shown_text);
         set_phase(server, "rejected", when);
     }
 }

@@ -14,11 +14,11 @@ using unlock::InterfaceRecord;
 using unlock::Moment;
 
 // Each byte may become four ("\x1b"), and an end in dots.
-constexpr std::size_t longest_text = 256;
-static_assert(4 * longest_text + 3 <= unlock::longest_record_text);
+constexpr std::size_t longest_kept_text = 256;
+static_assert(4 * longest_kept_text + 3 <= unlock::longest_record_text);
 
 void make_fit(std::string& text) {
-    text = base::printable(text, longest_text);
+    text = base::printable(text, longest_kept_text);
 }
 
 // Puts moments, in the order in which they must have come, between `least` and `most`.

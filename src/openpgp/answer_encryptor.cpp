@@ -6,12 +6,12 @@
 #include "bootkey/base/text.hpp"
 #include "bootkey/openpgp/gpg_session.hpp"
 #include "bootkey/openpgp/gpgme_data.hpp"
+#include "bootkey/openpgp/key_files.hpp"
 
 namespace bootkey::openpgp {
 namespace {
 
-constexpr std::size_t longest_key_file = 256 * 1024;  // bytes
-constexpr std::size_t overhead = 16 * 1024;           // bytes that encryption adds at most
+constexpr std::size_t encryption_overhead = 16 * 1024;  // bytes that encryption adds at most
 
 base::Error unusable(const std::string& path, std::string why) {
     return {base::ExitCode::no_input, "cannot encrypt to the OpenPGP key " + base::escaped(path), std::move(why),
@@ -42,7 +42,7 @@ base::Result<EncryptedAnswer> encrypt_answer(const std::string& pubkey_path, con
     if (!gpg) return gpg.error();
     const auto fingerprint = import_key(**gpg, pubkey_path, *text);
     if (!fingerprint) return fingerprint.error();
-    auto capacity = base::Secret::with_capacity(content.size() + overhead);
+    auto capacity = base::Secret::with_capacity(content.size() + encryption_overhead);
     if (!capacity) return std::move(capacity).error();
     SecretOutput output(std::move(*capacity));
     const DataHandle plaintext = input_from(content.bytes(), true);

@@ -19,7 +19,8 @@ namespace bootkey::openpgp {
 namespace {
 
 constexpr std::size_t most_unpacked = 64 * 1024;  // bytes of password
-constexpr std::size_t overhead = 64 * 1024;  // bytes that signing, with the signer's key inside, and armour add at most
+constexpr std::size_t signing_overhead =
+    64 * 1024;  // bytes that signing, with the signer's key inside, and armour add at most
 
 base::Error cannot_sign(const std::string& key, std::string why, std::string advice) {
     return {base::ExitCode::no_input, "cannot sign with the OpenPGP key " + base::escaped(key), std::move(why),
@@ -130,7 +131,7 @@ base::Result<SignedPassword> sign_password(const base::Secret& password, const s
     KeyHandle key;
     if (const gpgme_error_t error = (*gpg)->find_key(fingerprint, true, key); error != 0)
         return cannot_sign(fingerprint, why_not_found(error, environment), "see gpg --list-secret-keys");
-    auto capacity = base::Secret::with_capacity(password.size() * 2 + overhead);
+    auto capacity = base::Secret::with_capacity(password.size() * 2 + signing_overhead);
     if (!capacity) return std::move(capacity).error();
     SecretOutput output(std::move(*capacity));
     const DataHandle plaintext = input_from(password.bytes(), true);

@@ -15,6 +15,7 @@
 #include "bootkey/openpgp/gpg_context.hpp"
 #include "bootkey/openpgp/gpg_home.hpp"
 #include "bootkey/openpgp/gpgme_data.hpp"
+#include "bootkey/openpgp/key_files.hpp"
 #include "bootkey/openpgp/key_unlocking.hpp"
 #include "bootkey/openpgp/packets.hpp"
 #include "bootkey/openpgp/signature_check.hpp"
@@ -31,8 +32,6 @@ using base::Secret;
 constexpr base::Duration time_limit = std::chrono::seconds(30);
 
 constexpr std::size_t longest_answer = 64 * 1024;  // bytes of plaintext
-
-constexpr std::size_t longest_key_file = 256 * 1024;  // bytes
 
 Error bad_answer(std::string why,
                  std::string advice = "check the secret in this machine's section of the server's clients.conf") {

@@ -6,12 +6,11 @@
 
 #include "bootkey/base/file.hpp"
 #include "bootkey/base/text.hpp"
+#include "bootkey/openpgp/key_files.hpp"
 #include "bootkey/openpgp/packets.hpp"
 
 namespace bootkey::openpgp {
 namespace {
-
-constexpr std::size_t longest_key_file = 256 * 1024;  // bytes
 
 base::Error unusable(const std::string& path, std::string why,
                      std::string advice = "export the keys with gpg --export, or leave --require-signature out") {

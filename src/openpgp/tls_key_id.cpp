@@ -3,13 +3,12 @@
 
 #include "bootkey/base/file.hpp"
 #include "bootkey/base/text.hpp"
+#include "bootkey/openpgp/key_files.hpp"
 #include "bootkey/openpgp/tls_export.hpp"
 #include "bootkey/openpgp/tls_key.hpp"
 
 namespace bootkey::openpgp {
 namespace {
-
-constexpr std::size_t longest_key_file = 256 * 1024;  // bytes
 
 // The key ID of the public half of the private key in the PEM file `path`.
 base::Result<std::string> id_of_private_key(const std::string& path) {

@@ -16,7 +16,7 @@ using namespace bootkey::base;
 
 namespace {
 
-constexpr uid_t nobody = 65534;
+constexpr uid_t somebody_else = 65534;
 
 // A directory of root's that only root can write to, on all the way to it; in /run, since /tmp is everybody's.
 class RootsDirectory {
@@ -47,7 +47,7 @@ bool contains(const std::string& text, const std::string& part) {
 
 }  // namespace
 
-#define SKIP_UNLESS_ROOT()                               \
+#define SKIP_UNLESS_OWNERS_CAN_BE_SET()                  \
     if (geteuid() != 0) {                                \
         WARN("SKIPPED: needs root, to own directories"); \
         return;                                          \
@@ -62,11 +62,11 @@ TEST_CASE("what only root can change is root's alone") {
     };
     const auto row = GENERATE(values<Row>({{0, 0, 0755, true},
                                            {0, 0, 0775, true},
-                                           {0, nobody, 0755, true},
-                                           {0, nobody, 0775, false},
+                                           {0, somebody_else, 0755, true},
+                                           {0, somebody_else, 0775, false},
                                            {0, 0, 01777, false},
                                            {0, 0, 0702, false},
-                                           {nobody, 0, 0500, false}}));
+                                           {somebody_else, 0, 0500, false}}));
     CAPTURE(row.user, row.group, row.mode);
     struct stat status {};
     status.st_uid = row.user;
@@ -76,7 +76,7 @@ TEST_CASE("what only root can change is root's alone") {
 }
 
 TEST_CASE("a way that is root's alone is trusted, whatever is at its end") {
-    SKIP_UNLESS_ROOT();
+    SKIP_UNLESS_OWNERS_CAN_BE_SET();
     const RootsDirectory directory;
     const Links links = GENERATE(Links::refused, Links::followed);
     CHECK(check_trusted_path("/", links));
@@ -85,18 +85,19 @@ TEST_CASE("a way that is root's alone is trusted, whatever is at its end") {
     CHECK(check_trusted_path(directory / "keys/sub/missing", links));
     CHECK(check_trusted_path(directory / "missing/file", links));
     CHECK(check_trusted_path(directory / "keys/sub/file/below-a-file", links));
-    REQUIRE(chown((directory / "keys/sub/file").c_str(), nobody, nobody) == 0);
+    REQUIRE(chown((directory / "keys/sub/file").c_str(), somebody_else, somebody_else) == 0);
     CHECK(check_trusted_path(directory / "keys/sub/file", links));
 }
 
 TEST_CASE("a directory on the way that others can change makes it untrusted") {
-    SKIP_UNLESS_ROOT();
+    SKIP_UNLESS_OWNERS_CAN_BE_SET();
     const RootsDirectory directory;
     const Links links = GENERATE(Links::refused, Links::followed);
     const std::string spoilt = directory / GENERATE("keys", "keys/sub");
     const auto spoil = GENERATE(
-        +[](const char* path) { return chown(path, nobody, 0); }, +[](const char* path) { return chmod(path, 01777); },
-        +[](const char* path) { return chown(path, 0, nobody) == 0 ? chmod(path, 0770) : -1; });
+        +[](const char* path) { return chown(path, somebody_else, 0); },
+        +[](const char* path) { return chmod(path, 01777); },
+        +[](const char* path) { return chown(path, 0, somebody_else) == 0 ? chmod(path, 0770) : -1; });
     REQUIRE(spoil(spoilt.c_str()) == 0);
     for (const char* name : {"keys/sub/file", "keys/sub/missing"}) {
         const auto checked = check_trusted_path(directory / name, links);
@@ -108,7 +109,7 @@ TEST_CASE("a directory on the way that others can change makes it untrusted") {
 }
 
 TEST_CASE("symbolic links are refused, or followed along trusted ways") {
-    SKIP_UNLESS_ROOT();
+    SKIP_UNLESS_OWNERS_CAN_BE_SET();
     const RootsDirectory directory;
     const auto link = [&](const std::string& target, const char* name) {
         REQUIRE(symlink(target.c_str(), (directory / name).c_str()) == 0);
@@ -127,19 +128,19 @@ TEST_CASE("symbolic links are refused, or followed along trusted ways") {
 }
 
 TEST_CASE("a symbolic link that leads through somebody else's directory is refused") {
-    SKIP_UNLESS_ROOT();
+    SKIP_UNLESS_OWNERS_CAN_BE_SET();
     const RootsDirectory directory;
     REQUIRE(symlink((directory / "keys/sub/back").c_str(), (directory / "out").c_str()) == 0);
     REQUIRE(symlink((directory / "keys").c_str(), (directory / "keys/sub/back").c_str()) == 0);
     REQUIRE(check_trusted_path(directory / "out/sub/file", Links::followed));
-    REQUIRE(chown((directory / "keys/sub").c_str(), nobody, nobody) == 0);
+    REQUIRE(chown((directory / "keys/sub").c_str(), somebody_else, somebody_else) == 0);
     const auto checked = check_trusted_path(directory / "out", Links::followed);
     REQUIRE_FALSE(checked);
     CHECK(contains(checked.error().tried, directory / "keys/sub"));
 }
 
 TEST_CASE("symbolic links that lead round in a circle end the walk") {
-    SKIP_UNLESS_ROOT();
+    SKIP_UNLESS_OWNERS_CAN_BE_SET();
     const RootsDirectory directory;
     REQUIRE(symlink("two", (directory / "one").c_str()) == 0);
     REQUIRE(symlink("one", (directory / "two").c_str()) == 0);

@@ -17,7 +17,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-struct Scene {
+struct BrowserScene {
     std::unique_ptr<base::EventLoop> loop = std::move(*base::EventLoop::create());
     base::Log log{9};
     std::vector<std::string> lines;
@@ -29,7 +29,7 @@ struct Scene {
     std::unique_ptr<Announcer> announcer;
     std::unique_ptr<Responder> responder;
 
-    Scene() {
+    BrowserScene() {
         log.add_sink([this](const base::LogEntry& entry) { lines.push_back(entry.text); });
     }
 
@@ -67,13 +67,13 @@ Bytes announcement(const std::vector<Bytes>& records) {
     return answer(records, {}, 0);
 }
 
-const Bytes type_name = name("_mandos._tcp.local");
-const Bytes instance_name = name("Mandos._mandos._tcp.local");
+const Bytes browsed_type = name("_mandos._tcp.local");
+const Bytes browsed_instance = name("Mandos._mandos._tcp.local");
 
 std::vector<Bytes> service_records(unsigned port = 4711) {
-    return {record(type_name, type_ptr, instance_name, class_in, 120),
-            record(instance_name, type_srv, srv(port, name("server.local")), class_flush, 120),
-            record(instance_name, type_txt, label("one") + label("two"), class_flush, 120),
+    return {record(browsed_type, type_ptr, browsed_instance, class_in, 120),
+            record(browsed_instance, type_srv, srv(port, name("server.local")), class_flush, 120),
+            record(browsed_instance, type_txt, label("one") + label("two"), class_flush, 120),
             record(name("server.local"), type_aaaa, v6(2), class_flush, 120)};
 }
 
@@ -81,7 +81,7 @@ std::vector<Bytes> service_records(unsigned port = 4711) {
 
 TEST_CASE("a service's coming, all of its addresses, and its going are told", "[network]") {
     NEEDS_TWO_MACHINES();
-    Scene scene;
+    BrowserScene scene;
     scene.machines.in_theirs([] { TwoMachines::run("ip address add 2001:db8::2/64 dev theirs"); });
     scene.machines.add_v4();
     scene.browse();
@@ -124,7 +124,7 @@ TEST_CASE("a service's coming, all of its addresses, and its going are told", "[
 
 TEST_CASE("a service that comes back on another port is told", "[network]") {
     NEEDS_TWO_MACHINES();
-    Scene scene;
+    BrowserScene scene;
     scene.browse();
     scene.respond_by_hand();
     scene.responder->multicast(announcement(service_records(1)));
@@ -142,7 +142,7 @@ TEST_CASE("a service that comes back on another port is told", "[network]") {
 
 TEST_CASE("nothing is announced and nobody else's questions are answered", "[network]") {
     NEEDS_TWO_MACHINES();
-    Scene scene;
+    BrowserScene scene;
     scene.respond_by_hand();
     scene.browse();
     run_for(*scene.loop, 1500ms);
@@ -162,7 +162,7 @@ TEST_CASE("nothing is announced and nobody else's questions are answered", "[net
 
 TEST_CASE("only joined interfaces are asked, and a left one is silent", "[network]") {
     NEEDS_TWO_MACHINES();
-    Scene scene;
+    BrowserScene scene;
     scene.respond_by_hand();
     scene.browse();
     scene.browser->leave(scene.machines.our_index());
@@ -185,7 +185,7 @@ TEST_CASE("only joined interfaces are asked, and a left one is silent", "[networ
 
 TEST_CASE("an interface that goes down and comes back is browsed on", "[network]") {
     NEEDS_TWO_MACHINES();
-    Scene scene;
+    BrowserScene scene;
     scene.browse();
     run_for(*scene.loop, 100ms);
     scene.machines.run("ip link set ours down; ip link set ours up && ip address add fe80::1/64 dev ours");
@@ -197,7 +197,7 @@ TEST_CASE("an interface that goes down and comes back is browsed on", "[network]
 
 TEST_CASE("an interface that appears after it was joined is browsed", "[network]") {
     NEEDS_TWO_MACHINES();
-    Scene scene;
+    BrowserScene scene;
     scene.browse();
     scene.browser->join(77);
     run_for(*scene.loop, 100ms);
@@ -213,17 +213,17 @@ TEST_CASE("an interface that appears after it was joined is browsed", "[network]
 
 TEST_CASE("aliases that make avahi-core abort do not reach it", "[network]") {
     NEEDS_TWO_MACHINES();
-    Scene scene;
+    BrowserScene scene;
     scene.browse();
     scene.respond_by_hand();
     const auto alias = [](const Bytes& from, const Bytes& to, unsigned ttl) {
         return record(from, type_cname, to, class_in, ttl);
     };
     const std::vector<std::vector<Bytes>> attacks = {
-        {alias(type_name, type_name, 120)},
-        {alias(type_name, name("a.local"), 120), alias(name("a.local"), name("b.local"), 1),
-         alias(name("b.local"), type_name, 1)},
-        {alias(instance_name, name("a.local"), 1),
+        {alias(browsed_type, browsed_type, 120)},
+        {alias(browsed_type, name("a.local"), 120), alias(name("a.local"), name("b.local"), 1),
+         alias(name("b.local"), browsed_type, 1)},
+        {alias(browsed_instance, name("a.local"), 1),
          record(name("a.local"), type_srv, srv(1, name("b.local")), class_in, 1)},
         {alias(name("server.local"), name("server.local"), 120), alias(name("server.local"), name("x.local"), 1)},
     };
@@ -244,14 +244,14 @@ TEST_CASE("aliases that make avahi-core abort do not reach it", "[network]") {
 
 TEST_CASE("a flood of announcements is followed only so far", "[network]") {
     NEEDS_TWO_MACHINES();
-    Scene scene;
+    BrowserScene scene;
     scene.browse();
     scene.respond_by_hand();
     for (unsigned batch = 0; batch < 20; ++batch) {
         std::vector<Bytes> records;
         for (unsigned i = 0; i < 20; ++i)
-            records.push_back(
-                record(type_name, type_ptr, label("n" + std::to_string(batch * 20 + i)) + type_name, class_in, 120));
+            records.push_back(record(browsed_type, type_ptr, label("n" + std::to_string(batch * 20 + i)) + browsed_type,
+                                     class_in, 120));
         scene.responder->multicast(announcement(records));
         run_for(*scene.loop, 10ms);
     }
@@ -270,14 +270,15 @@ TEST_CASE("a flood of announcements is followed only so far", "[network]") {
                        ServiceId{"n" + std::to_string(i), scene.machines.our_index(), AF_INET6}));
     CHECK(first_ones == scene.withdrawn.size());
     // What is followed still may change and go.
-    scene.responder->multicast(announcement({record(type_name, type_ptr, label("n100") + type_name, class_in, 0)}));
+    scene.responder->multicast(
+        announcement({record(browsed_type, type_ptr, label("n100") + browsed_type, class_in, 0)}));
     CHECK(run_until(
         *scene.loop, [&] { return scene.withdrawn.back().name == "n100"; }, 3s));
 }
 
 TEST_CASE("announcements are told as they are heard, and not from an interface that was left", "[network]") {
     NEEDS_TWO_MACHINES();
-    Scene scene;
+    BrowserScene scene;
     scene.browse();
     scene.respond_by_hand();
     scene.responder->multicast(announcement(service_records()));
@@ -295,7 +296,7 @@ TEST_CASE("announcements are told as they are heard, and not from an interface t
 
 TEST_CASE("Avahi's own lines go to the log, as debugging") {
     NEEDS_TWO_MACHINES();
-    Scene scene;
+    BrowserScene scene;
     scene.browse();
     run_for(*scene.loop, 50ms);
     const auto from_avahi = [&] {

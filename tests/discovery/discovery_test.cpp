@@ -20,7 +20,7 @@ using namespace std::chrono_literals;
 namespace {
 
 /// Collects what a Discovery tells.
-struct Scene {
+struct DiscoveryScene {
     std::unique_ptr<base::EventLoop> loop = std::move(*base::EventLoop::create());
     base::Log log{9};
     std::vector<std::string> lines;
@@ -31,7 +31,7 @@ struct Scene {
     std::vector<ServiceId> lost;
     std::unique_ptr<Discovery> discovery;
 
-    Scene() {
+    DiscoveryScene() {
         log.add_sink([this](const base::LogEntry& entry) { lines.push_back(entry.text); });
         machines.in_theirs([this] { announcer = std::make_unique<Announcer>(*loop); });
         REQUIRE(run_until(
@@ -72,7 +72,7 @@ struct Scene {
 
 TEST_CASE("a service that is there is found within milliseconds, and once", "[network]") {
     NEEDS_TWO_MACHINES();
-    Scene scene;
+    DiscoveryScene scene;
     scene.publish("Mandos", 4711);
     scene.start();
     const auto asked = scene.loop->now();
@@ -91,7 +91,7 @@ TEST_CASE("a service that is there is found within milliseconds, and once", "[ne
 
 TEST_CASE("a service that is announced later is found from its announcement", "[network]") {
     NEEDS_TWO_MACHINES();
-    Scene scene;
+    DiscoveryScene scene;
     scene.start();
     scene.discovery->address_usable(scene.machines.our_index(), address(TwoMachines::our_v6));
     run_for(*scene.loop, 4s);  // all one-shot questions but the browser's have been asked
@@ -117,7 +117,7 @@ TEST_CASE("a service that is announced later is found from its announcement", "[
 
 TEST_CASE("IPv4 that comes later is asked too", "[network]") {
     NEEDS_TWO_MACHINES();
-    Scene scene;
+    DiscoveryScene scene;
     scene.publish("Mandos", 4711);
     scene.start();
     scene.discovery->address_usable(scene.machines.our_index(), address(TwoMachines::our_v6));
@@ -138,7 +138,7 @@ TEST_CASE("IPv4 that comes later is asked too", "[network]") {
 
 TEST_CASE("an interface that is gone is forgotten without a word and found anew", "[network]") {
     NEEDS_TWO_MACHINES();
-    Scene scene;
+    DiscoveryScene scene;
     scene.publish("Mandos", 4711);
     scene.start();
     for (std::size_t round = 1; round <= 2; ++round) {
@@ -155,7 +155,7 @@ TEST_CASE("an interface that is gone is forgotten without a word and found anew"
 
 TEST_CASE("without the browser services are found too, late ones within seconds", "[network]") {
     NEEDS_TWO_MACHINES();
-    Scene scene;
+    DiscoveryScene scene;
     scene.start(Browsing::off);
     scene.discovery->address_usable(scene.machines.our_index(), address(TwoMachines::our_v6));
     run_for(*scene.loop, 4s);
@@ -167,7 +167,7 @@ TEST_CASE("without the browser services are found too, late ones within seconds"
 
 TEST_CASE("asking again on demand finds what was not announced to us", "[network]") {
     NEEDS_TWO_MACHINES();
-    Scene scene;
+    DiscoveryScene scene;
     scene.start(Browsing::off);
     scene.discovery->address_usable(scene.machines.our_index(), address(TwoMachines::our_v6));
     run_for(*scene.loop, 3500ms);
@@ -180,7 +180,7 @@ TEST_CASE("asking again on demand finds what was not announced to us", "[network
 TEST_CASE("when the wall clock is set, browsing begins anew and nothing flaps", "[network]") {
     NEEDS_TWO_MACHINES();
     NEEDS_A_CLOCK_TO_SET();
-    Scene scene;
+    DiscoveryScene scene;
     scene.publish("Mandos", 4711);
     scene.start();
     scene.discovery->address_usable(scene.machines.our_index(), address(TwoMachines::our_v6));

@@ -24,8 +24,8 @@ std::optional<DnsAnswer> parse(const Bytes& message) {
     return parse_answer(to_bytes(message));
 }
 
-const Bytes type_name = name("_mandos._tcp.local");
-const Bytes instance_name = name("Mandos._mandos._tcp.local");
+const Bytes asked_type = name("_mandos._tcp.local");
+const Bytes asked_instance = name("Mandos._mandos._tcp.local");
 
 }  // namespace
 
@@ -57,7 +57,7 @@ TEST_CASE("the instance is the one label before the type") {
 TEST_CASE("a query is as RFC 1035 says") {
     const std::vector<DnsQuestion> questions = {{dns("_mandos._tcp.local"), ns_t_ptr},
                                                 {dns("server.local"), ns_t_aaaa}};
-    const Bytes expected = u16(0xbeef) + u16(0) + u16(2) + u16(0) + u16(0) + u16(0) + type_name + u16(12) + u16(1) +
+    const Bytes expected = u16(0xbeef) + u16(0) + u16(2) + u16(0) + u16(0) + u16(0) + asked_type + u16(12) + u16(1) +
                            name("server.local") + u16(28) + u16(1);
     CHECK(make_query(0xbeef, questions) == to_bytes(expected));
 }
@@ -81,14 +81,14 @@ TEST_CASE("a full answer is taken apart") {
 TEST_CASE("compressed names, cache-flush bits and a repeated question are understood") {
     // The type's name stands at 12, right behind the header.
     const Bytes message =
-        u16(7) + u16(0x8400) + u16(1) + u16(1) + u16(0) + u16(2) + type_name + u16(12) + u16(1) +
+        u16(7) + u16(0x8400) + u16(1) + u16(1) + u16(0) + u16(2) + asked_type + u16(12) + u16(1) +
         record(pointer_to(12), type_ptr, label("Mandos") + pointer_to(12)) +
         record(label("MANDOS") + pointer_to(12), type_srv, srv(4711, label("server") + pointer_to(25)), class_flush) +
         record(label("server") + pointer_to(25), type_a, v4(192, 0, 2, 2), class_flush);
     const auto answer = parse(message);
     REQUIRE(answer);
     REQUIRE(answer->pointers.size() == 1);
-    CHECK(answer->pointers[0].target.wire() == instance_name);
+    CHECK(answer->pointers[0].target.wire() == asked_instance);
     REQUIRE(answer->locations.size() == 1);
     CHECK(answer->locations[0].owner == answer->pointers[0].target);
     CHECK(answer->locations[0].target == dns("server.local"));
@@ -102,11 +102,11 @@ TEST_CASE("records that say nothing of services are skipped") {
         Bytes record;
     };
     const Row rows[] = {
-        {"class CHAOS", record(type_name, type_ptr, instance_name, 3)},
-        {"goodbye", record(type_name, type_ptr, instance_name, class_in, 0)},
-        {"other type", record(type_name, 47, "anything")},
-        {"port 0", record(instance_name, type_srv, srv(0, name("server.local")))},
-        {"root as target", record(instance_name, type_srv, srv(4711, name("")))},
+        {"class CHAOS", record(asked_type, type_ptr, asked_instance, 3)},
+        {"goodbye", record(asked_type, type_ptr, asked_instance, class_in, 0)},
+        {"other type", record(asked_type, 47, "anything")},
+        {"port 0", record(asked_instance, type_srv, srv(0, name("server.local")))},
+        {"root as target", record(asked_instance, type_srv, srv(4711, name("")))},
     };
     for (const Row& row : rows) {
         INFO(row.what);
@@ -132,26 +132,26 @@ TEST_CASE("malformed answers are refused") {
         {"an error", answer({}, {}, 1, 0x8403)},
         {"more behind the last record", good + "x"},
         {"counts without records", u16(1) + u16(0x8400) + u16(0xffff) + u16(0xffff) + u16(0xffff) + u16(0xffff)},
-        {"name that points at itself", loop + record(pointer_to(12), type_ptr, instance_name)},
-        {"names that point at each other", loop + record(pointer_to(14) + pointer_to(12), type_ptr, instance_name)},
-        {"pointer behind the end", loop + record(pointer_to(0x3fff), type_ptr, instance_name)},
-        {"endless name in the data", answer({record(type_name, type_ptr, pointer_to(12 + 20 + 10))})},
-        {"label type 0x40", answer({record(type_name, type_ptr, "\x41" + Bytes(10, 'x'))})},
-        {"label type 0x80", answer({record(type_name, type_ptr, "\x81" + Bytes(10, 'x'))})},
-        {"empty PTR", answer({record(type_name, type_ptr, "")})},
-        {"PTR with more behind it", answer({record(type_name, type_ptr, instance_name + "x")})},
-        {"SRV without target", answer({record(instance_name, type_srv, u16(0) + u16(0) + u16(4711))})},
-        {"SRV too short", answer({record(instance_name, type_srv, "abc")})},
-        {"SRV with more behind it", answer({record(instance_name, type_srv, srv(1, name("a")) + "x")})},
+        {"name that points at itself", loop + record(pointer_to(12), type_ptr, asked_instance)},
+        {"names that point at each other", loop + record(pointer_to(14) + pointer_to(12), type_ptr, asked_instance)},
+        {"pointer behind the end", loop + record(pointer_to(0x3fff), type_ptr, asked_instance)},
+        {"endless name in the data", answer({record(asked_type, type_ptr, pointer_to(12 + 20 + 10))})},
+        {"label type 0x40", answer({record(asked_type, type_ptr, "\x41" + Bytes(10, 'x'))})},
+        {"label type 0x80", answer({record(asked_type, type_ptr, "\x81" + Bytes(10, 'x'))})},
+        {"empty PTR", answer({record(asked_type, type_ptr, "")})},
+        {"PTR with more behind it", answer({record(asked_type, type_ptr, asked_instance + "x")})},
+        {"SRV without target", answer({record(asked_instance, type_srv, u16(0) + u16(0) + u16(4711))})},
+        {"SRV too short", answer({record(asked_instance, type_srv, "abc")})},
+        {"SRV with more behind it", answer({record(asked_instance, type_srv, srv(1, name("a")) + "x")})},
         {"A of 3 bytes", answer({record(name("h"), type_a, "abc")})},
         {"A of 16 bytes", answer({record(name("h"), type_a, v6(1))})},
         {"AAAA of 4 bytes", answer({record(name("h"), type_aaaa, v4(1, 2, 3, 4))})},
-        {"TXT string longer than its record", answer({record(instance_name, type_txt,
+        {"TXT string longer than its record", answer({record(asked_instance, type_txt,
                                                              "\x05"
                                                              "abc")})},
         {"name of 256 bytes", answer({record(label(Bytes(63, 'a')) + label(Bytes(63, 'b')) + label(Bytes(63, 'c')) +
                                                  label(Bytes(62, 'd')) + Bytes(1, '\0'),
-                                             type_ptr, instance_name)})},
+                                             type_ptr, asked_instance)})},
     };
     for (const Row& row : rows) {
         INFO(row.what);

@@ -43,7 +43,7 @@ struct Scene {
     std::function<void(const Responder::Heard&)> answer;
 };
 
-const Bytes instance_name = name("Mandos._mandos._tcp.local");
+const Bytes answered_instance = name("Mandos._mandos._tcp.local");
 
 }  // namespace
 
@@ -90,8 +90,8 @@ TEST_CASE("it is asked after 0, 1 and 3 seconds, and the socket closed 3 seconds
 TEST_CASE("what an answer lacks is asked for in turn", "[network]") {
     NEEDS_TWO_MACHINES();
     Scene scene;
-    const Bytes pointer = record(name("_mandos._tcp.local"), type_ptr, instance_name);
-    const Bytes location = record(instance_name, type_srv, srv(4711, name("server.local")));
+    const Bytes pointer = record(name("_mandos._tcp.local"), type_ptr, answered_instance);
+    const Bytes location = record(answered_instance, type_srv, srv(4711, name("server.local")));
     const Bytes host = record(name("server.local"), type_aaaa, v6(2));
     const std::vector<Bytes> answers = {pointer, location, host};
     std::size_t turn = 0;
@@ -103,7 +103,7 @@ TEST_CASE("what an answer lacks is asked for in turn", "[network]") {
         *scene.loop, [&] { return !scene.sightings.empty(); }, 500ms));
     REQUIRE(scene.responder->heard().size() == 3);
     CHECK(scene.responder->heard()[1].message.substr(12) ==
-          instance_name + u16(type_srv) + u16(class_in) + instance_name + u16(type_txt) + u16(class_in));
+          answered_instance + u16(type_srv) + u16(class_in) + answered_instance + u16(type_txt) + u16(class_in));
     CHECK(scene.responder->heard()[2].message.substr(12) ==
           name("server.local") + u16(type_aaaa) + u16(class_in) + name("server.local") + u16(type_a) + u16(class_in));
 }
@@ -210,14 +210,14 @@ TEST_CASE("an announcement is taken in as an answer, and what it lacks is asked 
         scene.query.take(scene.machines.our_index(), address(TwoMachines::our_v6),
                          parse_answer(to_bytes(answer(records, {}, 0))).value());
     };
-    const Bytes text = record(instance_name, type_txt, label("version=1"));
+    const Bytes text = record(answered_instance, type_txt, label("version=1"));
     take({record(name("printer.local"), type_aaaa, v6(9))});
     CHECK(scene.query.open_sockets() == 0);  // no news about a server
 
     scene.answer = [&](const auto& heard) {
         scene.responder->reply(heard, answer({record(name("server.local"), type_aaaa, v6(2))}, {}, heard.id()));
     };
-    take({text, record(instance_name, type_srv, srv(4711, name("server.local")))});
+    take({text, record(answered_instance, type_srv, srv(4711, name("server.local")))});
     REQUIRE(run_until(
         *scene.loop, [&] { return !scene.sightings.empty(); }, 1s));
     CHECK(scene.sightings[0].id == ServiceId{"Mandos", scene.machines.our_index(), AF_INET6});
@@ -226,7 +226,7 @@ TEST_CASE("an announcement is taken in as an answer, and what it lacks is asked 
     CHECK(scene.responder->heard()[0].message.substr(12) ==
           name("server.local") + u16(type_aaaa) + u16(class_in) + name("server.local") + u16(type_a) + u16(class_in));
 
-    take({text, record(instance_name, type_srv, srv(4712, name("server.local")))});  // says all that was not known
+    take({text, record(answered_instance, type_srv, srv(4712, name("server.local")))});  // says all that was not known
     CHECK(scene.sightings.back().port == 4712);
     CHECK(run_until(
         *scene.loop, [&] { return scene.query.open_sockets() == 0; }, 5s));  // and it does not listen for ever

@@ -28,7 +28,7 @@ namespace {
 constexpr const char* protected_curve_key =
     "Key-Type: eddsa\nKey-Curve: ed25519\nSubkey-Type: ecdh\nSubkey-Curve: cv25519\nPassphrase: open sesame\n";
 
-base::Secret secret(const std::string& text) {
+base::Secret locked(const std::string& text) {
     auto made = base::Secret::with_capacity(text.size());
     REQUIRE(made);
     REQUIRE(made->append(base::bytes_of(text)));
@@ -129,7 +129,7 @@ TEST_CASE("a decryptor says that its keys are good, and decrypts") {
     decryptor.say(Decrypt{bytes("garbage")});
     CHECK_THAT(decryptor.next(), Catch::StartsWith("not decrypted: cannot use"));
     decryptor.say(Passphrase{});  // which nobody has asked for
-    decryptor.say(Passphrase{secret("x")});
+    decryptor.say(Passphrase{locked("x")});
     decryptor.say(Ping{});
     CHECK(decryptor.next() == "pong");
 }
@@ -143,11 +143,11 @@ TEST_CASE("a decryptor asks for the passphrase before all else, and again until 
     CHECK(decryptor.next() == "keys good");
     const auto message = bytes(lab.encrypted("secret", "machine"));
     decryptor.say(Decrypt{message});
-    decryptor.say(Passphrase{secret("wrong")});
+    decryptor.say(Passphrase{locked("wrong")});
     CHECK(decryptor.next() == "need another passphrase for machine");
-    decryptor.say(Passphrase{secret("")});
+    decryptor.say(Passphrase{locked("")});
     CHECK(decryptor.next() == "need another passphrase for machine");
-    decryptor.say(Passphrase{secret("open sesame")});
+    decryptor.say(Passphrase{locked("open sesame")});
     CHECK(decryptor.next() == "password secret");
     decryptor.say(Decrypt{message});
     CHECK(decryptor.next() == "password secret");

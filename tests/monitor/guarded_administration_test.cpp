@@ -49,7 +49,7 @@ network::Link link(std::uint32_t index, const char* name, unsigned flags = IFF_B
     return link;
 }
 
-struct Scene {
+struct GuardScene {
     std::map<std::uint32_t, network::Link> links = {
         {1, link(1, "lo", IFF_LOOPBACK)}, {2, link(2, "eth0")}, {3, link(3, "wlan0")}, {4, link(4, "eth1")}};
     base::Log log;
@@ -58,7 +58,7 @@ struct Scene {
     std::vector<ToWorker> replies;
     GuardedAdministration guard;
 
-    explicit Scene(const std::vector<std::string>& interfaces = {"eth*,none,wlan0"})
+    explicit GuardScene(const std::vector<std::string>& interfaces = {"eth*,none,wlan0"})
         : guard(
               administration, network::InterfaceChoice(interfaces, false),
               [this](std::uint32_t index) -> base::Result<std::optional<network::Link>> {
@@ -79,7 +79,7 @@ struct Scene {
 }  // namespace
 
 TEST_CASE("interfaces are brought up if they are among those to be used") {
-    Scene scene;
+    GuardScene scene;
     scene.ask(BringUp{10, 2});
     CHECK(std::get<Done>(scene.replies.back()).number == 10);
     CHECK(scene.done());
@@ -90,7 +90,7 @@ TEST_CASE("interfaces are brought up if they are among those to be used") {
 }
 
 TEST_CASE("other interfaces are not brought up") {
-    Scene scene;
+    GuardScene scene;
     for (const std::uint32_t interface : {1u, 3u}) {  // loopback; one to be used if it is up already
         scene.ask(BringUp{interface, interface});
         CHECK_FALSE(scene.done());
@@ -103,7 +103,7 @@ TEST_CASE("other interfaces are not brought up") {
 }
 
 TEST_CASE("routes go to what may be a server, over interfaces that are used") {
-    Scene scene;
+    GuardScene scene;
     const auto route = [&](const char* destination, std::uint32_t interface) {
         scene.ask(AddHostRoute{1, interface, *base::IpAddress::parse(destination)});
     };
@@ -131,7 +131,7 @@ TEST_CASE("routes go to what may be a server, over interfaces that are used") {
 TEST_CASE(
     "a worker that goes on asking for what it may not have is not sound, but not because of what may happen to a sound "
     "one") {
-    Scene scene;
+    GuardScene scene;
     for (int i = 0; i < 100; ++i) scene.ask(BringUp{9, 77});  // gone
     CHECK_FALSE(scene.guard.is_out_of_patience());
     for (int i = 0; i < GuardedAdministration::most_refusals - 1; ++i) scene.ask(BringUp{9, 1});
@@ -143,7 +143,7 @@ TEST_CASE(
 }
 
 TEST_CASE("network hooks run once, however often a worker asks, and each worker is told when they are through") {
-    Scene scene;
+    GuardScene scene;
     scene.ask(StartHooks{});
     scene.ask(StartHooks{});
     CHECK(scene.administration.asked == std::vector<std::string>{"hooks"});
@@ -156,7 +156,7 @@ TEST_CASE("network hooks run once, however often a worker asks, and each worker 
 }
 
 TEST_CASE("the console level is lowered and restored") {
-    Scene scene;
+    GuardScene scene;
     scene.ask(LowerConsoleLevel{});
     scene.ask(RestoreConsoleLevel{});
     CHECK(scene.administration.asked == std::vector<std::string>{"lower", "restore"});

@@ -30,7 +30,7 @@ void wait_for_close(const base::UniqueFd& channel) {
         if (size < 0) usleep(1000);
 }
 
-struct Scene {
+struct SupervisionScene {
     std::unique_ptr<base::EventLoop> loop = std::move(*base::EventLoop::create());
     base::Log log;
     std::vector<std::string> lines, received, said;
@@ -38,7 +38,7 @@ struct Scene {
     bool again = true, sensible = true;
     std::unique_ptr<SupervisedProcess> process;
 
-    explicit Scene(std::function<int(base::UniqueFd)> body, std::function<void()> ask = {}) {
+    explicit SupervisionScene(std::function<int(base::UniqueFd)> body, std::function<void()> ask = {}) {
         log.add_sink([this](const base::LogEntry& entry) { lines.push_back(entry.text); });
         process = std::make_unique<SupervisedProcess>(
             *loop, log,
@@ -76,7 +76,7 @@ struct Scene {
 }  // namespace
 
 TEST_CASE("a process that ends by itself is heard to the last word and started again") {
-    Scene scene([](const base::UniqueFd& channel) {
+    SupervisionScene scene([](const base::UniqueFd& channel) {
         say(channel, "last words");
         return 3;
     });
@@ -89,7 +89,7 @@ TEST_CASE("a process that ends by itself is heard to the last word and started a
 }
 
 TEST_CASE("a process that crashes is not started again if that is not wanted") {
-    Scene scene([](const base::UniqueFd&) -> int {
+    SupervisionScene scene([](const base::UniqueFd&) -> int {
         (void)raise(SIGKILL);
         return 0;
     });
@@ -100,14 +100,14 @@ TEST_CASE("a process that crashes is not started again if that is not wanted") {
 }
 
 TEST_CASE("a process whose body throws ends, and nothing of the parent's with it") {
-    Scene scene([](const base::UniqueFd&) -> int { throw std::runtime_error("thrown in a test"); });
+    SupervisionScene scene([](const base::UniqueFd&) -> int { throw std::runtime_error("thrown in a test"); });
     scene.again = false;
     REQUIRE(scene.run_until([&] { return scene.losses == 1; }));
     CHECK_THAT(scene.lines[0], Catch::Contains("exit status 71"));
 }
 
 TEST_CASE("a process that says what it may not say is killed") {
-    Scene scene([](const base::UniqueFd& channel) {
+    SupervisionScene scene([](const base::UniqueFd& channel) {
         say(channel, "nonsense");
         wait_for_close(channel);
         return 0;
@@ -119,7 +119,7 @@ TEST_CASE("a process that says what it may not say is killed") {
 }
 
 TEST_CASE("a process that says much that it may not say is told of once") {
-    Scene scene([](const base::UniqueFd& channel) {
+    SupervisionScene scene([](const base::UniqueFd& channel) {
         for (int i = 0; i < 50; ++i) say(channel, "nonsense");
         wait_for_close(channel);
         return 0;
@@ -133,7 +133,7 @@ TEST_CASE("a process that says much that it may not say is told of once") {
 
 TEST_CASE("a process that does not answer any more is killed and started again") {
     int asked = 0;
-    Scene scene(
+    SupervisionScene scene(
         [](const base::UniqueFd&) {
             for (;;) pause();
             return 0;
@@ -146,8 +146,8 @@ TEST_CASE("a process that does not answer any more is killed and started again")
 
 TEST_CASE("a process that answers is left alone") {
     int asked = 0;
-    Scene* all = nullptr;
-    Scene scene(
+    SupervisionScene* all = nullptr;
+    SupervisionScene scene(
         [](const base::UniqueFd& channel) {
             wait_for_close(channel);
             return 0;
@@ -163,7 +163,7 @@ TEST_CASE("a process that answers is left alone") {
 
 TEST_CASE(
     "what a process writes to standard error arrives line by line, and is not what the monitor's is connected to") {
-    Scene scene([](const base::UniqueFd& channel) {
+    SupervisionScene scene([](const base::UniqueFd& channel) {
         dprintf(STDERR_FILENO, "one\ntwo\n\nlast words");
         struct stat status {};
         const bool write_only = (fcntl(STDERR_FILENO, F_GETFL) & O_ACCMODE) == O_WRONLY;
@@ -177,7 +177,7 @@ TEST_CASE(
 }
 
 TEST_CASE("a long line on standard error arrives in pieces, whole") {
-    Scene scene([](const base::UniqueFd&) {
+    SupervisionScene scene([](const base::UniqueFd&) {
         const std::string text(100'000, 'x');
         for (std::size_t sent = 0; sent < text.size();) {
             const ssize_t count = write(STDERR_FILENO, text.data() + sent, text.size() - sent);
@@ -198,7 +198,7 @@ TEST_CASE("a long line on standard error arrives in pieces, whole") {
 }
 
 TEST_CASE("a process that closes its channel is killed") {
-    Scene scene([](base::UniqueFd channel) {
+    SupervisionScene scene([](base::UniqueFd channel) {
         channel.reset();
         sleep(60);
         return 0;
@@ -208,7 +208,7 @@ TEST_CASE("a process that closes its channel is killed") {
 }
 
 TEST_CASE("a process ends in order when its channel is closed") {
-    Scene scene([](const base::UniqueFd& channel) {
+    SupervisionScene scene([](const base::UniqueFd& channel) {
         say(channel, "ready");
         wait_for_close(channel);
         return 0;
@@ -223,7 +223,7 @@ TEST_CASE("a process ends in order when its channel is closed") {
 }
 
 TEST_CASE("a process that does not end in order is killed") {
-    Scene scene([](const base::UniqueFd& channel) {
+    SupervisionScene scene([](const base::UniqueFd& channel) {
         say(channel, "ready");
         for (;;) pause();
         return 0;
@@ -235,7 +235,7 @@ TEST_CASE("a process that does not end in order is killed") {
 }
 
 TEST_CASE("a process that cannot do its work is ended and started again, three times at most") {
-    Scene scene([](const base::UniqueFd& channel) {
+    SupervisionScene scene([](const base::UniqueFd& channel) {
         say(channel, "no memory");
         wait_for_close(channel);
         return 0;
@@ -254,7 +254,7 @@ TEST_CASE("a process that cannot do its work is ended and started again, three t
 }
 
 TEST_CASE("a process that waits to be started again can be ended") {
-    Scene scene([](const base::UniqueFd&) { return 1; });
+    SupervisionScene scene([](const base::UniqueFd&) { return 1; });
     REQUIRE(scene.run_until([&] { return scene.losses == 1; }));
     bool ended = false;
     scene.process->end(5s, [&] { ended = true; });

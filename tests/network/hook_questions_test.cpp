@@ -27,7 +27,7 @@ const std::string ask = R"(ask() {
     [ "$user" = gone ] || read -r password <&3
     echo "$user:$password" >>)";
 
-std::optional<Credentials> credentials(const std::string& user, const std::string& password) {
+std::optional<Credentials> answered_credentials(const std::string& user, const std::string& password) {
     Credentials made;
     for (const auto& [text, place] : {std::pair(&user, &made.user), std::pair(&password, &made.password)}) {
         *place = std::move(base::Secret::with_capacity(text->size())).value();
@@ -93,13 +93,13 @@ TEST_CASE("a hook gets user name and password that it asks for, and its verdict 
     CHECK(f.questions[0].hook == "vpn");
     CHECK(f.questions[0].realm == "VPN of the office");
     CHECK_FALSE(f.questions[0].again);
-    f.replies[0](credentials("somebody", right ? "right" : "wrong"));
+    f.replies[0](answered_credentials("somebody", right ? "right" : "wrong"));
     REQUIRE(f.wait([&] { return f.verdicts.size() == 1; }));
     CHECK(f.verdicts[0] == std::pair(f.questions[0].number, right));
     CHECK(content_of(f.out) == std::string("somebody:") + (right ? "right\n" : "wrong\n"));
     CHECK(f.wait([&] { return f.proceeded; }));
     CHECK(f.withdrawn.empty());
-    f.replies[0](credentials("too", "late"));
+    f.replies[0](answered_credentials("too", "late"));
     CHECK(f.log.text.find("somebody") == std::string::npos);
 }
 
@@ -108,13 +108,13 @@ TEST_CASE("a hook whose credentials were no good asks again, for as long as it w
     f.add("vpn", "until ask a && [ \"$password\" = right ]; do echo failed >&3; done; echo ok >&3");
     f.start();
     REQUIRE(f.wait_for_questions(1));
-    f.replies[0](credentials("me", "wrong"));
+    f.replies[0](answered_credentials("me", "wrong"));
     REQUIRE(f.wait_for_questions(2));
     CHECK(f.questions[1].again);
     CHECK(f.questions[1].number != f.questions[0].number);
-    f.replies[0](credentials("me", "right"));  // to the first question: not heard
-    f.replies[1](credentials("me", "right"));
-    f.replies[1](credentials("me", "twice"));
+    f.replies[0](answered_credentials("me", "right"));  // to the first question: not heard
+    f.replies[1](answered_credentials("me", "right"));
+    f.replies[1](answered_credentials("me", "twice"));
     REQUIRE(f.wait([&] { return f.verdicts.size() == 2; }));
     CHECK(f.verdicts[1] == std::pair(f.questions[1].number, true));
     CHECK(content_of(f.out) == "me:wrong\nme:right\n");
@@ -125,14 +125,14 @@ TEST_CASE("what a hook cannot be told is no good, without the hook") {
     f.add("vpn", "ask a");
     f.start();
     REQUIRE(f.wait_for_questions(1));
-    f.replies[0](credentials("gone", "x"));
+    f.replies[0](answered_credentials("gone", "x"));
     REQUIRE(f.wait_for_questions(2));
     CHECK(f.verdicts == std::vector{std::pair(f.questions[0].number, false)});
     CHECK(f.questions[1].again);
-    f.replies[1](credentials("two\nlines", "x"));
+    f.replies[1](answered_credentials("two\nlines", "x"));
     REQUIRE(f.wait_for_questions(3));
     CHECK(content_of(f.out).empty());
-    f.replies[2](credentials("", "x y\\z"));
+    f.replies[2](answered_credentials("", "x y\\z"));
     CHECK(f.wait_for_note(":x y\\z\n"));
 }
 
@@ -157,7 +157,7 @@ TEST_CASE("the time limit of a hook begins anew with each answer") {
     f.start();
     for (std::size_t count = 1; count <= 3; ++count) {
         REQUIRE(f.wait_for_questions(count));
-        f.replies.back()(credentials("me", "x"));
+        f.replies.back()(answered_credentials("me", "x"));
     }
     CHECK(f.wait_for_note("me:x\nme:x\nme:x\ndone\n"));
     CHECK_FALSE(f.log.has("is killed"));
@@ -171,7 +171,7 @@ TEST_CASE("the time limit of a hook stands still while somebody thinks") {
     REQUIRE(f.wait_for_questions(1));
     CHECK_FALSE(f.wait([&] { return !f.withdrawn.empty(); }, 700ms));
     CHECK(f.proceeded);  // the others do not wait for it
-    f.replies[0](credentials("me", "slow"));
+    f.replies[0](answered_credentials("me", "slow"));
     REQUIRE(f.wait_for_note("me:slow\nstarted\n"));
     CHECK(f.wait([&] { return f.log.has("still runs after 0.4 s: it is killed"); }, 2s));
 }
@@ -188,10 +188,10 @@ TEST_CASE("a question is withdrawn when its hook ends, errs or is stopped") {
     REQUIRE(f.wait([&] { return f.withdrawn.size() == 1; }));
     CHECK(f.withdrawn[0] == f.questions[0].number);
     CHECK(f.log.has("gets no more credentials") == end.starts_with("echo"));
-    f.replies[0](credentials("me", "late"));
+    f.replies[0](answered_credentials("me", "late"));
     if (end == "sleep 1000") CHECK(f.wait([&] { return done; }));
     f.runner.reset();
-    f.replies[0](credentials("me", "later"));
+    f.replies[0](answered_credentials("me", "later"));
     CHECK(f.withdrawn.size() == 1);
 }
 
@@ -200,7 +200,7 @@ TEST_CASE("the last words of a hook are heard") {
     f.add("vpn", "ask a; echo failed >&3; exit 1");
     f.start();
     REQUIRE(f.wait_for_questions(1));
-    f.replies[0](credentials("me", "wrong"));
+    f.replies[0](answered_credentials("me", "wrong"));
     REQUIRE(f.wait([&] { return f.proceeded; }));
     CHECK(f.verdicts == std::vector{std::pair(f.questions[0].number, false)});
 }
@@ -212,9 +212,9 @@ TEST_CASE("several hooks may ask at once, and each gets what is for it") {
     f.start();
     REQUIRE(f.wait_for_questions(2));
     CHECK(f.questions[0].number != f.questions[1].number);
-    f.replies[1](credentials("for", "b"));
+    f.replies[1](answered_credentials("for", "b"));
     REQUIRE(f.wait_for_note("for:b\n"));
-    f.replies[0](credentials("for", "a"));
+    f.replies[0](answered_credentials("for", "a"));
     CHECK(f.wait_for_note("for:b\nfor:a\n"));
 }
 

@@ -15,15 +15,15 @@ namespace {
 constexpr std::uint64_t here = 4026531840, elsewhere = 4026532000;
 const Instance first{100, 1000}, second{200, 2000}, third{300, 3000};
 
-base::IpAddress ip(const char* text) {
+base::IpAddress address(const char* text) {
     return base::IpAddress::parse(text).value();
 }
 
 Journal example() {
     Journal journal;
     journal.use(DadOff{3, 1}, here, first);
-    journal.use(LinkUp{3, "eth0", 0, {ip("192.0.2.1"), ip("fe80::1")}}, here, first);
-    journal.use(HostRoute{3, ip("2001:db8::1")}, here, first);
+    journal.use(LinkUp{3, "eth0", 0, {address("192.0.2.1"), address("fe80::1")}}, here, first);
+    journal.use(HostRoute{3, address("2001:db8::1")}, here, first);
     journal.use(ConsoleLowered{7}, 0, first);
     journal.use(DirectoryMade{"/run/bootkey/bootkey-home-0123456789abcdef"}, 0, first);
     return journal;

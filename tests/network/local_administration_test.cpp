@@ -28,7 +28,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-struct Fixture {
+struct AdministrationFixture {
     TemporaryDirectory directory;
     RememberingLog log;
     std::string runtime = directory / "run";
@@ -37,7 +37,7 @@ struct Fixture {
     std::unique_ptr<LocalAdministration> administration;
     std::vector<base::Result<void>> answers;
 
-    Fixture() { run("ip link set lo up"); }  // as on a machine that has booted
+    AdministrationFixture() { run("ip link set lo up"); }  // as on a machine that has booted
 
     void open() {
         loop = expect(base::EventLoop::create());
@@ -80,7 +80,7 @@ bool is_called_by_broadcasts(const std::string& address, const std::string& inte
 
 TEST_CASE("answers come once, in order, and never before the call returns") {
     CHECK(in_namespace([] {
-              Fixture f;
+              AdministrationFixture f;
               f.open();
               EXPECT(f.clean());
               f.administration->bring_up(if_nametoindex("one"), f.answer());
@@ -109,7 +109,7 @@ TEST_CASE(
     "the loopback interface is brought up before anything else, or no neighbour could be called, and taken down "
     "again") {
     CHECK(in_namespace([] {
-              Fixture f;
+              AdministrationFixture f;
               EXPECT(unshare(CLONE_NEWNET) == 0);  // where it has never been up
               run("ip link add name one type veth peer name two");
               EXPECT(!is_up("lo"));
@@ -124,7 +124,7 @@ TEST_CASE(
 
 TEST_CASE("the loopback interface stays up after an instance that was killed, for the system may have booted since") {
     CHECK(in_namespace([] {
-              Fixture f;
+              AdministrationFixture f;
               EXPECT(unshare(CLONE_NEWNET) == 0);
               Peer killed([&f] { f.open(); }, [] {});
               EXPECT(is_up("lo"));
@@ -136,7 +136,7 @@ TEST_CASE("the loopback interface stays up after an instance that was killed, fo
 
 TEST_CASE("an administration that is destroyed puts everything back") {
     CHECK(in_namespace([] {
-              Fixture f;
+              AdministrationFixture f;
               f.open();
               f.administration->bring_up(if_nametoindex("one"), f.answer());
               f.administration->bring_up(if_nametoindex("two"), [&f](base::Result<void>) { f.administration.reset(); });
@@ -149,7 +149,7 @@ TEST_CASE("an administration that is destroyed puts everything back") {
 
 TEST_CASE("an administration that is destroyed while its stop hooks run puts everything back, too") {
     CHECK(in_namespace([] {
-              Fixture f;
+              AdministrationFixture f;
               std::filesystem::create_directory(f.hooks);
               write_text(f.hooks + "/a", "#!/bin/sh\n[ $1 = start ] || exec sleep 1000\n");
               chmod((f.hooks + "/a").c_str(), 0755);
@@ -170,7 +170,7 @@ TEST_CASE("an administration that is destroyed while its stop hooks run puts eve
 
 TEST_CASE("whatever the hooks do, everything is put back within 4.5 seconds") {
     CHECK(in_namespace([] {
-              Fixture f;
+              AdministrationFixture f;
               std::filesystem::create_directory(f.hooks);
               for (const char* name : {"a", "b", "c", "d"}) {
                   write_text(f.hooks + '/' + name, "#!/bin/sh\ntrap '' TERM\necho " + std::string(name) + " $1 >> " +
@@ -194,7 +194,7 @@ TEST_CASE("whatever the hooks do, everything is put back within 4.5 seconds") {
 
 TEST_CASE("an interface that only a hook made, and deletes, is nothing to take down") {
     CHECK(in_namespace([] {
-              Fixture f;
+              AdministrationFixture f;
               std::filesystem::create_directory(f.hooks);
               write_text(
                   f.hooks + "/bridge",
@@ -215,7 +215,7 @@ TEST_CASE("an interface that only a hook made, and deletes, is nothing to take d
 TEST_CASE("restore() and every new instance undo what a killed one left") {
     for (const bool by_restore : {true, false})
         CHECK(in_namespace([by_restore] {
-                  Fixture f;
+                  AdministrationFixture f;
                   Peer killed(
                       [&f] {
                           f.open();

@@ -79,7 +79,7 @@ ifaddrmsg address_info(std::uint32_t index, int family, unsigned char flags = 0)
     return info;
 }
 
-base::IpAddress ip(const char* text) {
+base::IpAddress address_of(const char* text) {
     return base::IpAddress::parse(text).value();
 }
 
@@ -122,36 +122,37 @@ TEST_CASE("address messages") {
         unsigned flags;
     };
     const Row rows[] = {
-        {"IPv6", message(RTM_NEWADDR, address_info(2, AF_INET6, 0x80), {attribute(IFA_ADDRESS, ip("fe80::1"))}),
+        {"IPv6", message(RTM_NEWADDR, address_info(2, AF_INET6, 0x80), {attribute(IFA_ADDRESS, address_of("fe80::1"))}),
          "fe80::1", 0x80},
         {"IPv4",
          message(RTM_NEWADDR, address_info(2, AF_INET),
-                 {attribute(IFA_ADDRESS, ip("192.0.2.1")), attribute(IFA_LOCAL, ip("192.0.2.1"))}),
+                 {attribute(IFA_ADDRESS, address_of("192.0.2.1")), attribute(IFA_LOCAL, address_of("192.0.2.1"))}),
          "192.0.2.1", 0},
         {"IPv4 with a peer",
          message(RTM_NEWADDR, address_info(2, AF_INET),
-                 {attribute(IFA_ADDRESS, ip("192.0.2.9")), attribute(IFA_LOCAL, ip("192.0.2.1"))}),
+                 {attribute(IFA_ADDRESS, address_of("192.0.2.9")), attribute(IFA_LOCAL, address_of("192.0.2.1"))}),
          "192.0.2.1", 0},
         {"IPv6 with a peer",
          message(RTM_NEWADDR, address_info(2, AF_INET6),
-                 {attribute(IFA_LOCAL, ip("2001:db8::1")), attribute(IFA_ADDRESS, ip("2001:db8::2"))}),
+                 {attribute(IFA_LOCAL, address_of("2001:db8::1")), attribute(IFA_ADDRESS, address_of("2001:db8::2"))}),
          "2001:db8::1", 0},
         {"32 bits of flags",
          message(RTM_NEWADDR, address_info(2, AF_INET6, 0x80),
-                 {attribute(IFA_ADDRESS, ip("fe80::1")), attribute(IFA_FLAGS, 0x40ca0u)}),
+                 {attribute(IFA_ADDRESS, address_of("fe80::1")), attribute(IFA_FLAGS, 0x40ca0u)}),
          "fe80::1", 0x40ca0},
         {"flags too short",
          message(RTM_NEWADDR, address_info(2, AF_INET6, 0x80),
-                 {attribute(IFA_ADDRESS, ip("fe80::1")), attribute(IFA_FLAGS, "")}),
+                 {attribute(IFA_ADDRESS, address_of("fe80::1")), attribute(IFA_FLAGS, "")}),
          "fe80::1", 0x80},
         {"no address", message(RTM_NEWADDR, address_info(2, AF_INET6), {}), nullptr, 0},
         {"of another family",
-         message(RTM_NEWADDR, address_info(2, AF_INET6), {attribute(IFA_ADDRESS, ip("192.0.2.1"))}), nullptr, 0},
+         message(RTM_NEWADDR, address_info(2, AF_INET6), {attribute(IFA_ADDRESS, address_of("192.0.2.1"))}), nullptr,
+         0},
         {"of 5 bytes", message(RTM_NEWADDR, address_info(2, AF_INET), {attribute(IFA_ADDRESS, "1234")}), nullptr, 0},
-        {"family unknown", message(RTM_NEWADDR, address_info(2, AF_MCTP), {attribute(IFA_ADDRESS, ip("192.0.2.1"))}),
-         nullptr, 0},
-        {"no interface", message(RTM_NEWADDR, address_info(0, AF_INET6), {attribute(IFA_ADDRESS, ip("fe80::1"))}),
-         nullptr, 0},
+        {"family unknown",
+         message(RTM_NEWADDR, address_info(2, AF_MCTP), {attribute(IFA_ADDRESS, address_of("192.0.2.1"))}), nullptr, 0},
+        {"no interface",
+         message(RTM_NEWADDR, address_info(0, AF_INET6), {attribute(IFA_ADDRESS, address_of("fe80::1"))}), nullptr, 0},
     };
     for (const Row& row : rows) {
         INFO(row.what);
@@ -159,19 +160,20 @@ TEST_CASE("address messages") {
         REQUIRE(report.has_value() == (row.address != nullptr));
         if (!report) continue;
         const auto& found = std::get<AddressReport>(*report);
-        CHECK(found.address == InterfaceAddress{2, ip(row.address)});
+        CHECK(found.address == InterfaceAddress{2, address_of(row.address)});
         CHECK(found.flags == row.flags);
     }
-    const auto gone = decode(message(RTM_DELADDR, address_info(2, AF_INET6), {attribute(IFA_ADDRESS, ip("fe80::1"))}));
+    const auto gone =
+        decode(message(RTM_DELADDR, address_info(2, AF_INET6), {attribute(IFA_ADDRESS, address_of("fe80::1"))}));
     REQUIRE(gone);
-    CHECK(std::get<AddressGoneReport>(*gone).address == InterfaceAddress{2, ip("fe80::1")});
+    CHECK(std::get<AddressGoneReport>(*gone).address == InterfaceAddress{2, address_of("fe80::1")});
 }
 
 TEST_CASE("who made an address") {
     const std::uint8_t kernel = 2;
-    const auto detail =
-        decode_address(only(message(RTM_NEWADDR, address_info(2, AF_INET6),
-                                    {attribute(IFA_ADDRESS, ip("fe80::1")), attribute(IFA_PROTO, &kernel, 1)})));
+    const auto detail = decode_address(
+        only(message(RTM_NEWADDR, address_info(2, AF_INET6),
+                     {attribute(IFA_ADDRESS, address_of("fe80::1")), attribute(IFA_PROTO, &kernel, 1)})));
     REQUIRE(detail);
     CHECK(detail->protocol == 2);
     CHECK(detail->prefix_length == 64);
@@ -308,7 +310,7 @@ TEST_CASE("changed bytes never do harm") {
     const Buffer seeds[] = {
         message(RTM_NEWLINK, interface_info(3), {attribute(IFLA_IFNAME, "eth0"), attribute(IFLA_MASTER, 9u)}),
         message(RTM_NEWADDR, address_info(2, AF_INET6),
-                {attribute(IFA_ADDRESS, ip("fe80::1")), attribute(IFA_FLAGS, 0x80u)}),
+                {attribute(IFA_ADDRESS, address_of("fe80::1")), attribute(IFA_FLAGS, 0x80u)}),
         message(NLMSG_ERROR, std::int32_t{-1}, {attribute(NLMSGERR_ATTR_MSG, "text")}, NLM_F_ACK_TLVS | NLM_F_CAPPED),
     };
     std::mt19937 random(1);  // the same each time

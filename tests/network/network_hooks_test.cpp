@@ -19,7 +19,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-struct Fixture {
+struct HooksFixture {
     TemporaryDirectory directory;
     std::string hooks = directory / "hooks";
     std::string out = directory / "out";
@@ -31,7 +31,7 @@ struct Fixture {
     int done = 0;
     base::Time before{};
 
-    Fixture() { std::filesystem::create_directory(hooks); }
+    HooksFixture() { std::filesystem::create_directory(hooks); }
 
     std::string path(const std::string& name) const { return hooks + '/' + name; }
     void add(const std::string& name, const std::string& script, mode_t mode = 0755) {
@@ -84,7 +84,7 @@ TEST_CASE("names of hooks") {
 }
 
 TEST_CASE("only regular executable files with such names are hooks") {
-    Fixture f;
+    HooksFixture f;
     f.add("b", "");
     f.add("a", "");
     f.add("B", "");
@@ -104,7 +104,7 @@ TEST_CASE("only regular executable files with such names are hooks") {
 }
 
 TEST_CASE("a missing directory is nothing to speak of, a file in its place is") {
-    Fixture f;
+    HooksFixture f;
     base::Log quiet(8);
     std::string text;
     quiet.add_sink([&text](const base::LogEntry& entry) { text += entry.text; });
@@ -120,7 +120,7 @@ TEST_CASE("what others than root may write to is not run as root") {
         WARN("SKIPPED: needs root, to own files as root");
         return;
     }
-    Fixture f;
+    HooksFixture f;
     f.add("good", "");
     f.add("everybody", "", 0757);
     f.add("group", "", 0775);
@@ -138,7 +138,7 @@ TEST_CASE("what others than root may write to is not run as root") {
 }
 
 TEST_CASE("a hook gets exactly its variables, one argument, no input, and a process group of its own") {
-    Fixture f;
+    HooksFixture f;
     const bool connect_given = GENERATE(true, false);
     f.settings.verbose = !connect_given;
     if (!connect_given) {
@@ -177,7 +177,7 @@ TEST_CASE("a hook gets exactly its variables, one argument, no input, and a proc
 
 TEST_CASE("a hook's standard output goes to our standard error") {
     CHECK(in_child([] {
-              Fixture f;
+              HooksFixture f;
               f.add("speak", "echo to output; echo to error >&2");
               EXPECT(freopen((f.directory / "stderr").c_str(), "w", stderr) != nullptr);
               EXPECT(freopen((f.directory / "stdout").c_str(), "w", stdout) != nullptr);
@@ -196,7 +196,7 @@ TEST_CASE("a hook's standard output goes to our standard error") {
 }
 
 TEST_CASE("hooks run in name order, one after the other, for start and for stop") {
-    Fixture f;
+    HooksFixture f;
     f.settings.delay = 5s;
     f.add_noting("c");
     f.add_noting("a", "sleep 0.1; echo a ends >> " + f.out);
@@ -213,7 +213,7 @@ TEST_CASE("hooks run in name order, one after the other, for start and for stop"
 }
 
 TEST_CASE("a hook that takes longer than the delay no longer holds up anybody") {
-    Fixture f;
+    HooksFixture f;
     f.add_noting("a", "sleep 0.7; echo a ends >> " + f.out);
     f.add_noting("b");
     f.start();
@@ -226,7 +226,7 @@ TEST_CASE("a hook that takes longer than the delay no longer holds up anybody") 
 }
 
 TEST_CASE("several slow hooks together hold others up for the delay only, and all get their turn") {
-    Fixture f;
+    HooksFixture f;
     for (const char* name : {"a", "b", "c"}) f.add_noting(name, "sleep 0.4");
     f.start();
     REQUIRE(f.wait_to_proceed());
@@ -237,7 +237,7 @@ TEST_CASE("several slow hooks together hold others up for the delay only, and al
 }
 
 TEST_CASE("after the time limit a hook is killed with its children") {
-    Fixture f;
+    HooksFixture f;
     f.settings.time_limit = 300ms;
     f.add_noting("a", "sleep 1000 &\necho $! > " + f.out + ".child\nsleep 1000");
     f.add_noting("b");
@@ -250,7 +250,7 @@ TEST_CASE("after the time limit a hook is killed with its children") {
 }
 
 TEST_CASE("no hooks: proceeds at once, but from the loop") {
-    Fixture f;
+    HooksFixture f;
     f.start();
     CHECK(f.proceeded == 0);
     REQUIRE(f.wait_to_proceed());
@@ -262,7 +262,7 @@ TEST_CASE("no hooks: proceeds at once, but from the loop") {
 }
 
 TEST_CASE("a hook that cannot be executed is a warning, and the next one runs") {
-    Fixture f;
+    HooksFixture f;
     write_text(f.path("a"), "#!/no/such/interpreter\n");
     chmod(f.path("a").c_str(), 0755);
     f.add_noting("b");
@@ -275,7 +275,7 @@ TEST_CASE("a hook that cannot be executed is a warning, and the next one runs") 
 }
 
 TEST_CASE("stopping kills start hooks that still run, and runs every stop hook") {
-    Fixture f;
+    HooksFixture f;
     f.settings.delay = 10s;
     f.add_noting("a", "[ $1 = stop ] || exec sleep 1000");
     f.add_noting("b");
@@ -289,7 +289,7 @@ TEST_CASE("stopping kills start hooks that still run, and runs every stop hook")
 }
 
 TEST_CASE("stop hooks that hang get equal shares of the time there is") {
-    Fixture f;
+    HooksFixture f;
     f.settings.delay = 10s;
     f.add_noting("a", "[ $1 = start ] || exec sleep 1000");
     f.add_noting("b", "[ $1 = start ] || exec sleep 1000");
@@ -306,7 +306,7 @@ TEST_CASE("stop hooks that hang get equal shares of the time there is") {
 }
 
 TEST_CASE("the runner may be destroyed from its own callbacks, and kills what runs") {
-    Fixture f;
+    HooksFixture f;
     f.add_noting("a", "echo $$ > " + f.out + ".child; exec sleep 1000");
     f.runner = std::make_unique<NetworkHooks>(*f.loop, f.log.log, f.settings);
     f.runner->start([&f] {
@@ -326,7 +326,7 @@ TEST_CASE("the runner may be destroyed from its own callbacks, and kills what ru
 }
 
 TEST_CASE("each hook that ends is reported with its times, also one that is cut short") {
-    Fixture fixture;
+    HooksFixture fixture;
     fixture.add("a-good", "true");
     fixture.add("b-bad", "exit 3");
     fixture.add("c-slow", "sleep 60");

@@ -17,7 +17,7 @@ using namespace bootkey::network::fixture;
 
 namespace {
 
-struct Fixture {
+struct RtnetlinkFixture {
     RememberingLog log;
     std::unique_ptr<base::EventLoop> loop = expect(base::EventLoop::create());
     int dumps = 0;
@@ -44,7 +44,7 @@ struct Fixture {
 TEST_CASE("the first dump tells everything, from the loop") {
     CHECK(in_namespace([] {
               run("ip addr add 192.0.2.1/24 dev one");
-              Fixture f;
+              RtnetlinkFixture f;
               EXPECT(f.told.empty() && f.dumps == 0);
               EXPECT(f.wait([&] { return f.dumps == 1; }));
               EXPECT(f.has("new lo;") && f.has("new one;") && f.has("new two;") && f.has("usable 192.0.2.1;"));
@@ -56,7 +56,7 @@ TEST_CASE("the first dump tells everything, from the loop") {
 
 TEST_CASE("changes are followed: up, carrier, address, rename, controller, removal") {
     CHECK(in_namespace([] {
-              Fixture f;
+              RtnetlinkFixture f;
               EXPECT(f.wait([&] { return f.dumps == 1; }));
               const std::uint32_t index = if_nametoindex("one");
               const auto& table = f.monitor->table();
@@ -89,7 +89,7 @@ TEST_CASE("changes are followed: up, carrier, address, rename, controller, remov
 TEST_CASE("a tentative address is told when it has become usable") {
     CHECK(in_namespace([] {
               run("ip link set one up; ip link set two up");
-              Fixture f;
+              RtnetlinkFixture f;
               EXPECT(f.wait([&] { return f.dumps == 1; }));
               run("ip addr add 2001:db8::1/64 dev one");  // tentative for a second or two
               bool seen_early = false;
@@ -108,7 +108,7 @@ TEST_CASE("a tentative address is told when it has become usable") {
 TEST_CASE("after an overrun the table is right again") {
     CHECK(in_namespace([] {
               run("ip link set one up");
-              Fixture f;
+              RtnetlinkFixture f;
               EXPECT(f.wait([&] { return f.dumps == 1; }));
               // Some thousand notifications that nobody reads, far beyond the socket's buffer.
               {
@@ -131,7 +131,7 @@ TEST_CASE("after an overrun the table is right again") {
           }) == "");
     CHECK(in_namespace([] {
               run("ip link set one up");
-              Fixture f;
+              RtnetlinkFixture f;
               EXPECT(f.wait([&] { return f.dumps == 1; }));
               const std::string file = "/dev/shm/bootkey-test-batch-" + std::to_string(getpid());
               {
@@ -161,7 +161,7 @@ TEST_CASE("a dump of a table that changes under it is made again") {
               Peer reader([] {},
                           [] {
                               for (int i = 0; i < 20; ++i) {
-                                  Fixture f;
+                                  RtnetlinkFixture f;
                                   EXPECT(f.wait([&] { return f.dumps == 1; }));
                                   EXPECT(f.monitor->table().links().size() == 3);
                               }
@@ -169,7 +169,7 @@ TEST_CASE("a dump of a table that changes under it is made again") {
               writer.begin_end();
               reader.finish();
               writer.finish();
-              Fixture f;
+              RtnetlinkFixture f;
               EXPECT(f.wait([&] { return f.dumps == 1; }));
               EXPECT(!f.has("usable 10."));
           }) == "");

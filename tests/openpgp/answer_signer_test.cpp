@@ -20,7 +20,7 @@ using openpgp::testing::Machine;
 
 namespace {
 
-base::Secret secret(const std::string& text) {
+base::Secret secret_text(const std::string& text) {
     auto made = base::Secret::with_capacity(text.size());
     REQUIRE(made);
     REQUIRE(made->append(base::bytes_of(text)));
@@ -36,13 +36,13 @@ public:
     }
     [[nodiscard]] base::Result<openpgp::SignedPassword> sign(const std::string& password,
                                                              const std::string& fingerprint) const {
-        return sign_password(secret(password), fingerprint, environment());
+        return sign_password(secret_text(password), fingerprint, environment());
     }
     [[nodiscard]] std::string exported(const std::string& name) const {
         gpg({"--armor", "--output", "public-" + name, "--export", name});
         return path("public-" + name);
     }
-    // "secret" as the machine whose keys are in `lab` gets it, if it demands this person's signature.
+    // "secret_text" as the machine whose keys are in `lab` gets it, if it demands this person's signature.
     [[nodiscard]] std::string taken_by_machine(const base::Secret& signed_password, const std::string& name) const {
         const GpgLab lab;
         lab.make_curve_key("machine");
@@ -101,9 +101,9 @@ TEST_CASE("a key that is not there, not the only one or not able to sign is an e
         const char* key;
         const char* why;
     };
-    for (const Case& which :
-         {Case{"nobody", "no such secret key"}, Case{"bob", "no such secret key"}, Case{"alice", "several secret keys"},
-          Case{"certifier", "not made for signing"}, Case{"expired", "it has expired"}}) {
+    for (const Case& which : {Case{"nobody", "no such secret_text key"}, Case{"bob", "no such secret_text key"},
+                              Case{"alice", "several secret_text keys"}, Case{"certifier", "not made for signing"},
+                              Case{"expired", "it has expired"}}) {
         INFO(which.key);
         const auto found = alice.find(which.key);
         REQUIRE_FALSE(found);
@@ -121,7 +121,7 @@ TEST_CASE("the agent asks for the key's passphrase") {
     CHECK(alice.read("told").find("GETPIN") == std::string::npos);
     auto environment = alice.environment();
     environment.emplace_back("GPG_TTY=/dev/pts/4711");
-    const auto message = sign_password(secret("word"), *fingerprint, environment);
+    const auto message = sign_password(secret_text("word"), *fingerprint, environment);
     if (!message) FAIL(message.error().message());
     CHECK(alice.taken_by_machine(message->message, "alice") == "word");
     CHECK_THAT(alice.read("told"), Catch::Contains("GETPIN") && Catch::Contains("ttyname=/dev/pts/4711"));

@@ -21,7 +21,7 @@ std::string content(const std::string& path) {
     return {std::istreambuf_iterator<char>(file), {}};
 }
 
-unsigned mode(const std::string& path) {
+unsigned permissions(const std::string& path) {
     struct stat status {};
     REQUIRE(stat(path.c_str(), &status) == 0);
     return status.st_mode & 07777;
@@ -51,10 +51,10 @@ TEST_CASE("a key store makes its directory for the owner only, and files with th
         REQUIRE(store.commit(false));
         CHECK(store.has("public"));
     }
-    CHECK(mode(root / "etc/keys") == 0700);
-    CHECK(mode(root / "etc") == 0755);
-    CHECK(mode(root / "etc/keys/public") == 0644);
-    CHECK(mode(root / "etc/keys/secret") == 0600);
+    CHECK(permissions(root / "etc/keys") == 0700);
+    CHECK(permissions(root / "etc") == 0755);
+    CHECK(permissions(root / "etc/keys/public") == 0644);
+    CHECK(permissions(root / "etc/keys/secret") == 0600);
     CHECK(content(root / "etc/keys/secret") == "s");
     CHECK(std::distance(std::filesystem::directory_iterator(root / "etc/keys"), {}) == 2);
 }

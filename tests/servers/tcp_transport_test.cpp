@@ -33,8 +33,8 @@ using servers::TcpTransport;
 namespace {
 
 // A listening socket on the loopback interface.
-struct Listener {
-    explicit Listener(int backlog = 5, int family = AF_INET)
+struct ListeningSocket {
+    explicit ListeningSocket(int backlog = 5, int family = AF_INET)
         : socket(::socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) {
         const auto address = family == AF_INET ? base::IpAddress::parse("127.0.0.1") : base::IpAddress::parse("::1");
         endpoint.address = *address;
@@ -90,7 +90,7 @@ int begin(TcpTransport& transport) {
 TEST_CASE("a transport connects, sends, receives and sees the end") {
     const int family = GENERATE(AF_INET, AF_INET6);
     const std::uint32_t interface = GENERATE(0u, 1u);  // 1: the loopback interface, which the socket is then bound to
-    Listener listener(5, family);
+    ListeningSocket listener(5, family);
     listener.endpoint.interface = interface;
     fakes::FakeLoop loop;
     TcpTransport transport(loop, listener.endpoint, [] {});
@@ -112,7 +112,7 @@ TEST_CASE("a transport connects, sends, receives and sees the end") {
 }
 
 TEST_CASE("the socket is set up to notice a dead peer within 45 s and to lose no time") {
-    Listener listener;
+    ListeningSocket listener;
     listener.endpoint.interface = 1;
     fakes::FakeLoop loop;
     TcpTransport transport(loop, listener.endpoint, [] {});
@@ -129,7 +129,7 @@ TEST_CASE("the socket is set up to notice a dead peer within 45 s and to lose no
 }
 
 TEST_CASE("what arrives is acknowledged at once, again after every read") {
-    Listener listener;
+    ListeningSocket listener;
     fakes::FakeLoop loop;
     TcpTransport transport(loop, listener.endpoint, [] {});
     const int fd = begin(transport);
@@ -161,7 +161,7 @@ TEST_CASE("where the announced interface leads nowhere, the kernel's routes are 
             skipped = "ip(8) makes no veth interface";
             return;
         }
-        Listener listener(5, AF_INET6);
+        ListeningSocket listener(5, AF_INET6);
         listener.endpoint.interface = ::if_nametoindex("nowhere");
         fakes::FakeLoop loop;
         TcpTransport transport(loop, listener.endpoint, [] {});
@@ -205,7 +205,7 @@ TEST_CASE("a machine without an address of its own does not connect from 0.0.0.0
 TEST_CASE("errors are errno's") {
     base::Endpoint gone;
     {
-        Listener listener;
+        ListeningSocket listener;
         gone = listener.endpoint;
     }
     fakes::FakeLoop loop;
@@ -220,7 +220,7 @@ TEST_CASE("errors are errno's") {
         CHECK(transport.begin() == EINVAL);
     }
     SECTION("reset") {
-        Listener listener;
+        ListeningSocket listener;
         TcpTransport transport(loop, listener.endpoint, [] {});
         REQUIRE(transport.begin() == 0);
         {
@@ -234,7 +234,7 @@ TEST_CASE("errors are errno's") {
 }
 
 TEST_CASE("the owner is called for what was wanted, and may destroy the transport there") {
-    Listener listener;
+    ListeningSocket listener;
     auto loop = std::move(*base::EventLoop::create());
     std::unique_ptr<TcpTransport> transport;
     int calls = 0;
@@ -255,7 +255,7 @@ TEST_CASE("the owner is called for what was wanted, and may destroy the transpor
 // Linux drops a SYN when the listen queue is full, and would send the next one after 1 s. The peer accepts after 400
 // ms.
 TEST_CASE("a full listen queue costs less than the kernel's second") {
-    Listener listener(0);  // room for one
+    ListeningSocket listener(0);  // room for one
     fakes::FakeLoop nothing;
     TcpTransport first(nothing, listener.endpoint, [] {});
     REQUIRE(first.begin() == 0);

@@ -3,6 +3,7 @@
 // Where the machine's keys are: files named by the person, else the first key directory that holds a pair.
 #pragma once
 
+#include <cstddef>
 #include <span>
 #include <string>
 
@@ -18,6 +19,9 @@ struct KeyFiles {
     std::string tls_pubkey;   ///< SubjectPublicKeyInfo, PEM
     std::string tls_privkey;  ///< its private key, PEM
 };
+
+/// No more of a key file is read; bytes.
+inline constexpr std::size_t longest_key_file = 256 * 1024;
 
 /// Where keys are looked for, in this order, if none are named.
 inline constexpr const char* key_directories[] = {"/conf/conf.d/mandos", "/etc/keys/bootkey", "/etc/keys/mandos"};

@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# How long a build takes: a compiler cache, several files compiled as one, and a fast linker. Nothing of this is in what ships.
+
+# ccache, if it is installed, and unless another launcher (or an empty one: none) is named. A clone in another directory finds what this one has
+# compiled: ccache makes paths below the source directory relative, and debug information names files by such paths.
+if(NOT DEFINED CMAKE_CXX_COMPILER_LAUNCHER)
+    find_program(BOOTKEY_CCACHE ccache)
+    if(BOOTKEY_CCACHE)
+        set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${PROJECT_SOURCE_DIR} CCACHE_NOHASHDIR=1
+            CCACHE_SLOPPINESS=time_macros ${BOOTKEY_CCACHE})
+    endif()
+endif()
+if(CMAKE_CXX_COMPILER_LAUNCHER)
+    target_compile_options(bootkey_settings INTERFACE -ffile-prefix-map=${PROJECT_SOURCE_DIR}=.)
+endif()
+
+# Where CMAKE_UNITY_BUILD is on, so many files of a room are compiled as one: few enough for an edit to be tried in seconds. Names of one
+# file may hide those of another then. The presets `release` (rooms) and `separate` (tests, too) show that every file stands alone.
+set(CMAKE_UNITY_BUILD_BATCH_SIZE 6)
+if(CMAKE_UNITY_BUILD)
+    target_compile_options(bootkey_settings INTERFACE -Wno-shadow $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
+endif()
+
+# mold, if it is installed, links the programs of the tests; the program itself keeps the linker of what ships.
+find_program(BOOTKEY_MOLD mold)
+
+# bootkey_quick_to_build(TARGET) : the program is made for speed of building: it takes part in a test, but is not what is tested.
+function(bootkey_quick_to_build target)
+    target_compile_options(${target} PRIVATE -g1 $<IF:$<BOOL:${BOOTKEY_SANITIZE}>,-O0,-O1>)
+    if(BOOTKEY_MOLD)
+        target_link_options(${target} PRIVATE -fuse-ld=mold)
+    endif()
+endfunction()
