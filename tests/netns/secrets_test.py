@@ -76,7 +76,7 @@ class SecretsTest(netns_case.NetnsCase):
 
     def serve(self, **settings):
         """A server that has the password."""
-        return self.lab.mandos([self.keys.section(self.password, **settings)])
+        return self.lab.mandos([self.keys.section(self.password, remember=False, **settings)])
 
     def waiting(self, *options, **process_options):
         """A run that waits for a server's approval, its OpenPGP key ready; the server."""
@@ -87,7 +87,7 @@ class SecretsTest(netns_case.NetnsCase):
         return run, server
 
     def approve(self, server):
-        server.set_clients([self.keys.section(self.password)])
+        server.set_clients([self.keys.section(self.password, remember=False)])
         server.kill()
         server.start()
 
