@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the test cases of this directory have in common: a lab of their own, the programs under test, and main().
+"""What the test cases of this directory have in common: a lab, the programs under test, and main().
 
-A file is run as `BOOTKEY=build/dev/src/bootkey tests/netns/zeroconf_test.py [-k NAME]`, or case by case by ctest. Where
-namespaces cannot be made it says why and ends with 77, which ctest lists as skipped.
+A file is run as `BOOTKEY=build/dev/src/bootkey tests/netns/zeroconf_test.py [-k NAME]`, and by ctest in groups of cases
+(case_groups.py). Where namespaces cannot be made it says why and ends with 77, which ctest lists as skipped.
+
+Each case has a lab of its own, with new hosts. The Mandos servers in it may have served earlier cases of the same run. Whoever
+leaves one of them in another state than before fails for that, and no later case sees that server.
 """
 
 import contextlib
+import functools
 import glob
 import os
 import signal
@@ -13,15 +17,18 @@ import subprocess
 import sys
 import unittest
 
+import case_groups
 import lab
+from case_groups import SKIPPED  # noqa: F401 (for programs that run no case)
 
-SKIPPED = 77
 # Seconds that a loaded machine or a sanitizer may add to a time that is asserted.
 SLACK = 2.0
 PASSWORD = b"correct horse battery staple"
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 # One case must be over well before this; ctest's own limit, which leaves no time to tidy up, is longer.
 CASE_SECONDS = 100
+# Servers that may wait for a later case; each takes some 50 MiB.
+RESTING = 3
 
 
 def mandos_client():
@@ -57,7 +64,7 @@ class NetnsCase(unittest.TestCase):
         signal.signal(signal.SIGALRM, self._time_is_up)
         signal.alarm(CASE_SECONDS)
         self.addCleanup(signal.alarm, 0)
-        self.lab = lab.Lab()
+        self.lab = lab.Lab(lan=_lan())
         self.lab.__enter__()
         self.addCleanup(self._close_lab)
 
@@ -125,13 +132,18 @@ class NetnsCase(unittest.TestCase):
         return result
 
 
+_lans = contextlib.ExitStack()
+
+
+@functools.lru_cache(None)
+def _lan():
+    """The LAN of all cases of this run."""
+    return _lans.enter_context(lab.Lan(resting=RESTING))
+
+
 def main():
     reason = lab.why_unavailable()
     if reason:
         print(f"skipped: {reason}")
-        sys.exit(SKIPPED)
-    program = unittest.main(exit=False, verbosity=2)
-    result = program.result
-    if result.wasSuccessful() and result.testsRun == len(result.skipped):
-        sys.exit(SKIPPED)
-    sys.exit(0 if result.wasSuccessful() else 1)
+    with _lans:
+        sys.exit(case_groups.run(reason))

@@ -114,7 +114,7 @@ class RogueTest(netns_case.NetnsCase):
         self.stop_while_playing("flood-without-listening")
 
     def test_flood_of_console_levels(self):
-        with lab.console_level(7) as level:
+        with lab.console_level(7, self.client) as level:
             self.assertIn("flood is over", self.play("flood-of-console-levels"))
             self.assertEqual(level(), 7)
             self.stop_while_playing("flood-of-console-levels")

@@ -146,7 +146,7 @@ class StallTest(StallCase):
         run.wait_for_error(": waiting")
         for _ in range(15):
             self.alive(run, 0.1)
-            self.assertLessEqual(patient.host.space.call(lab.tcp_states).count("ESTABLISHED"), 1, run.errors())
+            self.assertLessEqual(patient.host.tcp_states().count("ESTABLISHED"), 1, run.errors())
         for _ in range(4):  # others are tried and tried again meanwhile
             self.assertIn(b"empty", refusing.read_line(timeout=1), run.errors())
         good = self.good()
