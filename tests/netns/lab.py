@@ -112,8 +112,12 @@ class Lan:
                 return entry[1]
         server = self._ground.new_server(sections, addresses, None, options)
         server.kind = kind
-        server.start()
-        server.remember()
+        try:
+            server.start()
+            server.remember()
+        except BaseException:
+            server.host.space.close()
+            raise
         return server
 
     def give_back(self, server):
@@ -257,8 +261,8 @@ class Host:
         self.space = lab.lan.namespaces()
         self._number = lab.lan.next_number()
         self._nics = 0
-        # Programs that we start here may look for a system bus: theirs is the host's own, not the machine's.
-        self.environment = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "HOME": "/root"}
+        # All of it: a program that we start here is to find the host's own system bus, home and programs, whoever runs the tests.
+        self.environment = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "HOME": "/root"}
         self.environment.update((name, value) for name, value in os.environ.items() if name.endswith("SAN_OPTIONS"))
 
     # -- interfaces
