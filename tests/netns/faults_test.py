@@ -62,6 +62,8 @@ KINDS = {
 
 
 class FaultsTest(netns_case.NetnsCase):
+    seconds = 300
+
     def setUp(self):
         if not tracer.CAN_FAIL_CALLS:
             self.skipTest("calls can be made to fail on x86-64 only")
