@@ -217,7 +217,7 @@ class SecretsTest(netns_case.NetnsCase):
                 self.addCleanup(holder.kill)
                 holder.stdin.write(words)
                 holder.stdin.close()
-                lab.wait_until(lambda: self.hit_elsewhere(where), f"a hit in {where}", timeout=3)
+                lab.wait_until(lambda: self.hit_elsewhere(where), f"a hit in {where}")
                 holder.kill()
                 self.client.check(["sh", "-c", f"rm -f /tmp/x /run/x /dev/shm/x /var/tmp/bootkey-{os.getpid()}"])
         self.check_elsewhere()
