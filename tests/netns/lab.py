@@ -373,10 +373,21 @@ class Host:
     # -- state
 
     def state(self):
-        """Everything that a program may have changed on this host: a dictionary for check_unchanged."""
+        """Everything that a program may have changed on this host: a dictionary for check_unchanged. Addresses for which the kernel
+        still looks for duplicates are waited for, since they would change by themselves.
+        """
+        deadline = time.monotonic() + 3
+        while self._has_new_addresses() and time.monotonic() < deadline:
+            time.sleep(0.02)
         root = self.space.outside("")
         with self.space.network():
             return machine_state(root)
+
+    def _has_new_addresses(self):
+        tentative = [fields[5] for fields in map(str.split, self.space.proc_net("if_inet6")) if int(fields[4], 16) & _IFA_F_TENTATIVE]
+        with contextlib.suppress(OSError), self.space.network():  # an interface may have gone
+            return any(own_directories.link_is_up(name, own_directories.IFF_RUNNING) for name in tentative)
+        return False
 
     def check_unchanged(self, before, timeout=5, ignore=()):
         """Compare the state with an earlier one; an AssertionError with the differences if they are not gone in time.

@@ -16,7 +16,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 MS_BIND, MS_REC, MS_PRIVATE = 0x1000, 0x4000, 0x40000
 MNT_DETACH = 2
 # <linux/sockios.h>, <linux/if.h>
-SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1
+SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP, IFF_RUNNING = 0x8913, 0x8914, 1, 0x40
 _IFREQ = "16sH22x"  # struct ifreq with flags
 
 # What may be installed or configured on the machine for bootkey, for Mandos and for the libraries that they use. Hosts see empty
@@ -55,10 +55,10 @@ def set_link_up(name):
         fcntl.ioctl(channel, SIOCSIFFLAGS, struct.pack(_IFREQ, name.encode(), _link_flags(channel, name) | IFF_UP))
 
 
-def link_is_up(name):
-    """Whether an interface of the network namespace that we are in is up."""
+def link_is_up(name, flag=IFF_UP):
+    """Whether an interface of the network namespace that we are in is up; with IFF_RUNNING, whether it has a carrier, too."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as channel:
-        return bool(_link_flags(channel, name) & IFF_UP)
+        return bool(_link_flags(channel, name) & flag)
 
 
 def _link_flags(channel, name):
