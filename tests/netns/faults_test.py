@@ -62,7 +62,7 @@ KINDS = {
 
 
 class FaultsTest(netns_case.NetnsCase):
-    seconds = 300
+    seconds = 500
 
     def setUp(self):
         if not tracer.CAN_FAIL_CALLS:
