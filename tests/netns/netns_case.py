@@ -27,7 +27,7 @@ SLACK = 2.0 * min(6.0, max(1.0, os.getloadavg()[0] / os.cpu_count()))
 PASSWORD = b"correct horse battery staple"
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 # One case must be over well before this; ctest's own limit, which leaves no time to tidy up, is longer. A case that consists of
-# dozens of runs, each of which has a limit, has a longer one of its own.
+# dozens of runs, each of which has a limit, or of much work has a longer one of its own.
 CASE_SECONDS = 100
 # Servers that may wait for a later case; each takes some 50 MiB.
 RESTING = 3
