@@ -88,7 +88,7 @@ class LabTest(netns_case.NetnsCase):
 
     def test_nothing_is_left_when_the_lab_ends_by_a_signal(self):
         program = ("import lab, time\nwith lab.Lab() as l:\n h = l.host()\n p = h.start(['sleep', '3600'])\n"
-                   " print(l.directory, h.space.pid, p.pid, flush=True)\n time.sleep(60)\n")
+                   " print(l.lan.directory, h.space.pid, p.pid, flush=True)\n time.sleep(60)\n")
         for number in (signal.SIGTERM, signal.SIGKILL):
             with self.subTest(number=number):
                 run = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
