@@ -365,7 +365,7 @@ class AskpassTest(AskpassCase):
 
     def test_console_level_lowered_under_a_prompt_is_put_back(self):
         self.host.carrier(False)
-        with lab.console_level(7) as level:
+        with lab.console_level(7, self.host) as level:
             run = self.job()
             lab.wait_until(lambda: level() < 7, "the console level lowered")
             prompt = self.prompt()

@@ -94,7 +94,7 @@ class CheckTest(netns_case.NetnsCase):
     def test_server_that_is_named(self):
         self.mandos()
         server = self.lab.hosts[-1]
-        port = server.space.call(lab._listening_port)
+        port = server.listening_port()
         self.check(f"--connect=[{server.link_local()}%eth0]:{port}", status=0, ok=("server", "decrypts"))
 
     def test_no_keys(self):

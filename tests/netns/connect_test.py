@@ -49,9 +49,9 @@ class ConnectTest(netns_case.NetnsCase):
         keys = self.lab.keys()
         client = self.lab.client()
         process = self.start(client, *keys.options, "--connect=[2001:db8:1::1]:4711", "--interface=eth0")
-        lab.wait_until(lambda: "2001:db8:1::1 dev eth0" in client.check(["ip", "-6", "route"]), "the host route")
+        lab.wait_until(lambda: client.has_route("2001:db8:1::1"), "the host route")
         client.add_addresses("2001:db8::2/64")
-        lab.wait_until(lambda: "2001:db8:1::1" not in client.check(["ip", "-6", "route"]), "the host route gone again")
+        lab.wait_until(lambda: not client.has_route("2001:db8:1::1"), "the host route gone again")
         process.signal(signal.SIGTERM)
         process.finish()
 

@@ -14,7 +14,7 @@ class ConsoleTest(netns_case.NetnsCase):
         """Run bootkey with this console level, on a cable that is not plugged in; (level meanwhile, level afterwards)."""
         client = self.lab.client()
         client.carrier(False)
-        with lab.console_level(level) as current:
+        with lab.console_level(level, client) as current:
             process = self.start(client, *self.lab.keys().options)
             lab.wait_until(client.is_up, "the interface up")
             meanwhile = current()
@@ -48,14 +48,15 @@ class ConsoleTest(netns_case.NetnsCase):
     def test_put_back_after_success(self):
         keys = self.lab.keys()
         self.lab.mandos([keys.section(PASSWORD)])
-        with lab.console_level(6) as current:
-            self.fetch(self.lab.client(), *keys.options)
+        client = self.lab.client()
+        with lab.console_level(6, client) as current:
+            self.fetch(client, *keys.options)
             self.assertEqual(current(), 6)
 
     def test_put_back_by_the_last_of_two_instances(self):
         client = self.lab.client()
         client.carrier(False)
-        with lab.console_level(7) as current:
+        with lab.console_level(7, client) as current:
             both = [self.start(client, *self.lab.keys().options) for _ in range(2)]
             for process in both:
                 process.wait_for_error("choosing interfaces")

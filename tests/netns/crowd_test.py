@@ -41,7 +41,7 @@ class CrowdTest(stall_test.StallCase):
         client = self.lab.client()
         run = self.start(client, *self.keys.options)
         lab.wait_until(lambda: len(re.findall(": waiting", run.errors())) >= 250, "250 handshakes", 20, check=lambda: self.alive(run))
-        self.assertLessEqual(bad.space.call(lab.tcp_states).count("ESTABLISHED"), 256 + 32)
+        self.assertLessEqual(bad.tcp_states().count("ESTABLISHED"), 256 + 32)
         since = time.monotonic()
         self.announce_good(good)
         seconds = [self.assert_prompt(run, since, self.limit)]

@@ -62,6 +62,8 @@ KINDS = {
 
 
 class FaultsTest(netns_case.NetnsCase):
+    seconds = 500
+
     def setUp(self):
         if not tracer.CAN_FAIL_CALLS:
             self.skipTest("calls can be made to fail on x86-64 only")
@@ -72,6 +74,8 @@ class FaultsTest(netns_case.NetnsCase):
         self.keys = self.lab.keys()
         self.lab.mandos([self.keys.section(PASSWORD)])
         self.client = self.lab.client()
+        # Where the file with the console level does not open, bootkey sets the level by syslog(2), which here would be the machine's.
+        self.client.space.may_use_syslog = False
         self.before = self.client.state()
         self.record = self.lab.path("record")
 
@@ -102,7 +106,7 @@ class FaultsTest(netns_case.NetnsCase):
         """One run, in which this call fails, if it comes to that: not every run makes as many calls of a kind."""
         kind = KINDS[call.call]
         result = self.start_traced(call.call, fail=kind.error, process=call.process, at=call.number).finish(LIMIT)
-        self.client.check_unchanged(self.before)
+        self.client.check_unchanged(self.before, ignore=["^setting kernel/printk: "] if call.call == "openat" else [])
         fatal = [status for failed in self.failed_calls() if failed.name == MONITOR
                  for pattern, status in kind.fatal.items() if re.search(pattern, failed.text)]
         if not fatal or result.status == 0:

@@ -80,10 +80,11 @@ def section(name, key_id, fingerprint, secret, **settings):
 
 
 class KeySet:
-    """The key files of one client, in `directory`."""
+    """The key files of one client, in `directory`. `memory`: a directory that keeps what gpg and openssl have answered about them."""
 
-    def __init__(self, directory):
+    def __init__(self, directory, memory=None):
         self.directory = directory
+        self._memory = memory
         self.pubkey = os.path.join(directory, "pubkey.txt")
         self.seckey = os.path.join(directory, "seckey.txt")
         self.tls_pubkey = os.path.join(directory, "tls-pubkey.pem")
@@ -99,15 +100,35 @@ class KeySet:
 
     @property
     def key_id(self):
-        return tls_key_id(self.tls_pubkey)
+        return self._remembered("key-id", lambda: tls_key_id(self.tls_pubkey).encode()).decode()
 
     @property
     def fingerprint(self):
-        return fingerprints(self.pubkey)[0]
+        return self._remembered("fingerprint", lambda: fingerprints(self.pubkey)[0].encode()).decode()
 
-    def section(self, password, name="client", **settings):
-        """A clients.conf section by which a server hands out the password (bytes) to the holder of these keys."""
-        return section(name, self.key_id, self.fingerprint, encrypt(self.pubkey, password), **settings)
+    def section(self, password, name="client", remember=True, **settings):
+        """A clients.conf section by which a server hands out the password (bytes) to the holder of these keys. The same one each
+        time if the set is in the cache; `remember` is False for a password that does not come again.
+        """
+        if remember:
+            secret = self._remembered(hashlib.sha256(password).hexdigest(), lambda: encrypt(self.pubkey, password))
+        else:
+            secret = encrypt(self.pubkey, password)
+        return section(name, self.key_id, self.fingerprint, secret, **settings)
+
+    def _remembered(self, name, ask):
+        """What ask() has answered before, if that is known."""
+        path = os.path.join(self._memory or "", name)
+        if self._memory and os.path.exists(path):
+            with open(path, "rb") as file:
+                return file.read()
+        answer = ask()
+        if self._memory:
+            os.makedirs(self._memory, exist_ok=True)
+            with tempfile.NamedTemporaryFile(dir=self._memory, delete=False) as file:
+                file.write(answer)
+            os.rename(file.name, path)
+        return answer
 
 
 def make(directory, openpgp="cv25519", tls="ed25519", passphrase=""):
@@ -135,7 +156,8 @@ def cached(cache, openpgp="cv25519", tls="ed25519", number=1):
     with open(directory + ".lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not os.path.isdir(directory):
-            shutil.rmtree(directory + ".new", ignore_errors=True)
+            for old in (".new", ".memory"):
+                shutil.rmtree(directory + old, ignore_errors=True)
             make(directory + ".new", openpgp, tls)
             os.rename(directory + ".new", directory)
-    return KeySet(directory)
+    return KeySet(directory, directory + ".memory")

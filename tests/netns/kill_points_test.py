@@ -48,6 +48,8 @@ def chosen(count):
 
 
 class KillPointsTest(netns_case.NetnsCase):
+    seconds = 300
+
     def setUp(self):
         super().setUp()
         if os.environ.get("BOOTKEY_KILL_POINTS"):

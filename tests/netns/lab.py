@@ -16,56 +16,141 @@ How to use it:
 
 Every host is a network, mount and PID namespace (namespaces.py) with /run, /tmp and /dev of its own, joined by a veth
 pair to a bridge in a namespace of its own. Nothing outside is touched, and everything dies with this program. Servers
-have a link-local IPv6 address only, unless told otherwise. The kernel's console level alone is the whole machine's: what
-changes or compares it runs in a `with console_level(N)` and while no other test runs (RUN_SERIAL in CMakeLists.txt).
+have a link-local IPv6 address only, unless told otherwise. The kernel's console level is the whole machine's: a host has a file
+in its place, but within a `with console_level(N, host)`.
+
+Several labs may have one Lan, one after the other (netns_case.py): hosts are new ones each time, the Mandos servers are not.
 """
 
 import contextlib
+import ctypes
 import fcntl
-import json
 import os
 import re
 import shutil
 import signal
 import socket
-import struct
 import subprocess
 import sys
 import tempfile
 import time
 
 import keysets
+import own_directories
+from machine_state import TIMELINE, compare_states, machine_state  # noqa: F401 (TIMELINE is for others)
+from mandos_server import DBUS_CONFIGURATION, MandosServer  # noqa: F401 (the first is for others)
 from namespaces import Namespaces, why_unavailable
+from own_directories import CONSOLE_LEVEL
+from waiting import print_lines, wait_until
 
-SERVICE = "_mandos._tcp.local"
-TIMELINE = "/run/bootkey/timeline.json"  # which every unlock as root leaves, in a directory of its own
+# <linux/if_addr.h>, <linux/ipv6_route.h>
+_IFA_F_TENTATIVE = 0x40
+_RTF_LOCAL = 0x80000000
 _REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
-class Lab:
-    """The LAN and its hosts; a context manager.
+class Lan:
+    """What one case after the other may use: a directory, the switch, and Mandos servers that rest between cases. A context manager.
 
     `cache`: a directory that keeps key sets between runs. `programs`: files that hosts must be able to see even if they
-    are below /tmp or /run.
+    are below /tmp or /run. `resting`: how many servers may rest.
     """
 
-    def __init__(self, cache=None, programs=()):
-        self._closers = contextlib.ExitStack()
-        self._cache = cache or os.environ.get("BOOTKEY_TEST_CACHE")
+    def __init__(self, cache=None, programs=(), resting=0):
+        self.cache = cache or os.environ.get("BOOTKEY_TEST_CACHE")
         self._programs = [*programs, *filter(None, [os.environ.get("BOOTKEY")])]
-        self.hosts = []
+        self._number = 0
+        self._limit = resting
+        self._resting = []  # (kind, server), the one that has rested longest first
 
     def __enter__(self):
         with contextlib.ExitStack() as undo:
             self.directory = tempfile.mkdtemp(prefix="bootkey-lab-", dir="/tmp")
             undo.callback(shutil.rmtree, self.directory, ignore_errors=True)
             os.chmod(self.directory, 0o711)  # the server runs as a user of its own
-            self._signal_before = signal.signal(signal.SIGTERM, _exit_on_signal)
-            undo.callback(signal.signal, signal.SIGTERM, self._signal_before)
-            self._hosts_closer = undo.enter_context(contextlib.ExitStack())
-            self.switch = self._namespaces()
-            self.switch.call(_write_files, [["/proc/sys/net/ipv6/conf/default/disable_ipv6", "1"]])
+            before = signal.signal(signal.SIGTERM, _exit_on_signal)
+            undo.callback(signal.signal, signal.SIGTERM, before)
+            self.switch = self.namespaces()
+            undo.callback(self.switch.close)
+            with self.switch.network():
+                _write_file("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1")
             self.switch.ip("link add lan type bridge mcast_snooping 0", "link set lan up")
+            self._ground = Lab(lan=self)
+            undo.enter_context(self._ground)
+            self._closers = undo.pop_all()
+        return self
+
+    def __exit__(self, *_):
+        self._closers.close()
+
+    def namespaces(self):
+        """New namespaces, in which our directories can be seen."""
+        scratch = os.path.join(self.directory, "scratch")
+        os.makedirs(scratch, exist_ok=True)
+        kept = [self.directory, _REPOSITORY, *map(os.path.dirname, self._programs)]
+        if self.cache:
+            os.makedirs(self.cache, exist_ok=True)
+            kept.append(self.cache)
+        return Namespaces(scratch, sorted({os.path.realpath(path) for path in kept}))
+
+    def next_number(self):
+        """A number that nothing else here has."""
+        self._number += 1
+        return self._number
+
+    # -- servers that rest
+
+    def server(self, sections, addresses, options):
+        """A Mandos server that serves so, from those that rest if there is one; None if it could not be used again."""
+        if not self._limit or any("approv" in text for text in sections):  # that leaves a connection open for long
+            return None
+        kind = (tuple(sections), tuple(addresses), tuple(sorted(options.items())))
+        for entry in self._resting:
+            if entry[0] == kind:
+                self._resting.remove(entry)
+                entry[1].wake()
+                return entry[1]
+        server = self._ground.new_server(sections, addresses, None, options)
+        server.kind = kind
+        try:
+            server.start()
+            server.remember()
+        except BaseException:
+            server.host.space.close()
+            raise
+        return server
+
+    def give_back(self, server):
+        """Let a server rest that a case is done with, if it is as it was; otherwise an AssertionError."""
+        try:
+            if not server.spent:
+                server.check_unchanged()
+                server.rest()
+                self._resting.append((server.kind, server))
+                server = self._resting.pop(0)[1] if len(self._resting) > self._limit else None
+        finally:
+            if server:
+                server.host.space.close()
+
+
+class Lab:
+    """The LAN and its hosts; a context manager. `lan`: whose it is; otherwise one of its own, made with `options` as of Lan."""
+
+    def __init__(self, cache=None, programs=(), lan=None):
+        self._own_lan = None if lan else Lan(cache, programs)
+        self.lan = lan or self._own_lan
+        self.hosts = []
+        self._borrowed = []
+
+    def __enter__(self):
+        with contextlib.ExitStack() as undo:
+            if self._own_lan:
+                undo.enter_context(self._own_lan)
+            self.directory = os.path.join(self.lan.directory, str(self.lan.next_number()))
+            os.mkdir(self.directory)
+            os.chmod(self.directory, 0o711)
+            undo.callback(shutil.rmtree, self.directory, ignore_errors=True)
+            undo.callback(self._close_hosts)
             self._closers = undo.pop_all()
         return self
 
@@ -74,16 +159,19 @@ class Lab:
             self.print_logs()
         self._closers.close()
 
-    def _namespaces(self):
-        scratch = os.path.join(self.directory, "scratch")
-        os.makedirs(scratch, exist_ok=True)
-        kept = [self.directory, _REPOSITORY, *map(os.path.dirname, self._programs)]
-        if self._cache:
-            os.makedirs(self._cache, exist_ok=True)
-            kept.append(self._cache)
-        namespaces = Namespaces(scratch, [os.path.realpath(path) for path in kept])
-        self._hosts_closer.callback(namespaces.close)
-        return namespaces
+    def _close_hosts(self):
+        borrowed = [server.host for server in self._borrowed]
+        for host in self.hosts:
+            if host not in borrowed:
+                host.space.close()
+        with contextlib.ExitStack() as give_back:
+            for server in self._borrowed:
+                give_back.callback(self.lan.give_back, server)
+
+    @property
+    def switch(self):
+        """The namespaces with the bridge, whose name is lan."""
+        return self.lan.switch
 
     def path(self, *names):
         """A path in the lab's own directory, which all hosts see and which goes with the lab."""
@@ -105,7 +193,7 @@ class Lab:
 
     def keys(self, openpgp="cv25519", tls="ed25519", number=1):
         """A client's key set. Kinds: cv25519, rsa4096. Different numbers are different keys."""
-        return keysets.cached(self._cache or self.path("keys"), openpgp, tls, number)
+        return keysets.cached(self.lan.cache or os.path.join(self.lan.directory, "keys"), openpgp, tls, number)
 
     def host(self, name=None, nics=1, up=True, addresses=()):
         """A new host; its interfaces eth0, eth1 ... are on the LAN. `addresses` (with prefix length) are for eth0."""
@@ -123,25 +211,45 @@ class Lab:
         """A new host whose interfaces are down."""
         return self.host(options.pop("name", f"client{len(self.hosts)}"), nics=nics, up=False, **options)
 
-    def mandos(self, sections, start=True, addresses=(), name=None, **options):
-        """A new host with a Mandos server for these clients.conf sections. Options as of MandosServer."""
-        server = MandosServer(self.host(name or f"server{len(self.hosts)}", addresses=addresses), sections, **options)
+    def mandos(self, sections, start=True, addresses=(), name=None, own=False, **options):
+        """A host with a Mandos server for these clients.conf sections. Options as of MandosServer.
+
+        A case that changes the server by other means than the methods of MandosServer says so: `own` makes it one for this case
+        alone. Any other may have served an earlier case, and is to serve a later one. But one that comes while programs of the case
+        run is always new: it announces itself.
+        """
+        shared = start and not own and not name and not self._has_programs()
+        server = self.lan.server(sections, addresses, options) if shared else None
+        if server:
+            self._borrowed.append(server)
+            self.hosts.append(server.host)
+            return server
+        server = self.new_server(sections, addresses, name, options)
         if start:
             server.start()
         return server
 
+    def _has_programs(self):
+        """Whether anything runs on the hosts that are this lab's alone."""
+        borrowed = [server.host for server in self._borrowed]
+        return any(host.space.has_programs() for host in self.hosts if host not in borrowed)
+
+    def new_server(self, sections, addresses, name, options):
+        """A new host with a Mandos server that is not started yet."""
+        return MandosServer(self.host(name or f"server{self.lan.next_number()}", addresses=addresses), sections, **options)
+
     def print_logs(self):
         """Show what the daemons of all hosts said; done when a lab ends by an exception."""
+        for server in self._borrowed:
+            server.print_logs()
         for folder, _, files in sorted(os.walk(self.path("logs", ""))):
             for file in sorted(files):
                 with open(os.path.join(folder, file), errors="backslashreplace") as text:
-                    lines = text.read().splitlines()
-                print(f"--- {file}, last {min(len(lines), 60)} of {len(lines)} lines", file=sys.stderr)
-                print("\n".join(lines[-60:]), file=sys.stderr)
+                    print_lines(file, text.read())
 
 
 def _exit_on_signal(number, _frame):
-    sys.exit(128 + number)
+    raise KeyboardInterrupt(f"signal {number}")  # which unittest takes for no failure of a case, to go on with the next one
 
 
 class Host:
@@ -150,17 +258,18 @@ class Host:
     def __init__(self, lab, name):
         self.lab = lab
         self.name = name
-        self.space = lab._namespaces()
+        self.space = lab.lan.namespaces()
+        self._number = lab.lan.next_number()
         self._nics = 0
-        # Programs that we start here may look for a system bus: theirs is the host's own, not the machine's.
-        self.environment = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "HOME": "/root"}
+        # All of it: a program that we start here is to find the host's own system bus, home and programs, whoever runs the tests.
+        self.environment = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "HOME": "/root"}
         self.environment.update((name, value) for name, value in os.environ.items() if name.endswith("SAN_OPTIONS"))
 
     # -- interfaces
 
     def port(self, nic="eth0"):
         """The switch's end of the cable."""
-        return f"{self.lab.hosts.index(self)}-{nic}"
+        return f"{self._number}-{nic}"
 
     def plug_in(self, carrier=True):
         """A new interface, down, with a cable into the switch; its name."""
@@ -168,9 +277,7 @@ class Host:
         self._nics += 1
         port = self.port(nic)
         self.lab.switch.ip(f"link add {port} type veth peer name {nic} netns {self.space.pid}",
-                           f"link set {port} master lan")
-        if carrier:
-            self.carrier(True, nic)
+                           f"link set {port} master lan" + (" up" if carrier else ""))
         return nic
 
     def pull_out(self, nic="eth0"):
@@ -183,10 +290,11 @@ class Host:
 
     def up(self, nic="eth0", duplicate_address_detection=False):
         """Bring an interface up; with a usable link-local address at once if there is no duplicate address detection."""
-        if not duplicate_address_detection:
-            self.space.call(_write_files, [[f"/proc/sys/net/ipv6/conf/{nic}/accept_dad", "0"],
-                                           [f"/proc/sys/net/ipv6/conf/{nic}/dad_transmits", "0"]])
-        self.space.ip(f"link set {nic} up")
+        with self.space.network():
+            if not duplicate_address_detection:
+                _write_file(f"/proc/sys/net/ipv6/conf/{nic}/accept_dad", "0")
+                _write_file(f"/proc/sys/net/ipv6/conf/{nic}/dad_transmits", "0")
+            own_directories.set_link_up(nic)
         wait_until(lambda: self.link_local(nic), f"a link-local address on {self.name}'s {nic}")
 
     def down(self, nic="eth0"):
@@ -199,18 +307,50 @@ class Host:
         self.space.ip(*(f"address add {address} dev {nic}" for address in addresses))
         if self.is_up(nic):  # then the kernel adds routes to them a moment later
             plain = [address.split("/")[0] for address in addresses]
-            wait_until(lambda: all(address in self.check(["ip", "-4" if "." in address else "-6", "route", "show", "table", "local"])
-                                   for address in plain), f"routes to {plain}")
+            wait_until(lambda: all(map(self._is_local, plain)), f"routes to {plain}")
+
+    def _is_local(self, address):
+        """Whether there is a route to the address as one of the host's own."""
+        if "." in address:
+            lines = [line.strip() for line in self.space.proc_net("fib_trie")]
+            return any(pair == (f"|-- {address}", "/32 host LOCAL") for pair in zip(lines, lines[1:]))
+        binary = socket.inet_pton(socket.AF_INET6, address).hex()
+        return any(fields[:2] == [binary, "80"] and int(fields[8], 16) & _RTF_LOCAL
+                   for fields in map(str.split, self.space.proc_net("ipv6_route")))
 
     def is_up(self, nic="eth0"):
-        return "UP" in json.loads(self.space.check(["ip", "-json", "link", "show", nic]))[0]["flags"]
+        with self.space.network():
+            return own_directories.link_is_up(nic)
+
+    def links(self):
+        """The names of all interfaces."""
+        return [line.partition(":")[0].strip() for line in self.space.proc_net("dev")[2:]]
 
     def link_local(self, nic="eth0"):
         """The usable link-local IPv6 address of an interface, or None."""
-        listing = json.loads(self.space.check(["ip", "-json", "-6", "address", "show", "dev", nic, "scope", "link"]))
-        usable = [info["local"] for entry in listing for info in entry.get("addr_info", ())
-                  if "local" in info and not info.get("tentative")]
-        return usable[0] if usable else None
+        for address, _, _, scope, flags, name in map(str.split, self.space.proc_net("if_inet6")):
+            if name == nic and scope == "20" and not int(flags, 16) & _IFA_F_TENTATIVE:
+                return socket.inet_ntop(socket.AF_INET6, bytes.fromhex(address))
+        return None
+
+    def has_route(self, address, nic="eth0"):
+        """Whether there is a route to this IPv6 address alone through an interface."""
+        binary = socket.inet_pton(socket.AF_INET6, address).hex()
+        return any(fields[:2] == [binary, "80"] and fields[9] == nic for fields in map(str.split, self.space.proc_net("ipv6_route")))
+
+    def tcp_sockets(self):
+        """(local port, state) of every TCP socket of this host."""
+        names = {1: "ESTABLISHED", 2: "SYN_SENT", 10: "LISTEN"}  # linux/include/net/tcp_states.h
+        return [(int(fields[1].rsplit(":", 1)[1], 16), names.get(int(fields[3], 16), "other"))
+                for table in ("tcp6", "tcp") for fields in map(str.split, self.space.proc_net(table)[1:])]
+
+    def tcp_states(self):
+        """The states of all TCP sockets of this host."""
+        return [state for _, state in self.tcp_sockets()]
+
+    def listening_port(self):
+        """The TCP port that this host listens on, if any: hosts of the lab run no other TCP server."""
+        return next((port for port, state in self.tcp_sockets() if state == "LISTEN"), None)
 
     # -- programs
 
@@ -233,8 +373,21 @@ class Host:
     # -- state
 
     def state(self):
-        """Everything that a program may have changed on this host: a dictionary for check_unchanged."""
-        return self.space.call(_machine_state)
+        """Everything that a program may have changed on this host: a dictionary for check_unchanged. Addresses for which the kernel
+        still looks for duplicates are waited for, since they would change by themselves.
+        """
+        deadline = time.monotonic() + 3
+        while self._has_new_addresses() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        root = self.space.outside("")
+        with self.space.network():
+            return machine_state(root)
+
+    def _has_new_addresses(self):
+        tentative = [fields[5] for fields in map(str.split, self.space.proc_net("if_inet6")) if int(fields[4], 16) & _IFA_F_TENTATIVE]
+        with contextlib.suppress(OSError), self.space.network():  # an interface may have gone
+            return any(own_directories.link_is_up(name, own_directories.IFF_RUNNING) for name in tentative)
+        return False
 
     def check_unchanged(self, before, timeout=5, ignore=()):
         """Compare the state with an earlier one; an AssertionError with the differences if they are not gone in time.
@@ -253,325 +406,38 @@ class Host:
             time.sleep(0.05)
 
 
-class MandosServer:
-    """A real Mandos server on a host, with its own dbus-daemon and avahi-daemon.
-
-    `sections`: the client sections of clients.conf, as text. `port`: fixed, else the kernel's choice. `address`: to listen
-    on. `zeroconf`: announced by avahi-daemon. `ipv6`: False makes it listen on and be announced over IPv4 only.
-    `priority`: GnuTLS priority string. `debug`: the server logs everything it does, which takes time.
-    """
-
-    def __init__(self, host, sections, port=None, address=None, zeroconf=True, ipv6=True, priority=None,
-                 service_name=None, debug=False):
-        self.host = host
-        self.service_name = service_name or f"Mandos on {host.name}"
-        self.port = port
-        self._zeroconf = zeroconf
-        self._daemons = []
-        self._log = host.lab.path("logs", host.name)
-        self._log_start = 0
-        settings = {"servicename": self.service_name, "use_ipv6": ipv6, "zeroconf": zeroconf, "debug": debug,
-                    "debuglevel": "INFO", "port": port, "address": address, "priority": priority, "foreground": True}
-        self._lines = [f"{name} = {value}" for name, value in settings.items() if value is not None]
-        self.set_clients(sections)
-
-    def set_clients(self, sections):
-        """Write the configuration; read by the server when it starts."""
-        lab = self.host.lab
-        lab.file(f"{self.host.name}/mandos/mandos.conf", "\n".join(["[DEFAULT]", *self._lines, ""]))
-        lab.file(f"{self.host.name}/mandos/clients.conf", "\n".join(sections))
-        lab.file(f"{self.host.name}/dbus.conf", DBUS_CONFIGURATION)
-        lab.file(f"{self.host.name}/avahi.conf", _AVAHI_CONFIGURATION.format(name=self.host.name))
-        state = lab.path(self.host.name, "state", "")
-        shutil.chown(state, "_mandos", "_mandos")
-
-    @property
-    def address(self):
-        """The server's link-local address and port as a client on eth0 writes it."""
-        return f"[{self.host.link_local()}%eth0]:{self.port}"
-
-    def start(self, wait=True):
-        """Start the daemons; returns when the server's port accepts connections and its announcement can be heard."""
-        if not self._daemons:
-            self._start_daemons()
-        path = self.host.lab.path(self.host.name, "")
-        self._log_start = os.path.getsize(self._log)
-        self.process = self.host.start(["/usr/sbin/mandos", f"--configdir={path}mandos", f"--statedir={path}state"],
-                                       log=self._log + ".errors", stdout=subprocess.DEVNULL)
-        if wait:
-            self.wait_ready()
-
-    def _start_daemons(self):
-        """The log daemon, the bus and, for Zeroconf, avahi-daemon."""
-        path = self.host.lab.path(self.host.name, "")
-        self._daemons.append(self.host.start(["/usr/bin/python3", "-c", _LOG_DAEMON, self._log]))
-        self.host.check(["mkdir", "-p", "/run/dbus"])
-        self._daemons.append(self.host.start(["dbus-daemon", "--nofork", "--nopidfile", "--print-address=1",
-                                              f"--config-file={path}dbus.conf"], log=self._log + ".dbus"))
-        for daemon in self._daemons:
-            if not daemon.read_line():
-                raise RuntimeError(f"{daemon.command} did not start: {daemon.errors()}")
-        if self._zeroconf:
-            avahi = self.host.start(["avahi-daemon", f"--file={path}avahi.conf", "--no-drop-root", "--no-chroot",
-                                     "--no-rlimits"], log=self._log + ".avahi")
-            self._daemons.append(avahi)
-            avahi.wait_for_error("Network interface enumeration completed")
-
-    def wait_ready(self, timeout=20):
-        """Wait until the server serves: its port is listening and, with Zeroconf, questions for it are answered."""
-        self.port = wait_until(lambda: self.host.space.call(_listening_port), "the Mandos server listening", timeout,
-                               check=self._check_running)
-        if self._zeroconf:
-            wait_until(lambda: self.host.space.call(_is_announced, self.service_name),
-                       "the Mandos server's announcement", timeout, check=self._check_running)
-
-    def _check_running(self):
-        if not self.process.running():
-            raise RuntimeError("the Mandos server ended:\n" + self.log() + self.process.errors())
-
-    def stop(self):
-        """Stop the Mandos server, not its bus and avahi-daemon."""
-        self.process.terminate()
-        # A connection is served by a child, which has the listening socket, too, and may stay in the middle of it.
-        self.host.space.call(_kill_program, "/usr/sbin/mandos")
-
-    def kill(self):
-        """Let the Mandos server crash; its announcement goes with its connection to the bus."""
-        self.host.space.call(_kill_program, "/usr/sbin/mandos")
-        self.process.kill()
-
-    def log(self):
-        """What the server logged since its last start."""
-        with open(self._log, errors="backslashreplace") as file:
-            file.seek(self._log_start)
-            return file.read()
-
-
-# What syslogd would do: messages from /dev/log, one a line, into the file named.
-_LOG_DAEMON = """
-import os, socket, sys
-log = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-log.bind("/dev/log")
-os.chmod("/dev/log", 0o666)
-with open(sys.argv[1], "ab", buffering=0) as file:
-    print("ready", flush=True)
-    while True:
-        file.write(log.recv(65536).rstrip(b"\\0") + b"\\n")
-"""
-
-DBUS_CONFIGURATION = """<busconfig>
-  <type>system</type>
-  <listen>unix:path=/run/dbus/system_bus_socket</listen>
-  <auth>EXTERNAL</auth>
-  <policy context="default">
-    <allow user="*"/>
-    <allow own="*"/>
-    <allow send_type="*"/>
-    <allow receive_type="*"/>
-  </policy>
-</busconfig>
-"""
-
-_AVAHI_CONFIGURATION = """[server]
-host-name={name}
-use-ipv4=yes
-use-ipv6=yes
-[wide-area]
-enable-wide-area=no
-[publish]
-publish-hinfo=no
-publish-workstation=no
-"""
-
-
-def wait_until(condition, what, timeout=10, check=lambda: None):
-    """Wait until condition() is true; its value. `check` may raise when waiting has become pointless."""
-    deadline = time.monotonic() + timeout
-    while True:
-        value = condition()
-        if value:
-            return value
-        check()
-        if time.monotonic() > deadline:
-            raise AssertionError(f"waited {timeout} s for {what} in vain")
-        time.sleep(0.01)
-
-
 @contextlib.contextmanager
-def console_level(level):
-    """Set the kernel's console log level, and in the end what it was. Gives a function that reads it. One at a time."""
+def console_level(level, *hosts):
+    """Let the hosts have the machine's own console log level meanwhile; set it, and in the end what it was. Gives a function
+    that reads it. Only one test on the machine does so at a time; all other hosts have a level of their own.
+    """
     def current():
-        with open("/proc/sys/kernel/printk") as file:
+        with open(CONSOLE_LEVEL) as file:
             return int(file.read().split()[0])
 
-    with open(__file__) as lock:
+    def set_level(number):
+        with open(CONSOLE_LEVEL, "w") as file:
+            file.write(str(number))
+
+    with open(CONSOLE_LEVEL) as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         before = current()
-        _write_files([["/proc/sys/kernel/printk", str(level)]])
+        set_level(level)
         try:
+            for host in hosts:
+                host.space.use_machines_console(True)
             yield current
         finally:
-            _write_files([["/proc/sys/kernel/printk", str(before)]])
+            for host in hosts:
+                host.space.use_machines_console(False)
+            # An askpass that is killed leaves the kernel's messages turned off for the whole machine; this turns them on (syslog(2)).
+            ctypes.CDLL(None).klogctl(7, None, 0)
+            set_level(before)
 
 
-# -- functions that run inside a host
-
-def _write_files(pairs):
-    for path, content in pairs:
-        with open(path, "w") as file:
-            file.write(content)
-
-
-def _kill_program(path):
-    """SIGKILL to every process of this host that has the path among its arguments, until there is none."""
-    killed = True
-    while killed:
-        killed = False
-        for pid in filter(str.isdigit, os.listdir("/proc")):
-            with contextlib.suppress(OSError), open(f"/proc/{pid}/cmdline", "rb") as file:
-                if path.encode() in file.read().split(b"\0"):
-                    os.kill(int(pid), signal.SIGKILL)
-                    killed = True
-
-
-def _listening_port():
-    """The TCP port that this host listens on, if any: hosts of the lab run no other TCP server."""
-    ports = [port for port, state in _tcp_sockets() if state == "LISTEN"]
-    return ports[0] if ports else None
-
-
-def tcp_states():
-    """The states of all TCP sockets of this host."""
-    return [state for _, state in _tcp_sockets()]
-
-
-def _tcp_sockets():
-    """(local port, state) of every TCP socket of this host."""
-    names = {1: "ESTABLISHED", 2: "SYN_SENT", 10: "LISTEN"}  # linux/include/net/tcp_states.h
-    sockets = []
-    for table in ("/proc/net/tcp6", "/proc/net/tcp"):
-        with open(table) as lines:
-            for fields in (line.split() for line in list(lines)[1:]):
-                sockets.append((int(fields[1].rsplit(":", 1)[1], 16), names.get(int(fields[3], 16), "other")))
-    return sockets
-
-
-def dns_name(*labels):
-    """Labels (bytes or text) in DNS wire form (RFC 1035, section 3.1)."""
-    encoded = [label.encode() if isinstance(label, str) else label for label in labels]
-    return b"".join(bytes([len(label)]) + label for label in encoded) + b"\0"
-
-
-def _is_announced(service_name):
-    """Whether this host's own responder tells where the service is (RFC 6762, section 6.7). It tells that the service is
-    there (PTR) earlier, while it still probes whether the name is free.
-    """
-    name = dns_name(service_name, *SERVICE.split("."))
-    question = struct.pack("!6H", 1, 0, 1, 0, 0, 0) + name + struct.pack("!2H", 33, 1)  # SRV, IN
-    for family, group in ((socket.AF_INET6, "ff02::fb"), (socket.AF_INET, "224.0.0.251")):
-        for index, name in socket.if_nameindex():
-            if name == "lo":
-                continue
-            with socket.socket(family, socket.SOCK_DGRAM) as probe:
-                probe.settimeout(0.2)
-                try:
-                    if family == socket.AF_INET6:
-                        probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, index)
-                        probe.sendto(question, (group, 5353, 0, index))
-                    else:
-                        probe.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, struct.pack("=4s4si", b"", b"", index))
-                        probe.sendto(question, (group, 5353))
-                    if probe.recv(9000)[6:8] != b"\0\0":  # the number of answers
-                        return True
-                except OSError:
-                    continue
-    return False
-
-
-# Values that change by themselves, or for good when an interface is up for the first time in its life (qdisc).
-_IDLE_FIELDS = {"stats64", "stats", "valid_life_time", "preferred_life_time", "expires", "age", "qdisc"}
-
-
-def _machine_state():
-    """Links, addresses, routes, rules, settings, files and processes, as {section: {entry: value}}."""
-    def ip(*arguments):
-        text = subprocess.run(["ip", "-json", "-details", *arguments], capture_output=True, check=True).stdout
-        return json.loads(text or b"[]")
-
-    def plain(value):
-        if isinstance(value, dict):
-            return {name: plain(entry) for name, entry in value.items() if name not in _IDLE_FIELDS}
-        if isinstance(value, list):
-            return [plain(entry) for entry in value]
-        return value
-
-    def text(value):
-        return json.dumps(plain(value), sort_keys=True)
-
-    state = {"link": {}, "address": {}, "route": {}, "setting": {}, "file": {}, "process": {}}
-    for link in ip("link"):
-        state["link"][link["ifname"]] = text(link)
-    for link in ip("address"):
-        for address in link.get("addr_info", ()):
-            state["address"][f"{link['ifname']} {address['local']}/{address['prefixlen']}"] = text(address)
-    for family in ("-4", "-6"):
-        for route in ip(family, "route", "show", "table", "all"):
-            key = " ".join(str(route.get(name, "")) for name in ("type", "dst", "dev", "gateway", "table")).strip()
-            state["route"][key] = text(route)
-        for rule in ip(family, "rule"):
-            state["route"][f"rule {family} {rule.get('priority')}"] = text(rule)
-    for folder, _, names in os.walk("/proc/sys/net"):
-        if re.search(r"/ipv[46]/conf/", folder):
-            for name in names:
-                with contextlib.suppress(OSError), open(os.path.join(folder, name)) as file:
-                    state["setting"][os.path.join(folder[len("/proc/sys/"):], name)] = file.read().strip()
-    for top in ("/run", "/tmp"):
-        device = os.lstat(top).st_dev
-        for folder, folders, names in os.walk(top):
-            folders[:] = [name for name in folders if os.lstat(os.path.join(folder, name)).st_dev == device]
-            for name in folders + names:
-                entry = os.lstat(os.path.join(folder, name))
-                size = "" if name in folders else f" {entry.st_size} bytes"
-                state["file"][os.path.join(folder, name)] = f"mode {entry.st_mode:o}{size}"
-    _leave_timeline_out(state["file"])
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        with contextlib.suppress(OSError), open(f"/proc/{pid}/stat") as file:
-            words = file.read().rsplit(")", 1)
-            if int(pid) not in (1, os.getpid()) and words[1].split()[0] != "Z":
-                with open(f"/proc/{pid}/cmdline") as command:
-                    state["process"][pid] = command.read().replace("\0", " ").strip() or words[0]
-    return state
-
-
-def _leave_timeline_out(files):
-    """What an unlock leaves for good is no difference: that one file, readable for all, and its directory as bootkey makes it."""
-    if files.get(TIMELINE, "").startswith("mode 100644 "):
-        del files[TIMELINE]
-        if files[os.path.dirname(TIMELINE)] == "mode 41711":
-            del files[os.path.dirname(TIMELINE)]
-
-
-def compare_states(before, after):
-    """Differences between two states in words, one a line."""
-    lines = []
-    for section in before:
-        old, new = before[section], after[section]
-        lines += [f"{section} is gone: {key}: {old[key]}" for key in sorted(old.keys() - new.keys())]
-        lines += [f"{section} is new: {key}: {new[key]}" for key in sorted(new.keys() - old.keys())]
-        for key in sorted(old.keys() & new.keys()):
-            if old[key] != new[key]:
-                lines.append(f"{section} {key}: {_difference(old[key], new[key])}")
-    return lines
-
-
-def _difference(old, new):
-    """Two values; of two JSON objects only the members that differ."""
-    if not old.startswith("{"):
-        return f"was {old}, is {new}"
-    old, new = json.loads(old), json.loads(new)
-    parts = [f"{name} was {old.get(name)}, is {new.get(name)}" for name in sorted(old.keys() | new.keys())
-             if old.get(name) != new.get(name)]
-    return "; ".join(parts)
+def _write_file(path, content):
+    with open(path, "w") as file:
+        file.write(content)
 
 
 def _shell():

@@ -9,6 +9,7 @@ import sys
 
 import lab
 import netns_case
+import own_directories
 from netns_case import PASSWORD
 
 
@@ -17,8 +18,10 @@ class LabTest(netns_case.NetnsCase):
         program = netns_case.mandos_client()
         if not program:
             self.skipTest("Debian's mandos-client is not unpacked in build/peers: run tools/test once")
-        with lab.console_level(4):  # mandos-client leaves another level behind
-            return host.run([program, *keys.options, "--network-hook-dir=/nonexistent", *options])
+        host.space.may_use_syslog = False
+        # Another console level than before is what mandos-client leaves behind, which is the host's own so.
+        script = 'level=$(cat /proc/sys/kernel/printk); "$@"; status=$?; echo "$level" >/proc/sys/kernel/printk; exit $status'
+        return host.run(["sh", "-c", script, "sh", program, *keys.options, "--network-hook-dir=/nonexistent", *options])
 
     def test_mandos_client_warm(self):
         for kind in ("cv25519", "rsa4096"):
@@ -48,7 +51,7 @@ class LabTest(netns_case.NetnsCase):
         keys = self.lab.keys()
         server = self.lab.mandos([keys.section(PASSWORD)])
         server.stop()
-        self.assertIsNone(server.host.space.call(lab._listening_port))
+        self.assertIsNone(server.host.listening_port())
         server.start()
         self.assertIn("Now listening", server.log())
 
@@ -86,7 +89,7 @@ class LabTest(netns_case.NetnsCase):
 
     def test_nothing_is_left_when_the_lab_ends_by_a_signal(self):
         program = ("import lab, time\nwith lab.Lab() as l:\n h = l.host()\n p = h.start(['sleep', '3600'])\n"
-                   " print(l.directory, h.space.pid, p.pid, flush=True)\n time.sleep(60)\n")
+                   " print(l.lan.directory, h.space.pid, p.pid, flush=True)\n time.sleep(60)\n")
         for number in (signal.SIGTERM, signal.SIGKILL):
             with self.subTest(number=number):
                 run = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
@@ -100,6 +103,68 @@ class LabTest(netns_case.NetnsCase):
                     self.assertFalse(os.path.exists(directory))
                 elif os.path.exists(directory):  # a killed program cannot remove its files
                     subprocess.run(["rm", "-rf", directory], check=True)
+
+    # -- what cases share, and what nobody shares
+
+    def two_labs(self, between=lambda server: None):
+        """The Mandos servers of two labs on one LAN, one lab after the other, which want the same; between(the first one) is called."""
+        keys = self.lab.keys()
+        lan = lab.Lan(resting=1)
+        servers = []
+        with lan:
+            for number in range(2):
+                with lab.Lab(lan=lan) as this:
+                    server = this.mandos([keys.section(PASSWORD)], zeroconf=False, port=4711)
+                    servers.append(server)
+                    self.log_when_it_woke = server.log()
+                    if number == 0:
+                        between(server)
+        return servers
+
+    def test_server_that_is_left_as_it_was_serves_again(self):
+        first, second = self.two_labs()
+        self.assertIs(first, second)
+        self.assertEqual(self.log_when_it_woke, "")
+
+    def test_server_that_was_stopped_does_not_serve_again(self):
+        first, second = self.two_labs(lambda server: server.stop())
+        self.assertIsNot(first, second)
+
+    def test_server_that_comes_while_a_program_runs_is_a_new_one(self):
+        keys = self.lab.keys()
+        first = self.lab.mandos([keys.section(PASSWORD)], zeroconf=False, port=4711)
+        with lab.Lab(lan=self.lab.lan) as other:
+            other.client().start(["sleep", "60"])
+            self.assertNotIn(other.mandos([keys.section(PASSWORD)], zeroconf=False, port=4711), [first, *other._borrowed])
+
+    def test_change_of_a_server_is_told_by_the_lab_that_made_it(self):
+        changes = {"address is new": lambda server: server.host.add_addresses("192.0.2.1/24"),
+                   "file is new: /run/left": lambda server: server.host.check(["touch", "/run/left"]),
+                   "clients of": lambda server: server.host.check([
+                       "dbus-send", "--system", "--print-reply", "--dest=se.recompile.Mandos", "/clients/client",
+                       "se.recompile.Mandos.Client.Disable"]),
+                   "has ended": lambda server: server.process.kill()}
+        for words, change in changes.items():
+            with self.subTest(words), self.assertRaisesRegex(AssertionError, words):
+                self.two_labs(change)
+
+    def test_what_is_configured_on_the_machine_is_not_seen(self):
+        host = self.lab.client()
+        for path in own_directories.HIDDEN:
+            self.assertEqual(host.run(["ls", "-A", path]).output, b"", path)
+        self.assertEqual(sorted(line.partition("=")[0] for line in host.check(["env"]).splitlines()),
+                         sorted({"HOME", "LC_ALL", "PATH", *(name for name in host.environment if name.endswith("SAN_OPTIONS"))}))
+
+    def test_console_level_is_the_hosts_own(self):
+        one, other = self.lab.client(), self.lab.client()
+        with lab.console_level(6, one) as level:
+            other.check(["sh", "-c", f"echo 2 >{own_directories.CONSOLE_LEVEL}"])
+            self.assertEqual(level(), 6)
+            one.check(["sh", "-c", f"echo 5 >{own_directories.CONSOLE_LEVEL}"])
+            self.assertEqual(level(), 5)
+        one.check(["sh", "-c", f"echo 3 >{own_directories.CONSOLE_LEVEL}"])
+        with lab.console_level(6) as level:
+            self.assertEqual(level(), 6)
 
 
 def _alive(pid):

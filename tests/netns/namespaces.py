@@ -10,16 +10,17 @@ A Process is a program running inside; its `pid` is the real one, seen from outs
 
 import contextlib
 import ctypes
+import functools
 import json
 import os
 import re
-import resource
 import select
 import signal
-import struct
 import subprocess
 import tempfile
 import time
+
+import own_directories
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -28,7 +29,9 @@ CLONE_NEWNS = 0x00020000
 CLONE_NEWPID = 0x20000000
 CLONE_NEWNET = 0x40000000
 # <sys/prctl.h>
-PR_SET_PDEATHSIG = 1
+PR_CAPBSET_DROP = 24
+# <linux/capability.h>
+CAP_SYSLOG = 34
 
 
 def _check(result):
@@ -49,50 +52,6 @@ def why_unavailable():
     return None
 
 
-# Makes /proc, /run, /tmp and /dev private; directories given as arguments that would be hidden by that stay visible.
-# /dev keeps what every program expects; its log socket is the lab's, so that the machine's own log stays clean.
-_PROCESS_ONE = r"""
-set -e
-mount --make-rprivate /
-mount -t tmpfs -o mode=0700 scratch "$SCRATCH"
-mkdir "$SCRATCH/dev" "$SCRATCH/dev/shm"
-for node in null zero full random urandom tty; do
-    : >"$SCRATCH/dev/$node"
-    mount --bind "/dev/$node" "$SCRATCH/dev/$node"
-done
-ln -s /proc/self/fd /proc/self/fd/0 /proc/self/fd/1 /proc/self/fd/2 "$SCRATCH/dev/"
-mv "$SCRATCH/dev/0" "$SCRATCH/dev/stdin"
-mv "$SCRATCH/dev/1" "$SCRATCH/dev/stdout"
-mv "$SCRATCH/dev/2" "$SCRATCH/dev/stderr"
-chmod 755 "$SCRATCH/dev"
-chmod 1777 "$SCRATCH/dev/shm"
-count=0
-for kept in "$@"; do
-    mkdir "$SCRATCH/$count"
-    mount --bind "$kept" "$SCRATCH/$count"
-    count=$((count + 1))
-done
-mkdir "$SCRATCH/run" "$SCRATCH/tmp"
-mount -t tmpfs -o mode=0755 run "$SCRATCH/run"
-mount -t tmpfs -o mode=1777 tmp "$SCRATCH/tmp"
-count=0
-for kept in "$@"; do
-    case $kept in
-        /tmp/*) mkdir -p "$SCRATCH$kept"; mount --bind "$SCRATCH/$count" "$SCRATCH$kept" ;;
-        /run/*) mkdir -p "$SCRATCH$kept"; mount --bind "$SCRATCH/$count" "$SCRATCH$kept" ;;
-    esac
-    count=$((count + 1))
-done
-mount --rbind "$SCRATCH/dev" /dev
-mount --rbind "$SCRATCH/run" /run
-mount --rbind "$SCRATCH/tmp" /tmp
-mount -t proc proc /proc
-ip link set lo up
-echo ready
-exec env --ignore-signal=CHLD cat
-"""
-
-
 class Namespaces:
     """One set of private namespaces. `scratch`: an empty directory below /tmp, used as a mount point (only inside, and
     no longer visible there afterwards). `kept_paths`: directories below /tmp or /run that stay visible inside.
@@ -102,30 +61,56 @@ class Namespaces:
         kept_paths = [path for path in kept_paths if path.startswith(("/tmp/", "/run/"))]
         self._descriptors = {}
         self._processes = []
-        self._holder = Process(
-            ["/bin/sh", "-c", _PROCESS_ONE, "sh", *kept_paths], _unshare_all, stdin=subprocess.PIPE,
-            environment={"PATH": os.environ["PATH"], "SCRATCH": scratch})
+        self.may_use_syslog = True  # syslog(2), by which a program turns the machine's console off and on
+
+        def prepare():
+            _check(_libc.unshare(CLONE_NEWNET | CLONE_NEWNS))
+            own_directories.prepare(scratch, kept_paths)
+
+        self._holder = Process(["env", "--ignore-signal=CHLD", "cat"], _new_processes, stdin=subprocess.PIPE,
+                               environment={"PATH": os.environ["PATH"]}, prepare=prepare)
         self.pid = self._holder.pid
-        if self._holder.read_line(10) != b"ready\n":
-            self._holder.kill()
-            raise RuntimeError("cannot set up namespaces: " + self._holder.errors())
-        for kind in ("net", "mnt", "pid"):
+        for kind in _KINDS:
             self._descriptors[kind] = os.open(f"/proc/{self.pid}/ns/{kind}", os.O_RDONLY | os.O_CLOEXEC)
+
+    def use_machines_console(self, use):
+        """Whether the host has the console level of the machine, and its programs may change it by syslog(2), too."""
+        self.may_use_syslog = use
+        self.call(own_directories.show_machines_console_level if use else own_directories.hide_machines_console_level)
 
     def close(self):
         """Kill everything inside and let the kernel remove the rest."""
-        self._holder.kill()
-        for process in self._processes:
+        self._holder.signal(signal.SIGKILL)
+        for process in self._processes:  # process 1 does not end before we have waited for all of them
             process.kill()
+        self._holder.kill()
         for descriptor in self._descriptors.values():
             os.close(descriptor)
         self._descriptors = {}
+        self._processes = []
 
     def start(self, command, **options):
         """Start a program inside. Options as of Process."""
-        process = Process(command, self._enter, **options)
+        if not self.may_use_syslog:
+            options["prepare"] = functools.partial(_without_syslog, options.get("prepare"))
+        process = Process(command, self._inside, **options)
         self._processes.append(process)
         return process
+
+    def programs(self):
+        """What start() has started."""
+        return list(self._processes)
+
+    def end_programs(self, but):
+        """Kill what start() has started, but these."""
+        for process in self.programs():
+            if process not in but:
+                process.kill()
+                self._processes.remove(process)
+
+    def has_programs(self):
+        """Whether any program runs that start() has started."""
+        return any(process.running() for process in self._processes)
 
     def run(self, command, timeout=20, **options):
         """Run a program inside to its end; its Result. Options as of Process."""
@@ -143,6 +128,25 @@ class Namespaces:
             raise RuntimeError(f"{' '.join(command)}: status {result.status}\n{result.errors}")
         return result.output.decode()
 
+    def network(self):
+        """A context in which this program itself is in the network namespace: what it asks /proc/sys/net, the sockets that it makes
+        and the programs that it starts are the host's.
+        """
+        return _switched({"net": self._descriptors["net"]})
+
+    def _inside(self):
+        """A context in which this program is in the network and mount namespaces, and what it starts in the PID namespace, too."""
+        return _switched(self._descriptors)
+
+    def outside(self, path):
+        """A path that is the host's file for this program."""
+        return f"/proc/{self.pid}/root{path}"
+
+    def proc_net(self, name):
+        """Lines of a file of the host's /proc/net, without the end of line."""
+        with open(f"/proc/{self.pid}/net/{name}") as file:
+            return file.read().splitlines()
+
     def join_network(self):
         """Move the calling process into the network namespace alone; for a preexec_fn."""
         _set_namespace(self._descriptors["net"], CLONE_NEWNET)
@@ -150,8 +154,8 @@ class Namespaces:
     def ip(self, *commands):
         """Run commands of ip(8), all by one program."""
         text = "".join(command + "\n" for command in commands)
-        result = subprocess.run(["ip", "-batch", "-"], input=text, text=True, capture_output=True,
-                                preexec_fn=self.join_network)
+        with self.network():
+            result = subprocess.run(["ip", "-batch", "-"], input=text, text=True, capture_output=True)
         if result.returncode != 0:
             raise RuntimeError(f"ip {commands}: {result.stderr.strip()}")
 
@@ -159,9 +163,10 @@ class Namespaces:
         """Call a Python function inside, in a child process; its result, which must be expressible in JSON."""
         reader, writer = os.pipe()
         with os.fdopen(reader, "rb") as answer:
-            child = os.fork()
-            if child == 0:
-                _become_child(lambda: self._enter_and_answer(writer, function, arguments))
+            with self._inside():
+                child = os.fork()
+                if child == 0:
+                    _become_child(lambda: _answer(writer, function, arguments))
             os.close(writer)
             text = answer.read()
             os.waitpid(child, 0)
@@ -170,31 +175,64 @@ class Namespaces:
             raise RuntimeError(f"{function.__name__}: {reply['error']}")
         return reply["value"]
 
-    def _enter_and_answer(self, writer, function, arguments):
-        self._enter(None)
-        try:
-            reply = {"value": function(*arguments)}
-        except Exception as error:
-            reply = {"error": repr(error)}
-        with os.fdopen(writer, "wb") as stream:
-            stream.write(json.dumps(reply).encode())
 
-    def _enter(self, report):
-        """In a new process: go inside. Entering a PID namespace takes one more fork."""
-        _set_namespace(self._descriptors["net"], CLONE_NEWNET)
-        _set_namespace(self._descriptors["pid"], CLONE_NEWPID)
-        _set_namespace(self._descriptors["mnt"], CLONE_NEWNS)
-        _fork_and_wait(report)
+def _answer(writer, function, arguments):
+    try:
+        reply = {"value": function(*arguments)}
+    except Exception as error:
+        reply = {"error": repr(error)}
+    with os.fdopen(writer, "wb") as stream:
+        stream.write(json.dumps(reply).encode())
 
 
 def _set_namespace(descriptor, kind):
     _check(_libc.setns(descriptor, kind))
 
 
-def _unshare_all(report):
-    _check(_libc.unshare(CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWPID))
-    _fork_and_wait(report)
-    _check(_libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL))
+_KINDS = {"net": CLONE_NEWNET, "pid": CLONE_NEWPID, "mnt": CLONE_NEWNS}
+
+
+@functools.lru_cache(None)
+def _own(kind):
+    """A descriptor of the namespace that this program is in by itself."""
+    return os.open(f"/proc/self/ns/{kind}", os.O_RDONLY | os.O_CLOEXEC)
+
+
+@contextlib.contextmanager
+def _switched(descriptors):
+    """A context in which this program is in other namespaces; as to "pid", what it starts is. It needs no process, unlike nsenter(1),
+    and a program started so is our own child. Only where there is one thread (setns(2)).
+    """
+    directory = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    for kind in descriptors:
+        _own(kind)
+    try:
+        for kind, descriptor in descriptors.items():
+            _set_namespace(descriptor, _KINDS[kind])
+        yield
+    finally:
+        for kind in descriptors:
+            _set_namespace(_own(kind), _KINDS[kind])
+        os.fchdir(directory)
+        os.close(directory)
+
+
+@contextlib.contextmanager
+def _new_processes():
+    """A context in which what this program starts first is process 1 of a new PID namespace."""
+    try:
+        _own("pid")
+        _check(_libc.unshare(CLONE_NEWPID))
+        yield
+    finally:
+        _set_namespace(_own("pid"), CLONE_NEWPID)
+
+
+def _without_syslog(prepare):
+    """In a new process: give up syslog(2), and then what else there is to prepare."""
+    _check(_libc.prctl(PR_CAPBSET_DROP, CAP_SYSLOG, 0, 0, 0))
+    if prepare:
+        prepare()
 
 
 def _become_child(function):
@@ -203,30 +241,6 @@ def _become_child(function):
         function()
     finally:
         os._exit(0)
-
-
-def _fork_and_wait(report):
-    """Fork. The child returns from here; the parent tells its pid and the time to `report`, waits and ends as it did."""
-    child = os.fork()
-    if child == 0:
-        return
-    try:
-        if report is not None:
-            os.write(report, struct.pack("=iq", child, time.monotonic_ns()))
-        os.closerange(0, 1 << 16)
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, signal.SIG_IGN)
-        status = os.waitpid(child, 0)[1]
-        if os.WIFSIGNALED(status):
-            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-            number = os.WTERMSIG(status)
-            if number != signal.SIGKILL:
-                signal.signal(number, signal.SIG_DFL)
-                signal.pthread_sigmask(signal.SIG_UNBLOCK, [number])
-            os.kill(os.getpid(), number)
-        os._exit(os.waitstatus_to_exitcode(status))
-    finally:
-        os._exit(70)
 
 
 class Result:
@@ -243,7 +257,7 @@ class Result:
 
 
 class Process:
-    """A program started through `enter`, which moves a new process into namespaces.
+    """A program started within enter(), a context that has new processes in namespaces.
 
     Options: `stdin`, `stdout`: as of subprocess.Popen; standard output is a pipe by default. `environment`: all of it;
     by default this program's, less what could name a message bus. `ignored_signals`: ignored when the program starts.
@@ -257,23 +271,18 @@ class Process:
         self._errors_start = self._errors.seek(0, os.SEEK_END)
         self._output = b""
         self._ended = None
-        reader, writer = os.pipe()
 
         def before_program():
-            enter(writer)
             for number in ignored_signals:
                 signal.signal(number, signal.SIG_IGN)
             if prepare:
                 prepare()
 
-        with os.fdopen(reader, "rb", buffering=0) as report:
-            try:
-                self._popen = subprocess.Popen(
-                    self.command, stdin=stdin, stdout=stdout, stderr=self._errors, env=environment, cwd="/",
-                    bufsize=0, preexec_fn=before_program)
-            finally:
-                os.close(writer)
-            self.pid, self.started_ns = struct.unpack("=iq", report.read(12))
+        with enter():
+            self.started_ns = time.monotonic_ns()
+            self._popen = subprocess.Popen(self.command, stdin=stdin, stdout=stdout, stderr=self._errors, env=environment, cwd="/",
+                                           bufsize=0, preexec_fn=before_program if ignored_signals or prepare else None)
+        self.pid = self._popen.pid
         self.stdin = self._popen.stdin
 
     # -- what it printed
@@ -292,11 +301,15 @@ class Process:
     def wait_for_error(self, pattern, timeout=10):
         """Wait until standard error has a match of the regular expression; the match."""
         deadline = time.monotonic() + timeout
+        searched = -1
         while True:
             running = self._popen.poll() is None
-            match = re.search(pattern, self.errors(), re.MULTILINE)
-            if match:
-                return match
+            size = len(self._final_errors) if self._errors.closed else os.fstat(self._errors.fileno()).st_size
+            if size != searched:
+                searched = size
+                match = re.search(pattern, self.errors(), re.MULTILINE)
+                if match:
+                    return match
             if not running or time.monotonic() > deadline:
                 why = "did not say" if running else f"ended with {self._popen.returncode} without saying"
                 raise AssertionError(f"{self.command[0]} {why} {pattern!r}; it said:\n{self.errors()}")
@@ -342,7 +355,15 @@ class Process:
 
     def wait(self, timeout):
         """Wait for the end; subprocess.TimeoutExpired if it does not come in time."""
-        return self._popen.wait(timeout)
+        if self._popen.poll() is None:
+            descriptor = os.pidfd_open(self._popen.pid)
+            try:
+                waiting = select.poll()
+                waiting.register(descriptor, select.POLLIN)
+                waiting.poll(max(0, timeout) * 1000)
+            finally:
+                os.close(descriptor)
+        return self._popen.wait(0)
 
     def finish(self, timeout=20):
         """Wait for the end; the Result. A program that does not end in time is killed, and that is an exception."""
@@ -350,7 +371,7 @@ class Process:
         if self._popen.stdout and not self._popen.stdout.closed:
             self._output += self._read(lambda data: False, timeout, 65536)
         try:
-            status = self._popen.wait(max(0.05, deadline - time.monotonic()))
+            status = self.wait(max(0.05, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
             self.kill()
             raise AssertionError(f"{' '.join(self.command)} still ran after {timeout} s; it had printed "
@@ -363,7 +384,7 @@ class Process:
         """SIGTERM, then SIGKILL if that is not enough."""
         self.signal(signal.SIGTERM)
         try:
-            self._popen.wait(timeout)
+            self.wait(timeout)
         except subprocess.TimeoutExpired:
             pass
         self.kill()

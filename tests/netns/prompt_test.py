@@ -48,7 +48,7 @@ class PromptTest(AskpassCase):
     def test_server_answers(self):
         self.serve()
         before = self.host.state()
-        with lab.console_level(6) as level:
+        with lab.console_level(6, self.host) as level:
             self.assert_over(self.ask(wait=False), 0, PASSWORD)
             self.assertEqual(level(), 6)
         self.host.check_unchanged(before, ignore=["/run/bootkey"])
@@ -125,7 +125,7 @@ class PromptTest(AskpassCase):
         self.assert_over(self.ask(keys=["--seckey=/nowhere", "--pubkey=/nowhere"], wait=False), 66)
 
     def test_askpass_that_does_not_end(self):
-        with lab.console_level(6) as level:
+        with lab.console_level(6, self.host) as level:
             run = self.ask()
             os.kill(self.askpass(run), signal.SIGSTOP)
             self.serve()

@@ -91,7 +91,7 @@ class ReadyHooksTest(netns_case.NetnsCase):
         return f"--network-hook-dir={self.directory}"
 
     def links(self, host):
-        return list(host.state()["link"])
+        return host.links()
 
     def need(self, host, *link_type):
         """Skip the case if the kernel cannot make such an interface."""
@@ -557,7 +557,7 @@ class ReadyHooksTest(netns_case.NetnsCase):
         other = client.start(["openvpn", "--cd", self.directory, "--config", "openvpn.config", "--dev", "tap3"],
                              log=self.lab.path("logs", "other"))
         self.addCleanup(other.kill)
-        lab.wait_until(lambda: "tap3" in self.links(client), "tap3")
+        lab.wait_until(lambda: client.link_local("tap3"), "tap3 with its address")
         before = client.state()
         self.quiet_hook(client, path, "start")
         self.assertIn("tap7", self.links(client))

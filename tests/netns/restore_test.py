@@ -40,7 +40,7 @@ class RestoreTest(netns_case.NetnsCase):
 
     def connecting(self):
         process = self.start_here("--connect=[fe80::dead:beef%eth0]:4711")
-        lab.wait_until(lambda: self.client.space.call(lab.tcp_states).count("SYN_SENT"), "a connect under way")
+        lab.wait_until(lambda: self.client.tcp_states().count("SYN_SENT"), "a connect under way")
         return process
 
     def in_handshake(self):
@@ -160,7 +160,7 @@ class RestoreTest(netns_case.NetnsCase):
 
         def with_route():
             process = self.start_here()
-            lab.wait_until(lambda: "2001:db8::1" in self.client.check(["ip", "-6", "route"]), "the host route")
+            lab.wait_until(lambda: self.client.has_route("2001:db8::1"), "the host route")
             return process
 
         self.kill_in(with_route)

@@ -23,6 +23,8 @@ HARMFUL = re.compile("[\0-\x09\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e
 
 
 class RogueTest(netns_case.NetnsCase):
+    seconds = 300  # floods are a number of requests, whatever time they take
+
     def setUp(self):
         super().setUp()
         program = os.environ.get("BOOTKEY_ROGUE")
@@ -65,7 +67,7 @@ class RogueTest(netns_case.NetnsCase):
         run.signal(signal.SIGTERM)
         told = time.monotonic()
         result = run.finish(5 + SLACK)
-        self.assertLess(time.monotonic() - told, 5)
+        self.assertLess(time.monotonic() - told, 5 + SLACK)
         self.assertEqual((result.status, result.output), (-signal.SIGTERM, b""), result)
         self.client.check_unchanged(before)
         return self.readable(run)
@@ -114,7 +116,7 @@ class RogueTest(netns_case.NetnsCase):
         self.stop_while_playing("flood-without-listening")
 
     def test_flood_of_console_levels(self):
-        with lab.console_level(7) as level:
+        with lab.console_level(7, self.client) as level:
             self.assertIn("flood is over", self.play("flood-of-console-levels"))
             self.assertEqual(level(), 7)
             self.stop_while_playing("flood-of-console-levels")

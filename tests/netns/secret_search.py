@@ -63,7 +63,7 @@ def _pieces(value):
 
 
 def processes_of(host):
-    """The processes of a lab host: {pid: name}. Those that only wait for another's end (namespaces.py) are outside."""
+    """The processes of a lab host: {pid: name}."""
     inside = os.readlink(f"/proc/{host.space.pid}/ns/pid")
     found = {}
     for pid in filter(str.isdigit, os.listdir("/proc")):

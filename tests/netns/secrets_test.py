@@ -76,7 +76,7 @@ class SecretsTest(netns_case.NetnsCase):
 
     def serve(self, **settings):
         """A server that has the password."""
-        return self.lab.mandos([self.keys.section(self.password, **settings)])
+        return self.lab.mandos([self.keys.section(self.password, remember=False, **settings)])
 
     def waiting(self, *options, **process_options):
         """A run that waits for a server's approval, its OpenPGP key ready; the server."""
@@ -87,7 +87,7 @@ class SecretsTest(netns_case.NetnsCase):
         return run, server
 
     def approve(self, server):
-        server.set_clients([self.keys.section(self.password)])
+        server.set_clients([self.keys.section(self.password, remember=False)])
         server.kill()
         server.start()
 
@@ -217,7 +217,7 @@ class SecretsTest(netns_case.NetnsCase):
                 self.addCleanup(holder.kill)
                 holder.stdin.write(words)
                 holder.stdin.close()
-                lab.wait_until(lambda: self.hit_elsewhere(where), f"a hit in {where}", timeout=3)
+                lab.wait_until(lambda: self.hit_elsewhere(where), f"a hit in {where}")
                 holder.kill()
                 self.client.check(["sh", "-c", f"rm -f /tmp/x /run/x /dev/shm/x /var/tmp/bootkey-{os.getpid()}"])
         self.check_elsewhere()

@@ -62,7 +62,7 @@ class SignalsTest(netns_case.NetnsCase):
         self.alive(process, 1)
         self.assertEqual(server.log().count("TCP connection"), 1)
         process.signal(signal.SIGUSR1)
-        lab.wait_until(lambda: server.log().count("TCP connection") == 2, "the second try", timeout=5)
+        lab.wait_until(lambda: server.log().count("TCP connection") == 2, "the second try")
 
     def test_user_signal_2_tells_the_status(self):
         keys, others = self.lab.keys(), self.lab.keys(number=2)

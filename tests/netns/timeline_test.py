@@ -134,7 +134,7 @@ class TimelineTest(netns_case.NetnsCase):
     def test_report_of_a_broken_timeline(self):
         client = self.lab.client()
         self.assertEqual(self.run_bootkey(client).status, 66)
-        for change in ("s/66/066/", "$d", "s/keys/\\x1b[2J/"):
+        for change in (r"s/\(\"status\": *\)66/\1066/", "$d", "s/keys/\\x1b[2J/"):
             with self.subTest(change):
                 client.check(["sh", "-c", f"sed '{change}' {TIMELINE} >/tmp/broken && cp {TIMELINE} /tmp/good && cp /tmp/broken {TIMELINE}"])
                 result = self.report(client)

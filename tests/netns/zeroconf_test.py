@@ -61,7 +61,7 @@ class ZeroconfTest(netns_case.NetnsCase):
         client = self.lab.client()
         before = client.state()
         process = self.start(client, *keys.options)
-        lab.wait_until(lambda: "2001:db8::1 dev eth0" in client.check(["ip", "-6", "route"]), "the host route")
+        lab.wait_until(lambda: client.has_route("2001:db8::1"), "the host route")
         self.assert_password(process.finish())
         client.check_unchanged(before)
 
