@@ -94,12 +94,12 @@ class BootCase(netns_case.NetnsCase):
 
     def disk(self, passphrase=PASSPHRASE, number=1):
         """The image of an encrypted disk, of which there are several with the same passphrase."""
-        return debian.encrypted_disk(self.lab, passphrase, number)
+        return debian.encrypted_disk(passphrase, number)
 
     def boot(self, image, append="", disks=None, **options):
         """A guest that boots from the disk with this initial RAM disk."""
         machine = guest.Guest(self.lab, image, append=f"root=/dev/mapper/root ro {append}".strip(),
-                              disks=disks or [self.disk()], snapshot=True, memory=768, **options)
+                              disks=disks or [self.disk()], snapshot=True, **options)
         self.addCleanup(machine.close)
         return machine
 
