@@ -69,37 +69,35 @@ def checked(command, **options):
     return done.stdout
 
 
+def installed(mandos_client, packages):
+    """A layer (see target.py) with the package installed, and these others."""
+    def prepare(system):
+        if mandos_client:
+            install_test.install_mandos_client(system)
+        for package in packages:
+            system.install_of_debian(package)
+        system.install()
+    return target.layer("-".join(["installed", *(["mandos-client"] if mandos_client else []), *packages]), prepare)
+
+
 def initial_ram_disk(files, commands=":", mandos_client=False, packages=()):
     """The path of an image made in a Debian system where the package is installed, these {path: (mode, content)} are in place, and these
-    commands have run. `mandos_client`: that is installed, too. `packages`: others of Debian. What was said meanwhile is beside the
-    image, in a file that ends with .log."""
+    commands have run; not compressed, which it is not worth. `mandos_client`: that is installed, too. `packages`: others of Debian. What
+    was said meanwhile is beside the image, in a file that ends with .log."""
     name = digest(digest_of_file(target.package()), commands, mandos_client, packages,
                   *(f"{path} {mode:o} {digest(text)}" for path, (mode, text) in sorted(files.items())))
     path = os.path.join(CACHE, f"initrd-{name}")
     with made_once(path) as temporary:
         if temporary:
-            with target.Target() as system:
-                if mandos_client:
-                    install_test.install_mandos_client(system)
-                for package in packages:
-                    system.install_of_debian(package)
-                keys = {inside for inside in files if inside.startswith("/etc/keys/")}  # or the package makes some
-                for inside in keys:
+            with target.Target(on=installed(mandos_client, packages)) as system:
+                for inside in files:
                     system.write(inside, *reversed(files[inside]))
-                said = system.install()
-                for inside in files.keys() - keys:
-                    system.write(inside, *reversed(files[inside]))
-                said += system.shell(commands, timeout=120) + system.make_image()
-                shutil.move(system.export(system.image), temporary)
+                said = system.shell(commands, timeout=120) + system.make_image()
+                system.shell(f"zstd -q -d -c {system.image} >/root/unpacked")
+                shutil.move(system.export("/root/unpacked"), temporary)
             with open(f"{path}.log", "w") as log:
                 log.write(said)
     return path
-
-
-def said_when_made(image):
-    """What was said when the image was made."""
-    with open(f"{image}.log") as log:
-        return log.read()
 
 
 def root_image():

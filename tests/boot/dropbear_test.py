@@ -29,11 +29,11 @@ class DropbearTest(boot_case.BootCase):
         super().setUp()
         self.person = self.lab.host(addresses=["192.0.2.2/24"])
 
-    def dropbear(self, settings=None):
+    def dropbear(self, settings=None, added=None):
         """A guest with Dropbear, whose address the kernel command line says."""
         with open(f"{private_key()}.pub") as file:
             files = {"/etc/dropbear/initramfs/authorized_keys": (0o600, file.read()), **(settings or {})}
-        return self.boot(self.image(settings=files, packages=["dropbear-initramfs"]), append=STATIC_IP)
+        return self.boot(self.image(settings=files, packages=["dropbear-initramfs"], added=added), append=STATIC_IP)
 
     def log_in(self, machine, command, **options):
         """Run a command in the guest over SSH as soon as that answers; a namespaces.Process."""
@@ -78,9 +78,8 @@ class DropbearTest(boot_case.BootCase):
         self.assertRegex(followed.finish().output, b"EXITING")
 
     def test_session_goes_on_while_bootkey_comes_and_goes(self):
-        settings = {"/etc/dropbear/initramfs/dropbear.conf": "IFDOWN=none\n",
-                    **boot_case.script(f"echo BOOTKEY HAS ENDED $({UPTIME}) >/dev/console; sleep 2", "local-bottom")}
-        machine = self.dropbear(settings)
+        machine = self.dropbear({"/etc/dropbear/initramfs/dropbear.conf": "IFDOWN=none\n"},
+                                boot_case.script(f"echo BOOTKEY HAS ENDED $({UPTIME}) >/dev/console; sleep 2", "local-bottom"))
         machine.wait_for(PROMPT, LIMIT)
         session = self.log_in(machine, f"/scripts/local-bottom/bootkey; /scripts/init-premount/bootkey; while {UPTIME}; do sleep 0.1; done")
         self.assertRegex(session.read_line(20), rb"^[0-9.]+\n$", session.errors())

@@ -106,22 +106,26 @@ class UnlockTest(boot_case.BootCase):
 
     # -- when something is wrong with bootkey
 
+    def test_keys_that_no_server_knows(self):
+        files = boot_case.system_files(self.lab.keys(number=2))
+        self.typed_although(self.image(added={path.replace("/etc/keys/bootkey", "/conf/conf.d/mandos"): (0o400, content)
+                                              for path, (_, content) in files.items() if path.startswith("/etc/keys/")}))
+
     def test_keys_are_missing(self):
-        self.typed_although(self.image(keys=False))
-        booted = self.typed_although(self.image(settings=boot_case.removed_from_image("/conf/conf.d/mandos")))
+        booted = self.typed_although(self.image(added=boot_case.removed("/conf/conf.d/mandos")))
         self.assertIn("seckey.txt", "\n".join(booted["log"]))
 
     def test_library_is_missing(self):
-        self.typed_although(self.image(settings=boot_case.removed_from_image("/usr/lib/x86_64-linux-gnu/libgnutls.so.30*")))
+        self.typed_although(self.image(added=boot_case.removed("/usr/lib/x86_64-linux-gnu/libgnutls.so.30*")))
 
     def test_worker_that_crashes_again_and_again(self):
-        booted = self.typed_although(self.image(settings=boot_case.CRASHING), serve=False)
+        booted = self.typed_although(self.image(added=boot_case.CRASHING), serve=False)
         self.assertRegex("\n".join(booted["log"]), r"the worker ended with signal 11")
 
     def test_monitor_is_killed(self):
-        settings = boot_case.script("kill -KILL $(cat /run/bootkey.pid)")
+        killed = boot_case.script("kill -KILL $(cat /run/bootkey.pid)")
         # Whoever puts back later cannot tell whether the system needs the loopback interface by now.
-        self.assert_put_back(self.typed_although(self.image(settings=settings)), up=["lo"])
+        self.assert_put_back(self.typed_although(self.image(added=killed)), up=["lo"])
 
 
 if __name__ == "__main__":
