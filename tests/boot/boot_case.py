@@ -97,7 +97,9 @@ class BootCase(netns_case.NetnsCase):
             if not os.path.isdir(os.path.join(target.PEERS, "packages", name)):
                 self.skipTest(f"no package {name} in build/peers/packages (tools/test fetches it)")
         files = system_files(self.keys if keys else None, crypttab, settings, mandos_client)
+        signal.alarm(2 * target.IMAGE_SECONDS)  # maybe after somebody else's
         path = debian.initial_ram_disk(files, commands, mandos_client, packages)
+        signal.alarm(CASE_SECONDS)
         if not added:
             return path
         with open(path, "rb") as file:

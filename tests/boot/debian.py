@@ -70,14 +70,15 @@ def checked(command, **options):
 
 
 def installed(mandos_client, packages):
-    """A layer (see target.py) with the package installed, and these others."""
+    """A layer (see target.py) with the package installed, and with mandos-client or these others."""
+    if mandos_client:
+        return install_test.with_mandos_client()
+
     def prepare(system):
-        if mandos_client:
-            install_test.install_mandos_client(system)
         for package in packages:
             system.install_of_debian(package)
         system.install()
-    return target.layer("-".join(["installed", *(["mandos-client"] if mandos_client else []), *packages]), prepare)
+    return target.layer("-".join(["installed", *packages]), prepare)
 
 
 def initial_ram_disk(files, commands=":", mandos_client=False, packages=()):
@@ -92,7 +93,7 @@ def initial_ram_disk(files, commands=":", mandos_client=False, packages=()):
             with target.Target(on=installed(mandos_client, packages)) as system:
                 for inside in files:
                     system.write(inside, *reversed(files[inside]))
-                said = system.shell(commands, timeout=120) + system.make_image()
+                said = system.shell(commands, timeout=target.IMAGE_SECONDS) + system.make_image()
                 system.shell(f"zstd -q -d -c {system.image} >/root/unpacked")
                 shutil.move(system.export("/root/unpacked"), temporary)
             with open(f"{path}.log", "w") as log:

@@ -102,13 +102,13 @@ def archive(files):
     directories = sorted({parent for path in files for parent in parents(path)})
     entries = [(path, 0o40755, b"") for path in directories]
     entries += [(path, 0o100000 | mode, content) for path, (mode, content) in files.items()]
-    data = b""
+    pieces = []
     for number, (path, mode, content) in enumerate([*entries, ("TRAILER!!!", 0, b"")], 1):
         name = path.lstrip("/").encode() + b"\0"
         fields = (number, mode, 0, 0, 1, 0, len(content), 0, 0, 0, 0, len(name), 0)
         head = b"070701" + "".join(f"{field:08x}" for field in fields).encode() + name
-        data += head + b"\0" * (-len(head) % 4) + content + b"\0" * (-len(content) % 4)
-    return data
+        pieces += [head, b"\0" * (-len(head) % 4), content, b"\0" * (-len(content) % 4)]
+    return b"".join(pieces)
 
 
 def parents(path):

@@ -26,6 +26,8 @@ SOURCES = ("CMakeLists.txt", "README.md", "NEWS.md", "SECURITY.md", "cmake", "ho
            "packaging", "src", "tools/package")
 ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND": "noninteractive",
                "LC_ALL": "C.UTF-8", "HOME": "/root"}
+# Until an image is made, which takes 10 s if nothing else is being done.
+IMAGE_SECONDS = 300
 # A mode, as ls(1) and cpio(1) write it, with what else lsinitramfs tells of a file.
 LISTED = re.compile(r"^(\S{10})\s+\d+\s+(\S+)\s+(\S+)\s+(\d+(?:,\s*\d+)?)\s+\w+\s+\d+\s+[\d:]+\s+(.*?)(?: -> (.*))?$")
 
@@ -195,17 +197,17 @@ class Target:
         """Install the package; all that was said."""
         copy = "/root/" + os.path.basename(package())
         self.copy(package(), copy)
-        return self.check("dpkg", "--install", copy, timeout=120)
+        return self.check("dpkg", "--install", copy, timeout=IMAGE_SECONDS)
 
     def install_of_debian(self, name):
         """Install one of the packages that tools/packages.sh has fetched as boot_packages; all that was said."""
         self.copy(os.path.join(PEERS, "packages", name), f"/root/{name}")
-        return self.shell(f"dpkg --install /root/{name}/*.deb", timeout=120)
+        return self.shell(f"dpkg --install /root/{name}/*.deb", timeout=IMAGE_SECONDS)
 
     def make_image(self):
         """Make the kernel's image anew; all that was said."""
         mode = "-u" if self.exists(self.image) else "-c"
-        return self.check("update-initramfs", mode, "-k", self.kernel, timeout=120)
+        return self.check("update-initramfs", mode, "-k", self.kernel, timeout=IMAGE_SECONDS)
 
     @property
     def image(self):
