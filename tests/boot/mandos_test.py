@@ -33,8 +33,8 @@ class MandosTest(boot_case.BootCase):
 
     def test_plugin_whose_stop_hook_hangs_while_a_person_types(self):
         """plugin-runner waits for all plugins to end, and the boot for plugin-runner."""
-        hook = "#!/bin/sh\n[ $1 != stop ] || { echo stop >>/run/hook; trap '' TERM; sleep 1000; }\n"
-        machine = self.boot(self.image(mandos_client=True, commands=PLUGIN, settings={"/etc/mandos/network-hooks.d/hang": (0o755, hook)}))
+        hook = b"#!/bin/sh\n[ $1 != stop ] || { echo stop >>/run/hook; trap '' TERM; sleep 1000; }\n"
+        machine = self.boot(self.image(mandos_client=True, commands=PLUGIN, added={"/usr/lib/mandos/network-hooks.d/hang": (0o755, hook)}))
         machine.wait_for(PROMPT, LIMIT)
         machine.stays_silent_of(UNLOCKED, 3)
         machine.type(TYPED)

@@ -90,16 +90,17 @@ class UnlockTest(boot_case.BootCase):
 
     # -- several disks
 
-    TWO = boot_case.CRYPTTAB.format(options="") + "data /dev/vdb none luks,initramfs\n"
+    # As cryptsetup's hook writes it into the image.
+    TWO = {"/cryptroot/crypttab": (0o644, b"root /dev/vda none luks,initramfs\ndata /dev/vdb none luks,initramfs\n")}
 
     def test_two_disks_of_one_password(self):
         self.serve()
-        machine = self.boot(self.image(crypttab=self.TWO), disks=[self.disk(), self.disk(number=2)])
+        machine = self.boot(self.image(added=self.TWO), disks=[self.disk(), self.disk(number=2)])
         self.assert_put_back(self.told(machine))
 
     def test_two_disks_of_different_passwords(self):
         self.serve()
-        machine = self.boot(self.image(crypttab=self.TWO), disks=[self.disk(), self.disk(b"the other one")])
+        machine = self.boot(self.image(added=self.TWO), disks=[self.disk(), self.disk(b"the other one")])
         machine.wait_for(r"(?s)unlock disk data.*unlock disk data", LIMIT)  # the server's password was refused
         machine.type("the other one\n")
         self.assert_put_back(self.told(machine))

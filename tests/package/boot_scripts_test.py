@@ -196,7 +196,7 @@ class EndOfBootTest(unittest.TestCase):
 
     OBEDIENT = "trap 'echo >/run/ended; exit 0' TERM; echo >/run/ready; while :; do sleep 0.01; done\n"
     STUBBORN = "[ \"$1\" != --restore ] || exit 0; trap '' TERM; echo >/run/ready; while :; do sleep 0.1; done\n"
-    SLOW = "trap 'sleep 1.5; echo >/run/ended; exit 0' TERM; echo >/run/ready; while :; do sleep 0.01; done\n"
+    SLOW = "trap 'sleep 4; echo >/run/ended; exit 0' TERM; echo >/run/ready; while :; do sleep 0.01; done\n"
 
     @in_both_shells
     def test_lets_bootkey_put_things_back(self, boot):
