@@ -29,7 +29,7 @@ ENCRYPT = ("cryptsetup reencrypt --encrypt --batch-mode --disable-locks --type l
 ROOT_INIT = """#!/bin/busybox sh
 export PATH=/bin
 echo "ROOT IS MOUNTED $(cut -d ' ' -f 1 /proc/uptime)"
-for i in 1 2 3 4 5 6 7 8 9 10; do sleep 0.1; done  # what is ending may end
+sleep 1  # what is ending may end
 tell() { echo "BEGIN $1"; shift; "$@" 2>&1; echo END; }
 tell links ip -o link
 tell addresses ip -o address

@@ -38,7 +38,7 @@ class MandosTest(boot_case.BootCase):
         machine.wait_for(PROMPT, LIMIT)
         machine.stays_silent_of(UNLOCKED, 3)
         machine.type(TYPED)
-        machine.wait_for(UNLOCKED, 15)
+        machine.wait_for(UNLOCKED, LIMIT)
         booted = self.told(machine)
         self.assertIn("/run/hook", booted["files"])
         self.assert_put_back(booted)
