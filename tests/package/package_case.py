@@ -31,6 +31,12 @@ def _name(test):
     return f"{_group()}.{test.id().rsplit('.', 1)[1].removeprefix('test_')}"
 
 
+def _failure(failures):
+    """The element for the last of them; XML allows no control characters."""
+    text = re.sub("[^\\n\\t -\\ud7ff\\ue000-\\ufffd]", "?", failures[-1][1])
+    return f"<failure>{escape(text)}</failure>"
+
+
 class _Loader(unittest.TestLoader):
     """Leaves out what $BOOTKEY_CASES does not match."""
 
@@ -57,18 +63,18 @@ class _Result(unittest.TextTestResult):
 
     def addError(self, test, error):
         super().addError(test, error)
-        self._what = f"<failure>{escape(self.errors[-1][1])}</failure>"
+        self._what = _failure(self.errors)
         if not isinstance(test, unittest.TestCase):  # what a class of cases has in common, none of which is run then
             self.told.append((f"{_group()}.{test.id()}", 0.0, self._what))
 
     def addFailure(self, test, error):
         super().addFailure(test, error)
-        self._what = f"<failure>{escape(self.failures[-1][1])}</failure>"
+        self._what = _failure(self.failures)
 
     def addSubTest(self, test, subtest, error):
         super().addSubTest(test, subtest, error)
         if error:
-            self._what = f"<failure>{escape((self.failures + self.errors)[-1][1])}</failure>"
+            self._what = _failure(self.failures if issubclass(error[0], test.failureException) else self.errors)
 
     def addSkip(self, test, reason):
         super().addSkip(test, reason)
@@ -90,10 +96,14 @@ def main(reason):
     loader = _Loader()
     if reason:
         print(f"skipped: {reason}")
-        _report([(_name(test), 0.0, f"<skipped message={quoteattr(reason)}/>")
-                 for test in _cases(loader.loadTestsFromModule(sys.modules["__main__"]))])
+        cases = _cases(loader.loadTestsFromModule(sys.modules["__main__"]))
+        _report([(_name(test), 0.0, f"<skipped message={quoteattr(reason)}/>") for test in cases
+                 if not sys.argv[1:] or type(test).__name__ in sys.argv])
         sys.exit(SKIPPED)
     runner = unittest.TextTestRunner(verbosity=2, resultclass=_Result)
     result = unittest.main(exit=False, testRunner=runner, testLoader=loader).result
     _report(result.told)
+    if result.testsRun == 0 and result.wasSuccessful() and "BOOTKEY_CASES" in os.environ:
+        print("skipped: none of these cases is asked for")
+        sys.exit(SKIPPED)
     sys.exit(0 if result.wasSuccessful() and result.testsRun > 0 else 1)
