@@ -90,9 +90,9 @@ class BootCase(netns_case.NetnsCase):
 
     def image(self, crypttab=CRYPTTAB.format(options=""), settings=None, commands=":", keys=True, mandos_client=False,
               packages=(), added=None):
-        """The path of an initial RAM disk. `settings`: as of system_files(). `mandos_client`: that is installed, too, and the keys are its. `packages`:
-        what else of Debian is installed, of boot_packages in tools/packages.sh. `added`: {path: (mode, content)} that lie over what
-        is in the image, in a second archive behind it."""
+        """The path of an initial RAM disk. `settings`: as of system_files(). `mandos_client`: that is installed, too, and the keys are
+        its. `packages`: what else of Debian is installed, of boot_packages in tools/packages.sh. `added`: {path: (mode, content)} that
+        lie over what is in the image, in a second archive behind it."""
         for name in packages:
             if not os.path.isdir(os.path.join(target.PEERS, "packages", name)):
                 self.skipTest(f"no package {name} in build/peers/packages (tools/test fetches it)")

@@ -149,8 +149,8 @@ class Guest:
         with contextlib.suppress(FileNotFoundError):
             os.remove(self._monitor)
         command = ["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-machine", "q35", "-smp", str(processors), "-m", str(memory),
-                   "-display", "none", "-monitor", f"unix:{self._monitor},server=on,wait=off", "-serial", "stdio", "-no-reboot", "-nodefaults",
-                   "-kernel", kernel or unpacked_kernel(), "-initrd", path, "-append", f"{COMMAND_LINE} {append}".strip(),
+                   "-display", "none", "-monitor", f"unix:{self._monitor},server=on,wait=off", "-serial", "stdio", "-no-reboot",
+                   "-nodefaults", "-kernel", kernel or unpacked_kernel(), "-initrd", path, "-append", f"{COMMAND_LINE} {append}".strip(),
                    *more]
         for number, disk in enumerate(disks):
             command += ["-drive", f"file={disk},format=raw,if=none,id=disk{number},snapshot={'on' if snapshot else 'off'}",
