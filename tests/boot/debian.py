@@ -2,11 +2,9 @@
 """What an emulated machine boots: initial RAM disks of a Debian system where the package is installed, and an encrypted disk.
 
 Both are kept in build/boot, by what they are made from. The root file system on the disk is tiny: its init tells over the serial port
-how the boot went, and powers off. This machine's kernel need not know dm-crypt: the disk is written in a guest.
+how the boot went, and powers off. This machine's kernel need not know dm-crypt: cryptsetup encrypts a file by itself.
 """
 
-import contextlib
-import fcntl
 import hashlib
 import os
 import shutil
@@ -15,23 +13,23 @@ import sys
 import tempfile
 
 import guest
+from guest import CACHE, made_once
 
 sys.path.insert(0, os.path.join(guest.REPOSITORY, "tests", "package"))
 
 import install_test  # noqa: E402
 import target  # noqa: E402
 
-CACHE = os.path.join(guest.REPOSITORY, "build", "boot")
 DISK_MEGABYTES = 32
 # A key derivation that takes no time, so that it does not hide what is looked at.
-LUKS_FORMAT = ("luksFormat --batch-mode --type luks2 --pbkdf pbkdf2 --pbkdf-force-iterations 1000 --luks2-metadata-size 16k "
-               "--luks2-keyslots-size 256k")
+ENCRYPT = ("cryptsetup reencrypt --encrypt --batch-mode --disable-locks --type luks2 --reduce-device-size 8M --pbkdf pbkdf2 "
+           "--pbkdf-force-iterations 1000 --luks2-metadata-size 16k --luks2-keyslots-size 256k").split()
 
 # Process 1 of the unlocked system.
 ROOT_INIT = """#!/bin/busybox sh
 export PATH=/bin
 echo "ROOT IS MOUNTED $(cut -d ' ' -f 1 /proc/uptime)"
-for i in 1 2 3 4 5 6 7 8 9 10; do sleep 0.1; done  # what is ending may end
+sleep 1  # what is ending may end
 tell() { echo "BEGIN $1"; shift; "$@" 2>&1; echo END; }
 tell links ip -o link
 tell addresses ip -o address
@@ -46,19 +44,6 @@ sync
 poweroff -f
 """
 APPLETS = "sh cut sleep echo ip ps find cat sync poweroff grep mount ls dmesg date od".split()
-
-FORMAT = """#!/bin/busybox sh
-export PATH=/bin:/sbin:/usr/bin:/usr/sbin
-mkdir -p /proc /sys /dev /run
-mount -t proc proc /proc
-mount -t sysfs sysfs /sys
-mount -t devtmpfs devtmpfs /dev
-modprobe -a virtio_pci virtio_blk dm_mod dm_crypt aes xts sha256 algif_skcipher af_alg 2>/dev/null
-for i in $(seq 100); do [ -b /dev/vda ] && break; sleep 0.1; done
-cryptsetup {format} --key-file /passphrase /dev/vda && cryptsetup open --key-file /passphrase /dev/vda root &&
-    gzip -dc /root.img.gz | dd of=/dev/mapper/root bs=1M 2>/dev/null && sync && cryptsetup close root && echo "FORMATTED"
-poweroff -f
-"""
 
 
 def digest(*parts):
@@ -75,23 +60,6 @@ def digest_of_file(path):
         return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
 
-@contextlib.contextmanager
-def made_once(path):
-    """Whoever comes first gets a temporary path to make it at, the others wait and get None."""
-    os.makedirs(CACHE, exist_ok=True)
-    with open(f"{path}.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if os.path.exists(path):
-            yield None
-            return
-        temporary = f"{path}.new"
-        shutil.rmtree(temporary, ignore_errors=True)
-        with contextlib.suppress(FileNotFoundError, IsADirectoryError):
-            os.remove(temporary)
-        yield temporary
-        os.rename(temporary, path)
-
-
 def checked(command, **options):
     """Run a command; an AssertionError with what it said if it fails."""
     done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
@@ -101,37 +69,36 @@ def checked(command, **options):
     return done.stdout
 
 
+def installed(mandos_client, packages):
+    """A layer (see target.py) with the package installed, and with mandos-client or these others."""
+    if mandos_client:
+        return install_test.with_mandos_client()
+
+    def prepare(system):
+        for package in packages:
+            system.install_of_debian(package)
+        system.install()
+    return target.layer("-".join(["installed", *packages]), prepare)
+
+
 def initial_ram_disk(files, commands=":", mandos_client=False, packages=()):
     """The path of an image made in a Debian system where the package is installed, these {path: (mode, content)} are in place, and these
-    commands have run. `mandos_client`: that is installed, too. `packages`: others of Debian. What was said meanwhile is beside the
-    image, in a file that ends with .log."""
+    commands have run; not compressed, which it is not worth. `mandos_client`: that is installed, too. `packages`: others of Debian. What
+    was said meanwhile is beside the image, in a file that ends with .log."""
     name = digest(digest_of_file(target.package()), commands, mandos_client, packages,
                   *(f"{path} {mode:o} {digest(text)}" for path, (mode, text) in sorted(files.items())))
     path = os.path.join(CACHE, f"initrd-{name}")
     with made_once(path) as temporary:
         if temporary:
-            with target.Target() as system:
-                if mandos_client:
-                    install_test.install_mandos_client(system)
-                for package in packages:
-                    system.install_of_debian(package)
-                keys = {inside for inside in files if inside.startswith("/etc/keys/")}  # or the package makes some
-                for inside in keys:
+            with target.Target(on=installed(mandos_client, packages)) as system:
+                for inside in files:
                     system.write(inside, *reversed(files[inside]))
-                said = system.install()
-                for inside in files.keys() - keys:
-                    system.write(inside, *reversed(files[inside]))
-                said += system.shell(commands, timeout=120) + system.make_image()
-                shutil.move(system.export(system.image), temporary)
+                said = system.shell(commands, timeout=target.IMAGE_SECONDS) + system.make_image()
+                system.shell(f"zstd -q -d -c {system.image} >/root/unpacked")
+                shutil.move(system.export("/root/unpacked"), temporary)
             with open(f"{path}.log", "w") as log:
                 log.write(said)
     return path
-
-
-def said_when_made(image):
-    """What was said when the image was made."""
-    with open(f"{image}.log") as log:
-        return log.read()
 
 
 def root_image():
@@ -155,28 +122,18 @@ def root_image():
             return file.read()
 
 
-def encrypted_disk(lab, passphrase, number=1):
-    """The path of a disk image: LUKS2 with this passphrase, and in it the root file system. Made in a guest on the lab's switch.
-    `number`: which one of several such disks."""
+def encrypted_disk(passphrase, number=1):
+    """The path of a disk image: LUKS2 with this passphrase, and in it the root file system. `number`: which one of several such disks."""
     image = root_image_cached()
-    path = os.path.join(CACHE, f"disk-{digest(passphrase, number, digest_of_file(image), FORMAT, LUKS_FORMAT)}")
+    path = os.path.join(CACHE, f"disk-{digest(passphrase, number, digest_of_file(image), *ENCRYPT)}")
     with made_once(path) as temporary:
         if temporary:
-            with open(temporary, "wb") as file:
-                file.truncate(DISK_MEGABYTES << 20)
-            initrd = initial_ram_disk({"/etc/cryptsetup-initramfs/conf-hook": (0o644, "CRYPTSETUP=y\n"),
-                                              "/etc/initramfs-tools/modules": (0o644, "virtio_pci\nvirtio_blk\ndm_crypt\nxts\n")})
-            with open(initrd, "rb") as file:
-                content = file.read()
-            content += b"\0" * (-len(content) % 4)
-            content += guest.archive({"/format": (0o755, FORMAT.format(format=LUKS_FORMAT).encode()), "/passphrase": (0o600, passphrase),
-                                      "/root.img.gz": (0o600, guest.gzip.compress(_content(image), 1))})
-            machine = guest.Guest(lab, content, disks=[temporary], append="rdinit=/format", memory=768)
-            try:
-                machine.wait_for("^FORMATTED", 120)
-                machine.wait_for_end(30)
-            finally:
-                machine.close()
+            shutil.copyfile(image, temporary)
+            os.truncate(temporary, DISK_MEGABYTES << 20)
+            with tempfile.NamedTemporaryFile(prefix="bootkey-passphrase-") as file:
+                file.write(passphrase)
+                file.flush()
+                checked([*ENCRYPT, "--key-file", file.name, temporary])
     return path
 
 
@@ -188,8 +145,3 @@ def root_image_cached():
             with open(temporary, "wb") as file:
                 file.write(root_image())
     return path
-
-
-def _content(path):
-    with open(path, "rb") as file:
-        return file.read()

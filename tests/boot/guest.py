@@ -6,13 +6,15 @@ the script that is process 1. The guest speaks on its serial port; it ends when 
 """
 
 import contextlib
+import fcntl
 import glob
-import gzip
+import lzma
 import os
 import re
 import select
 import shutil
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -20,6 +22,10 @@ import time
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(REPOSITORY, "tests", "netns"))
 
+# What is made for guests is kept here, by what it is made from.
+CACHE = os.path.join(REPOSITORY, "build", "boot")
+# Emulation costs what the guest executes: nothing that only a real machine gains by.
+COMMAND_LINE = "console=ttyS0 quiet panic=-1 mitigations=off cryptomgr.notests tsc=reliable no_timer_check"
 # In the order in which they need each other.
 MODULES = ("virtio_ring virtio virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci failover net_failover virtio_net").split()
 PROLOGUE = """#!/bin/busybox sh
@@ -39,6 +45,40 @@ def kernel():
     """The path of a kernel image whose modules are beside it, as tools/packages.sh unpacks them; or None."""
     found = glob.glob(os.path.join(REPOSITORY, "build/peers/linux/boot/vmlinuz-*"))
     return found[0] if found else None
+
+
+@contextlib.contextmanager
+def made_once(path):
+    """Whoever comes first gets a temporary path to make it at, the others wait and get None."""
+    os.makedirs(CACHE, exist_ok=True)
+    with open(f"{path}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if os.path.exists(path):
+            yield None
+            return
+        temporary = f"{path}.new"
+        shutil.rmtree(temporary, ignore_errors=True)
+        with contextlib.suppress(FileNotFoundError, IsADirectoryError):
+            os.remove(temporary)
+        yield temporary
+        os.rename(temporary, path)
+
+
+def unpacked_kernel():
+    """The path of the same kernel as an ELF file, which QEMU starts by its PVH entry: in the guest, unpacking it takes longer than all else
+    that the kernel does. Where things stand: Documentation/x86/boot.rst of Linux. An image that is not made with xz is left as it is."""
+    image = kernel()
+    path = os.path.join(CACHE, os.path.basename(image).replace("vmlinuz", "vmlinux", 1))
+    with made_once(path) as temporary:
+        if temporary:
+            with open(image, "rb") as file:
+                content = file.read()
+            offset, length = struct.unpack_from("<II", content, 0x248)  # payload_offset, payload_length
+            start = (content[0x1F1] + 1) * 512 + offset  # setup_sects
+            payload = content[start:start + length]
+            with open(temporary, "wb") as file:
+                file.write(lzma.LZMADecompressor().decompress(payload) if payload.startswith(b"\xfd7zXZ") else content)
+    return path
 
 
 def why_unavailable():
@@ -62,13 +102,13 @@ def archive(files):
     directories = sorted({parent for path in files for parent in parents(path)})
     entries = [(path, 0o40755, b"") for path in directories]
     entries += [(path, 0o100000 | mode, content) for path, (mode, content) in files.items()]
-    data = b""
+    pieces = []
     for number, (path, mode, content) in enumerate([*entries, ("TRAILER!!!", 0, b"")], 1):
         name = path.lstrip("/").encode() + b"\0"
         fields = (number, mode, 0, 0, 1, 0, len(content), 0, 0, 0, 0, len(name), 0)
         head = b"070701" + "".join(f"{field:08x}" for field in fields).encode() + name
-        data += head + b"\0" * (-len(head) % 4) + content + b"\0" * (-len(content) % 4)
-    return data
+        pieces += [head, b"\0" * (-len(head) % 4), content, b"\0" * (-len(content) % 4)]
+    return b"".join(pieces)
 
 
 def parents(path):
@@ -90,7 +130,7 @@ def initial_ram_disk(programs, texts, script):
         with open(source, "rb") as file:
             files[inside] = (0o600 if inside in texts else 0o755, file.read())
     files["/init"] = (0o755, (PROLOGUE.format(modules=" ".join(MODULES)) + script).encode())
-    return gzip.compress(archive(files), 1)
+    return archive(files)
 
 
 class Guest:
@@ -98,18 +138,19 @@ class Guest:
 
     `initrd`: its content, or the path of a file. `kernel`: its path. `append`: more of the kernel's command line. `disks`: paths of
     images, of which nothing is changed if `snapshot`. `cards`: how many network cards. `unplugged`: those of them (0, 1 ...) without
-    carrier. `slots`: for cards that are plugged in later. `memory`: in MiB. `more`: other arguments of qemu-system-x86_64(1).
+    carrier. `slots`: for cards that are plugged in later. `memory`: in MiB. `processors`: how many. `more`: other arguments of
+    qemu-system-x86_64(1).
     """
 
     def __init__(self, lab, initrd, kernel=None, append="", disks=(), snapshot=False, cards=1, unplugged=(), slots=0, memory=512,
-                 more=()):
+                 processors=1, more=()):
         path = lab.file("initrd", initrd) if isinstance(initrd, bytes) else initrd
         self._monitor = lab.path("guest-monitor")
         with contextlib.suppress(FileNotFoundError):
             os.remove(self._monitor)
-        command = ["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-machine", "q35", "-smp", "2", "-m", str(memory), "-display", "none",
-                   "-monitor", f"unix:{self._monitor},server=on,wait=off", "-serial", "stdio", "-no-reboot", "-nodefaults",
-                   "-kernel", kernel or globals()["kernel"](), "-initrd", path, "-append", f"console=ttyS0 quiet panic=-1 {append}".strip(),
+        command = ["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-machine", "q35", "-smp", str(processors), "-m", str(memory),
+                   "-display", "none", "-monitor", f"unix:{self._monitor},server=on,wait=off", "-serial", "stdio", "-no-reboot",
+                   "-nodefaults", "-kernel", kernel or unpacked_kernel(), "-initrd", path, "-append", f"{COMMAND_LINE} {append}".strip(),
                    *more]
         for number, disk in enumerate(disks):
             command += ["-drive", f"file={disk},format=raw,if=none,id=disk{number},snapshot={'on' if snapshot else 'off'}",

@@ -36,19 +36,19 @@ class KeyscriptTest(boot_case.BootCase):
         self.assert_put_back(self.told(machine))
 
     def test_keys_are_missing(self):
-        self.typed_although(self.keyscript_image(settings=boot_case.removed_from_image("/conf/conf.d/mandos")))
+        self.typed_although(self.keyscript_image(added=boot_case.removed("/conf/conf.d/mandos")))
 
     def test_library_is_missing(self):
-        self.typed_although(self.keyscript_image(settings=boot_case.removed_from_image("/usr/lib/x86_64-linux-gnu/libgnutls.so.30*")))
+        self.typed_although(self.keyscript_image(added=boot_case.removed("/usr/lib/x86_64-linux-gnu/libgnutls.so.30*")))
 
     def test_program_is_missing(self):
-        self.typed_although(self.keyscript_image(settings=boot_case.removed_from_image("/usr/sbin/bootkey")))
+        self.typed_although(self.keyscript_image(added=boot_case.removed("/usr/sbin/bootkey")))
 
     def test_worker_that_crashes_again_and_again(self):
-        self.typed_although(self.keyscript_image(settings=boot_case.CRASHING), serve=False)
+        self.typed_although(self.keyscript_image(added=boot_case.CRASHING), serve=False)
 
     def test_monitor_is_killed(self):
-        self.typed_although(self.keyscript_image(settings=boot_case.script("(while ! kill -KILL $(pidof bootkey); do sleep 0.1; done) 2>/dev/null &")))
+        self.typed_although(self.keyscript_image(added=boot_case.script("(while ! kill -KILL $(pidof bootkey); do sleep 0.1; done) 2>/dev/null &")))
 
 
 if __name__ == "__main__":

@@ -33,12 +33,12 @@ class MandosTest(boot_case.BootCase):
 
     def test_plugin_whose_stop_hook_hangs_while_a_person_types(self):
         """plugin-runner waits for all plugins to end, and the boot for plugin-runner."""
-        hook = "#!/bin/sh\n[ $1 != stop ] || { echo stop >>/run/hook; trap '' TERM; sleep 1000; }\n"
-        machine = self.boot(self.image(mandos_client=True, commands=PLUGIN, settings={"/etc/mandos/network-hooks.d/hang": (0o755, hook)}))
+        hook = b"#!/bin/sh\n[ $1 != stop ] || { echo stop >>/run/hook; trap '' TERM; sleep 1000; }\n"
+        machine = self.boot(self.image(mandos_client=True, commands=PLUGIN, added={"/usr/lib/mandos/network-hooks.d/hang": (0o755, hook)}))
         machine.wait_for(PROMPT, LIMIT)
         machine.stays_silent_of(UNLOCKED, 3)
         machine.type(TYPED)
-        machine.wait_for(UNLOCKED, 15)
+        machine.wait_for(UNLOCKED, LIMIT)
         booted = self.told(machine)
         self.assertIn("/run/hook", booted["files"])
         self.assert_put_back(booted)

@@ -90,38 +90,43 @@ class UnlockTest(boot_case.BootCase):
 
     # -- several disks
 
-    TWO = boot_case.CRYPTTAB.format(options="") + "data /dev/vdb none luks,initramfs\n"
+    # As cryptsetup's hook writes it into the image.
+    TWO = {"/cryptroot/crypttab": (0o644, b"root /dev/vda none luks,initramfs\ndata /dev/vdb none luks,initramfs\n")}
 
     def test_two_disks_of_one_password(self):
         self.serve()
-        machine = self.boot(self.image(crypttab=self.TWO), disks=[self.disk(), self.disk(number=2)])
+        machine = self.boot(self.image(added=self.TWO), disks=[self.disk(), self.disk(number=2)])
         self.assert_put_back(self.told(machine))
 
     def test_two_disks_of_different_passwords(self):
         self.serve()
-        machine = self.boot(self.image(crypttab=self.TWO), disks=[self.disk(), self.disk(b"the other one")])
+        machine = self.boot(self.image(added=self.TWO), disks=[self.disk(), self.disk(b"the other one")])
         machine.wait_for(r"(?s)unlock disk data.*unlock disk data", LIMIT)  # the server's password was refused
         machine.type("the other one\n")
         self.assert_put_back(self.told(machine))
 
     # -- when something is wrong with bootkey
 
+    def test_keys_that_no_server_knows(self):
+        files = boot_case.system_files(self.lab.keys(number=2))
+        self.typed_although(self.image(added={path.replace("/etc/keys/bootkey", "/conf/conf.d/mandos"): (0o400, content)
+                                              for path, (_, content) in files.items() if path.startswith("/etc/keys/")}))
+
     def test_keys_are_missing(self):
-        self.typed_although(self.image(keys=False))
-        booted = self.typed_although(self.image(settings=boot_case.removed_from_image("/conf/conf.d/mandos")))
+        booted = self.typed_although(self.image(added=boot_case.removed("/conf/conf.d/mandos")))
         self.assertIn("seckey.txt", "\n".join(booted["log"]))
 
     def test_library_is_missing(self):
-        self.typed_although(self.image(settings=boot_case.removed_from_image("/usr/lib/x86_64-linux-gnu/libgnutls.so.30*")))
+        self.typed_although(self.image(added=boot_case.removed("/usr/lib/x86_64-linux-gnu/libgnutls.so.30*")))
 
     def test_worker_that_crashes_again_and_again(self):
-        booted = self.typed_although(self.image(settings=boot_case.CRASHING), serve=False)
+        booted = self.typed_although(self.image(added=boot_case.CRASHING), serve=False)
         self.assertRegex("\n".join(booted["log"]), r"the worker ended with signal 11")
 
     def test_monitor_is_killed(self):
-        settings = boot_case.script("kill -KILL $(cat /run/bootkey.pid)")
+        killed = boot_case.script("kill -KILL $(cat /run/bootkey.pid)")
         # Whoever puts back later cannot tell whether the system needs the loopback interface by now.
-        self.assert_put_back(self.typed_although(self.image(settings=settings)), up=["lo"])
+        self.assert_put_back(self.typed_although(self.image(added=killed)), up=["lo"])
 
 
 if __name__ == "__main__":

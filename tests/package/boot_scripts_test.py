@@ -196,11 +196,12 @@ class EndOfBootTest(unittest.TestCase):
 
     OBEDIENT = "trap 'echo >/run/ended; exit 0' TERM; echo >/run/ready; while :; do sleep 0.01; done\n"
     STUBBORN = "[ \"$1\" != --restore ] || exit 0; trap '' TERM; echo >/run/ready; while :; do sleep 0.1; done\n"
-    SLOW = "trap 'sleep 1.5; echo >/run/ended; exit 0' TERM; echo >/run/ready; while :; do sleep 0.01; done\n"
+    SLOW = "trap 'sleep 4; echo >/run/ended; exit 0' TERM; echo >/run/ready; while :; do sleep 0.01; done\n"
 
     @in_both_shells
     def test_lets_bootkey_put_things_back(self, boot):
-        self.assertLess(self.end(boot, self.OBEDIENT), 0.8)
+        boot.write("lib/mandos/network-hooks.d/vlan", "#!/bin/sh\n", 0o755)  # then it might take 5 s
+        self.assertLess(self.end(boot, self.OBEDIENT), 4)
         self.assertIsNotNone(boot.read("run/ended"))
         self.assertIsNone(boot.read("run/started---restore"))
 
@@ -208,7 +209,6 @@ class EndOfBootTest(unittest.TestCase):
     def test_kills_a_stubborn_bootkey_after_a_second_and_restores(self, boot):
         seconds = self.end(boot, self.STUBBORN, before="echo change >/run/bootkey/journal")
         self.assertGreater(seconds, 0.9)
-        self.assertLess(seconds, 4)
         self.assertEqual(boot.read("run/started---restore").splitlines()[:-2], ["--restore"])
         self.assertIn("is killed", boot.read("dev/kmsg"))
 

@@ -37,6 +37,12 @@ configure_networking() {
     sleep 60
 }
 """
+# Process 1 of namespaces of their own, with which everything else ends.
+ENTER = """
+mount --make-rprivate / && cd "$1" && mount -t proc proc proc && mount --bind cmdline proc/cmdline && mount --bind /dev/null dev/null &&
+chroot . /bin/sh -c "$2"
+exit
+"""
 
 
 def why_unavailable():
@@ -107,11 +113,9 @@ class EarlyBoot:
         """Run shell commands in the image, with this kernel command line; a namespaces.Result. Whatever still runs afterwards is
         killed."""
         self.write("cmdline", command_line + "\n")
-        inside = namespaces.Namespaces(os.path.join(self.root, "scratch"), [self.root])
+        inside = namespaces.Process(["/bin/sh", "-c", ENTER, "sh", self.root, script], namespaces._unshare_all,
+                                    environment={"PATH": "/sbin:/usr/sbin:/bin:/usr/bin", "BOOT": "local", **(environment or {})})
         try:
-            inside.check(["sh", "-c", f"cd {self.root} && mount -t proc proc proc && mount --bind cmdline proc/cmdline && "
-                                      "mount --bind /dev/null dev/null"])
-            return inside.run(["chroot", self.root, "/bin/sh", "-c", script],
-                              environment={"PATH": "/sbin:/usr/sbin:/bin:/usr/bin", "BOOT": "local", **(environment or {})})
+            return inside.finish()
         finally:
-            inside.close()
+            inside.kill()

@@ -5,8 +5,8 @@ libraries, keys, and rights that do for the processes that are not root.
 """
 
 import subprocess
-import sys
 
+import package_case
 import target
 
 import lab  # noqa: E402, I001 # target has made it known where that is
@@ -23,11 +23,21 @@ exec chroot {image} /usr/sbin/bootkey --verb=4
 """
 
 
+def with_image():
+    """The layer with the package installed, and an image."""
+    def prepare(system):
+        system.install()
+        system.make_image()
+    return target.layer("installed-with-image", prepare)
+
+
 class ImageTest(netns_case.NetnsCase):
+    @classmethod
+    def setUpClass(cls):
+        with_image()  # which takes longer than a case may
+
     def test_unlocks_from_inside(self):
-        with target.Target() as system:
-            system.install()
-            system.make_image()
+        with target.Target(on=with_image()) as system:
             system.write("/root/password", PASSWORD.decode())
             section = system.run(["bootkey", "--enroll", "--name=machine", "--password-file=/root/password"])
             self.assertEqual(section.status, 0, section)
@@ -42,8 +52,4 @@ class ImageTest(netns_case.NetnsCase):
 
 
 if __name__ == "__main__":
-    reason = target.why_unavailable() or lab.why_unavailable()
-    if reason:
-        print(f"skipped: {reason}")
-        sys.exit(netns_case.SKIPPED)
-    netns_case.main()
+    package_case.main(target.why_unavailable() or lab.why_unavailable())

@@ -47,10 +47,14 @@ class TargetCase(unittest.TestCase):
         return files
 
 
+def with_image():
+    """The layer with an image, and without the package."""
+    return target.layer("image", target.Target.make_image)
+
+
 class LifeTest(TargetCase):
     def test_from_installation_to_purge(self):
-        system = self.new_target()
-        system.make_image()
+        system = self.new_target(on=with_image())
         before = system.size(system.image)
         self.assertEqual(system.mode(system.image), "644 root")
         system.shell(f"cp -p {system.image} {system.image}.bak")
@@ -78,7 +82,7 @@ class LifeTest(TargetCase):
         self.assertEqual(system.mode(system.image), "600 root")
 
         # Removal: images without keys; the keys and settings stay.
-        system.check("dpkg", "--remove", "bootkey", timeout=120)
+        system.check("dpkg", "--remove", "bootkey", timeout=target.IMAGE_SECONDS)
         files = self.assert_no_bootkey_inside(system)
         self.assertFalse([path for path in files if "bootkey" in path])
         self.assertEqual(system.shell("sha256sum /etc/keys/bootkey/*"), keys)
@@ -93,8 +97,7 @@ class LifeTest(TargetCase):
         self.assertEqual(system.shell(f"cd {backup}; sha256sum *").split()[::2], keys.split()[::2])
 
     def test_version_is_the_program_s(self):
-        system = self.new_target()
-        system.install()
+        system = self.new_target(on=target.installed())
         version = system.check("dpkg-query", "-W", "-f", "${Version}", "bootkey")
         self.assertIn(version, system.check("bootkey", "--version"))
 
@@ -106,15 +109,16 @@ class LifeTest(TargetCase):
         self.assertEqual(system.mode("/etc/keys/bootkey/seckey.txt"), "600 root")
         self.assertEqual(system.shell("ls /boot"), "")
 
+
+class MandosKeysTest(TargetCase):
     def test_mandos_client_s_keys_are_used_and_left_as_they_are(self):
-        system = self.new_target()
-        system.make_image()
+        system = self.new_target(on=with_image())
         make_mandos_keys(system)
         before = system.shell("stat --format='%n %a %U %Y' /etc/keys/mandos/*; sha256sum /etc/keys/mandos/*")
         self.assertNotIn("made keys", system.install())
         self.assertEqual(system.shell("stat --format='%n %a %U %Y' /etc/keys/mandos/*; sha256sum /etc/keys/mandos/*"), before)
         self.assert_bootkey_inside(system)
-        system.check("dpkg", "--purge", "bootkey", timeout=120)
+        system.check("dpkg", "--purge", "bootkey", timeout=target.IMAGE_SECONDS)
         self.assertEqual(system.shell("stat --format='%n %a %U %Y' /etc/keys/mandos/*; sha256sum /etc/keys/mandos/*"), before)
 
 
@@ -136,72 +140,85 @@ def install_mandos_client(system):
     make_mandos_keys(system)
 
 
-class ImageTest(TargetCase):
-    """What the hook makes of settings."""
+def with_mandos_client():
+    """The layer with the package installed where Debian's mandos-client is."""
+    def prepare(system):
+        install_mandos_client(system)
+        system.install()
+    return target.layer("installed-mandos-client", prepare)
+
+
+def make_image(system):
+    """Make the image; what the hook said of bootkey."""
+    return "\n".join(re.findall(r"(?m)^[WI]: bootkey: .*$", system.make_image()))
+
+
+class ImageCase(TargetCase):
+    def modules(self):
+        """The names of the kernel modules in the image."""
+        return {os.path.basename(path)[:-len(".ko")] for path in self.system.files() if path.endswith(".ko")}
+
+
+class SharedImageCase(ImageCase):
+    """Cases that look at one image, and leave it as it is."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.system = target.Target(on=target.installed())
+        cls.system.__enter__()
+        cls.addClassCleanup(cls.system.__exit__, None, None, None)
+        cls.set_up_system()
+        cls.said = make_image(cls.system)
 
     def setUp(self):
-        self.system = self.new_target()
-        self.system.install()
+        before = self.state()
+        self.addCleanup(lambda: self.assertEqual(self.state(), before, "the image is as it was for the next case"))
 
-    def image(self):
-        """Make the image; what the hook said of bootkey."""
-        return "\n".join(re.findall(r"(?m)^[WI]: bootkey: .*$", self.system.make_image()))
+    def state(self):
+        return self.system.check("sha256sum", self.system.image) + self.system.mode(self.system.image)
 
-    def test_keys_are_missing(self):
-        self.system.shell("rm /etc/keys/bootkey/seckey.txt")
-        self.assertIn("there are no keys", self.image())
-        self.assert_no_bootkey_inside(self.system)
-        self.assertEqual(self.client(self.system)["client"], "none")
-        self.assertIn("usr/lib/cryptsetup/askpass", self.system.files())
 
-    def test_settings_are_broken(self):
-        self.system.write("/etc/bootkey/initramfs.conf", "CLIENT=(\n")
-        self.assertIn("left out", self.image())
-        self.assert_no_bootkey_inside(self.system)
+class ManySettingsTest(SharedImageCase):
+    """What the hook makes of settings that go together."""
+
+    @classmethod
+    def set_up_system(cls):
+        system = cls.system
+        system.write("/usr/share/initramfs-tools/conf-hooks.d/zz-other", "UMASK=0022\n")
+        system.write("/etc/bootkey/bootkey.conf", "# a comment\nrequire-signature = /etc/bootkey/signers.asc  # mine\n"
+                                                  "dh-params /srv/dh.pem\nretry=3\ninterface=eth0\ninterface=vlan7,eth1\n")
+        system.write("/etc/bootkey/signers.asc", "signers")
+        system.write("/etc/bootkey/network-hooks.d/vlan", """#!/bin/sh
+            case $1 in
+                files) echo /usr/bin/env; echo /etc/hostname /etc/name; env >/tmp/hook-environment ;;
+                modules) echo 8021q ;;
+            esac\n""", 0o755)
+        system.write("/etc/bootkey/network-hooks.d/vlan.conf", "ID=7\n")
+        system.write("/etc/bootkey/network-hooks.d/no hook", "#!/bin/sh\n", 0o755)
+        system.write("/etc/mandos/network-hooks.d/vlan", "#!/bin/sh\n[ $1 = modules ] && echo bonding\n", 0o755)
+        system.write("/etc/mandos/network-hooks.d/bridge", "#!/bin/sh\nexit 3\n", 0o755)
+        system.shell("echo target >/etc/hostname")
 
     def test_nobody_but_root_can_read_the_image_whatever_others_say(self):
-        self.system.write("/usr/share/initramfs-tools/conf-hooks.d/zz-other", "UMASK=0022\n")
-        self.image()
         self.assertEqual(self.system.mode(self.system.image), "600 root")
         files = self.assert_bootkey_inside(self.system)
         for path, file in files.items():  # what gives up root still can run programs
             if file.mode[0] == "d" and re.match(r"usr(/s?bin|/lib|/lib/x86_64-linux-gnu)?$|etc$", path):
                 self.assertEqual(file.mode, "drwxr-xr-x", path)
 
-    def test_a_stricter_umask_of_the_admin_stays(self):
-        self.system.write("/etc/initramfs-tools/conf.d/mine", "UMASK=0277\n")
-        self.image()
-        self.assertEqual(self.system.mode(self.system.image), "400 root")
-
     def test_the_programs_run_inside(self):
-        self.image()
         inside = self.system.unpack()
         for program in ("/usr/sbin/bootkey", "/usr/bin/gpg", "/usr/bin/gpg-agent"):
             self.assertRegex(self.system.check("chroot", inside, program, "--version"), r"\d")
 
     def test_the_configuration_and_the_files_named_in_it(self):
-        self.system.write("/etc/bootkey/bootkey.conf", "# a comment\nrequire-signature = /etc/bootkey/signers.asc  # mine\n"
-                                                       "dh-params /srv/dh.pem\nretry=3\n")
-        self.system.write("/etc/bootkey/signers.asc", "signers")
-        self.assertIn("names /srv/dh.pem, which does not exist", self.image())
+        self.assertIn("names /srv/dh.pem, which does not exist", self.said)
         files = self.assert_bootkey_inside(self.system)
         self.assertEqual(files["etc/bootkey/bootkey.conf"].mode, "-rw-------")
         self.assertEqual(files["etc/bootkey/signers.asc"].mode, "-r--------")
 
     def test_network_hooks_and_what_they_ask_for(self):
-        self.system.write("/etc/bootkey/bootkey.conf", "interface=eth0\ninterface=vlan7,eth1\n")
-        self.system.write("/etc/bootkey/network-hooks.d/vlan", """#!/bin/sh
-            case $1 in
-                files) echo /usr/bin/env; echo /etc/hostname /etc/name; env >/tmp/hook-environment ;;
-                modules) echo 8021q ;;
-            esac\n""", 0o755)
-        self.system.write("/etc/bootkey/network-hooks.d/vlan.conf", "ID=7\n")
-        self.system.write("/etc/bootkey/network-hooks.d/no hook", "#!/bin/sh\n", 0o755)
-        self.system.write("/etc/mandos/network-hooks.d/vlan", "#!/bin/sh\n[ $1 = modules ] && echo bonding\n", 0o755)
-        self.system.write("/etc/mandos/network-hooks.d/bridge", "#!/bin/sh\nexit 3\n", 0o755)
-        self.system.shell("echo target >/etc/hostname")
-        said = self.image()
-        self.assertIn('network hook /etc/mandos/network-hooks.d/bridge failed with "files"', said)
+        self.assertIn('network hook /etc/mandos/network-hooks.d/bridge failed with "files"', self.said)
         files = self.assert_bootkey_inside(self.system)
         for path in ("usr/lib/mandos/network-hooks.d/vlan", "usr/lib/mandos/network-hooks.d/bridge", "usr/bin/env"):
             self.assertEqual(files[path].mode, "-rwxr-xr-x", path)
@@ -216,36 +233,61 @@ class ImageTest(TargetCase):
         self.assertEqual({line for line in environment if not line.startswith(("PWD=", "PATH=", "_="))},
                          {"MANDOSNETHOOKDIR=/etc/bootkey/network-hooks.d", "DEVICE=eth0,vlan7,eth1", "MODE=files", "VERBOSITY=0"})
 
-    def modules(self):
-        """The names of the kernel modules in the image."""
-        return {os.path.basename(path)[:-len(".ko")] for path in self.system.files() if path.endswith(".ko")}
-
     def test_drivers_of_the_machine_s_cards_alone(self):
-        self.image()
         modules = self.modules()
         self.assertLess({"virtio_net", "virtio_pci"}, modules)
         self.assertFalse({"e1000e", "r8169"} & modules)
+
+
+class StricterSettingsTest(SharedImageCase):
+    """What the hook makes of what the admin wants otherwise."""
+
+    @classmethod
+    def set_up_system(cls):
+        cls.system.write("/etc/initramfs-tools/conf.d/mine", "UMASK=0277\n")
+        cls.system.write("/etc/bootkey/initramfs.conf", "NET_MODULES='e1000e igb'\n")
+
+    def test_a_stricter_umask_of_the_admin_stays(self):
+        self.assertEqual(self.system.mode(self.system.image), "400 root")
+
+    def test_drivers_that_the_admin_lists(self):
+        modules = self.modules()
+        self.assertLess({"e1000e", "igb"}, modules)
+        self.assertNotIn("virtio_net", modules)
+
+
+class WithoutTest(ImageCase):
+    """Images of a system where something is missing or wrong."""
+
+    def setUp(self):
+        self.system = self.new_target(on=target.installed())
+
+    def image(self):
+        return make_image(self.system)
+
+    def test_keys_are_missing(self):
+        self.system.shell("rm /etc/keys/bootkey/seckey.txt")
+        self.assertIn("there are no keys", self.image())
+        self.assert_no_bootkey_inside(self.system)
+        self.assertEqual(self.client(self.system)["client"], "none")
+        self.assertIn("usr/lib/cryptsetup/askpass", self.system.files())
+
+    def test_settings_are_broken(self):
+        self.system.write("/etc/bootkey/initramfs.conf", "CLIENT=(\n")
+        self.assertIn("left out", self.image())
+        self.assert_no_bootkey_inside(self.system)
 
     def test_all_drivers_where_no_card_can_be_seen(self):
         self.system.shell("umount /sys")
         self.image()
         self.assertLess({"virtio_net", "virtio_pci", "e1000e", "r8169"}, self.modules())
 
-    def test_drivers_that_the_admin_lists(self):
-        self.system.write("/etc/bootkey/initramfs.conf", "NET_MODULES='e1000e igb'\n")
-        self.image()
-        modules = self.modules()
-        self.assertLess({"e1000e", "igb"}, modules)
-        self.assertNotIn("virtio_net", modules)
-
 
 class BesideMandosTest(TargetCase):
     MANDOS = ("scripts/init-premount/mandos", "scripts/local-premount/mandos")
 
     def setUp(self):
-        self.system = self.new_target()
-        install_mandos_client(self.system)
-        self.system.install()
+        self.system = self.new_target(on=with_mandos_client())
 
     def order(self, directory):
         """The scripts that are run at boot from this directory."""

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A Debian system to install the package into: the one that tools/packages.sh makes in build/peers/debian, with Debian's
 kernel, for each Target anew. What is written into it goes to memory and is gone with the Target; no network can be reached
-from there.
+from there. What many begin with is made once and kept as a layer that lies on the system.
 """
 
 import fcntl
 import glob
+import hashlib
 import os
 import re
 import shutil
@@ -25,6 +26,8 @@ SOURCES = ("CMakeLists.txt", "README.md", "NEWS.md", "SECURITY.md", "cmake", "ho
            "packaging", "src", "tools/package")
 ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND": "noninteractive",
                "LC_ALL": "C.UTF-8", "HOME": "/root"}
+# Until an image is made on a machine that has much else to do; else it is 10.
+IMAGE_SECONDS = 900
 # A mode, as ls(1) and cpio(1) write it, with what else lsinitramfs tells of a file.
 LISTED = re.compile(r"^(\S{10})\s+\d+\s+(\S+)\s+(\S+)\s+(\d+(?:,\s*\d+)?)\s+\w+\s+\d+\s+[\d:]+\s+(.*?)(?: -> (.*))?$")
 
@@ -56,9 +59,36 @@ def package():
         fcntl.flock(lock, fcntl.LOCK_EX)
         found = glob.glob(os.path.join(PACKAGES, "bootkey_*.deb"))
         if not found or os.path.getmtime(found[0]) < _newest(SOURCES):
-            subprocess.run([os.path.join(REPOSITORY, "tools/package"), PACKAGES], check=True, stdin=subprocess.DEVNULL)
+            launcher = {"BOOTKEY_COMPILER_LAUNCHER": "ccache"} if shutil.which("ccache") else {}
+            subprocess.run([os.path.join(REPOSITORY, "tools/package"), PACKAGES], check=True, stdin=subprocess.DEVNULL,
+                           env={**launcher, **os.environ})
             found = glob.glob(os.path.join(PACKAGES, "bootkey_*.deb"))
         return found[0]
+
+
+def layer(name, prepare):
+    """The path of what `prepare`, called with a Target, changes in it; kept in build/package under this name until the package changes."""
+    with open(package(), "rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()[:16]
+    path = os.path.join(PACKAGES, "layers", f"{name}-{digest}")
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(f"{path}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not os.path.isdir(path):
+            for old in glob.glob(os.path.join(PACKAGES, "layers", f"{name}-*")):
+                if os.path.isdir(old) and len(old) == len(path):
+                    shutil.rmtree(old)
+            shutil.rmtree(f"{path}.new", ignore_errors=True)
+            with Target() as system:
+                prepare(system)
+                system.keep_changes(f"{path}.new")
+            os.rename(f"{path}.new", path)
+    return path
+
+
+def installed():
+    """The layer with the package installed, and no image yet."""
+    return layer("installed", Target.install)
 
 
 def kernel():
@@ -94,10 +124,11 @@ echo pci:v00001AF4d00001000sv00001AF4sd00000001bc02sc00i00 >/sys/devices/pci0/mo
 
 class Target:
     """One system; a context manager. `running`: whether it is as on a running machine, with a network card in /sys and file
-    systems in memory, or a bare chroot."""
+    systems in memory, or a bare chroot. `on`: what layer() has returned, if it is to begin with that."""
 
-    def __init__(self, running=True):
+    def __init__(self, running=True, on=None):
         self._running = running
+        self._lower = f"{on}:{PEERS}/debian" if on else f"{PEERS}/debian"
 
     def __enter__(self):
         self._directory = tempfile.mkdtemp(prefix="bootkey-target-", dir="/tmp")
@@ -119,7 +150,7 @@ class Target:
             cd {self._directory}
             mount -t tmpfs -o mode=0755 layers layers
             mkdir layers/upper layers/work
-            mount -t overlay -o lowerdir={PEERS}/debian,upperdir=layers/upper,workdir=layers/work overlay root
+            mount -t overlay -o lowerdir={self._lower},upperdir=layers/upper,workdir=layers/work overlay root
             mkdir -p root/lib/modules/{self.kernel} root/etc/initramfs-tools/conf.d
             mount --bind {PEERS}/linux/lib/modules/{self.kernel} root/lib/modules/{self.kernel}
             mount -o remount,bind,ro root/lib/modules/{self.kernel}
@@ -168,17 +199,17 @@ class Target:
         """Install the package; all that was said."""
         copy = "/root/" + os.path.basename(package())
         self.copy(package(), copy)
-        return self.check("dpkg", "--install", copy, timeout=120)
+        return self.check("dpkg", "--install", copy, timeout=IMAGE_SECONDS)
 
     def install_of_debian(self, name):
         """Install one of the packages that tools/packages.sh has fetched as boot_packages; all that was said."""
         self.copy(os.path.join(PEERS, "packages", name), f"/root/{name}")
-        return self.shell(f"dpkg --install /root/{name}/*.deb", timeout=120)
+        return self.shell(f"dpkg --install /root/{name}/*.deb", timeout=IMAGE_SECONDS)
 
     def make_image(self):
         """Make the kernel's image anew; all that was said."""
         mode = "-u" if self.exists(self.image) else "-c"
-        return self.check("update-initramfs", mode, "-k", self.kernel, timeout=120)
+        return self.check("update-initramfs", mode, "-k", self.kernel, timeout=IMAGE_SECONDS)
 
     @property
     def image(self):
@@ -214,6 +245,10 @@ class Target:
         copy = os.path.join(self._directory, "exported")
         self._namespaces.check(["cp", "-a", self.root + path, copy])
         return copy
+
+    def keep_changes(self, path):
+        """Copy what has been changed in the system since it is there, in the form that an overlay is made of."""
+        self._namespaces.check(["cp", "-a", os.path.join(self._directory, "layers/upper"), path], timeout=60)
 
     def read_inside(self, path):
         """The text of a file in the image, which unpack() has unpacked."""
