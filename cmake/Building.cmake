@@ -2,9 +2,9 @@
 #
 # How long a build takes: a compiler cache, several files compiled as one, and a fast linker. Nothing of this is in what ships.
 
-# ccache, if it is installed, and unless another launcher (or an empty one: none) is named. A clone in another directory finds what this one has
+# ccache, if it is installed, for builds with tests, unless another launcher (or an empty one: none) is named. A clone in another directory finds what this one has
 # compiled: ccache makes paths below the source directory relative, and debug information names files by such paths.
-if(NOT DEFINED CMAKE_CXX_COMPILER_LAUNCHER)
+if((BOOTKEY_TESTS OR BOOTKEY_FUZZ) AND NOT DEFINED CMAKE_CXX_COMPILER_LAUNCHER)
     find_program(BOOTKEY_CCACHE ccache)
     if(BOOTKEY_CCACHE)
         set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${PROJECT_SOURCE_DIR} CCACHE_NOHASHDIR=1
@@ -27,7 +27,11 @@ find_program(BOOTKEY_MOLD mold)
 
 # bootkey_quick_to_build(TARGET) : the program is made for speed of building: it takes part in a test, but is not what is tested.
 function(bootkey_quick_to_build target)
-    target_compile_options(${target} PRIVATE -g1 $<IF:$<BOOL:${BOOTKEY_SANITIZE}>,-O0,-O1>)
+    if(BOOTKEY_SANITIZE)
+        target_compile_options(${target} PRIVATE -O0 -g1)
+    else()
+        target_compile_options(${target} PRIVATE -O1 -g1)  # the C library's checks of buffers need that
+    endif()
     if(BOOTKEY_MOLD)
         target_link_options(${target} PRIVATE -fuse-ld=mold)
     endif()

@@ -110,10 +110,10 @@ class BootCase(netns_case.NetnsCase):
         """The image of an encrypted disk, of which there are several with the same passphrase."""
         return debian.encrypted_disk(passphrase, number)
 
-    def boot(self, image, append="", disks=None, **options):
+    def boot(self, image, append="", disks=None, own_pace=True, **options):
         """A guest that boots from the disk with this initial RAM disk."""
         machine = guest.Guest(self.lab, image, append=f"root=/dev/mapper/root ro {append}".strip(),
-                              disks=disks or [self.disk()], snapshot=True, **options)
+                              disks=disks or [self.disk()], snapshot=True, own_pace=own_pace, **options)
         self.addCleanup(machine.close)
         return machine
 

@@ -37,12 +37,12 @@ class DropbearTest(boot_case.BootCase):
     def log_in(self, machine, command, **options):
         """Run a command in the guest over SSH as soon as that answers; a namespaces.Process."""
         ssh = ["ssh", "-i", private_key(), "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "BatchMode=yes",
-               "-o", "ConnectTimeout=1", "-o", "LogLevel=ERROR", f"root@{STATIC}"]
+               "-o", "LogLevel=ERROR"]
         deadline = time.monotonic() + LIMIT
-        while self.person.run([*ssh, "true"]).status != 0:
+        while self.person.run([*ssh, "-o", "ConnectTimeout=1", f"root@{STATIC}", "true"]).status != 0:
             if time.monotonic() > deadline:
                 raise AssertionError(f"nobody can log in within {LIMIT} s; the guest said:\n{machine.said()}")
-        process = self.person.start([*ssh, command], **options)
+        process = self.person.start([*ssh, "-o", f"ConnectTimeout={LIMIT}", f"root@{STATIC}", command], **options)
         self.addCleanup(process.kill)
         return process
 

@@ -28,6 +28,8 @@ CACHE = os.path.join(REPOSITORY, "build", "boot")
 COMMAND_LINE = "console=ttyS0 quiet panic=-1 mitigations=off cryptomgr.notests tsc=reliable no_timer_check"
 # In the order in which they need each other.
 MODULES = ("virtio_ring virtio virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci failover net_failover virtio_net").split()
+# With a pace of its own an instruction takes 2^2 ns: a processor about as fast as the emulation on a quiet machine.
+NANOSECONDS_SHIFT = 2
 PROLOGUE = """#!/bin/busybox sh
 /bin/busybox --install -s /bin
 export PATH=/bin:/usr/bin
@@ -138,17 +140,19 @@ class Guest:
 
     `initrd`: its content, or the path of a file. `kernel`: its path. `append`: more of the kernel's command line. `disks`: paths of
     images, of which nothing is changed if `snapshot`. `cards`: how many network cards. `unplugged`: those of them (0, 1 ...) without
-    carrier. `slots`: for cards that are plugged in later. `memory`: in MiB. `processors`: how many. `more`: other arguments of
-    qemu-system-x86_64(1).
+    carrier. `slots`: for cards that are plugged in later. `memory`: in MiB. `processors`: how many. `own_pace`: its clocks go by the
+    instructions that its processor, of which there is one then, executes, and by the time that it is idle: what has to be done within
+    seconds there has them also where this machine is busy. `more`: other arguments of qemu-system-x86_64(1).
     """
 
     def __init__(self, lab, initrd, kernel=None, append="", disks=(), snapshot=False, cards=1, unplugged=(), slots=0, memory=512,
-                 processors=1, more=()):
+                 processors=1, own_pace=False, more=()):
         path = lab.file("initrd", initrd) if isinstance(initrd, bytes) else initrd
         self._monitor = lab.path("guest-monitor")
         with contextlib.suppress(FileNotFoundError):
             os.remove(self._monitor)
-        command = ["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-machine", "q35", "-smp", str(processors), "-m", str(memory),
+        pace = ["tcg,thread=single", "-icount", f"shift={NANOSECONDS_SHIFT},sleep=on"] if own_pace else ["tcg,thread=multi"]
+        command = ["qemu-system-x86_64", "-accel", *pace, "-machine", "q35", "-smp", str(processors), "-m", str(memory),
                    "-display", "none", "-monitor", f"unix:{self._monitor},server=on,wait=off", "-serial", "stdio", "-no-reboot",
                    "-nodefaults", "-kernel", kernel or unpacked_kernel(), "-initrd", path, "-append", f"{COMMAND_LINE} {append}".strip(),
                    *more]

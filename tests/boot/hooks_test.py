@@ -50,7 +50,7 @@ class HooksTest(boot_case.BootCase):
         self.assertIn("interface bond7: address", log)
 
     def test_wireguard(self):
-        server = self.serve(server={"zeroconf": False, "port": 4711, "addresses": ["192.0.2.1/24"]})
+        server = self.serve(server={"zeroconf": False, "port": 4711, "addresses": ["192.0.2.1/24"], "own": True})
         peer = self.lay_tunnel(server.host)
         keys = (f"[Interface]\nPrivateKey = {wireguard_key('guest')}\n[Peer]\nPublicKey = {peer}\n"
                 f"AllowedIPs = {TUNNEL_NETWORK}2/128\nEndpoint = 192.0.2.1:51820\n")

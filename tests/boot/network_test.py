@@ -31,7 +31,7 @@ class NetworkTest(boot_case.BootCase):
 
     def serve_by_address(self):
         """A server that is not announced, and has an IPv4 address; its host."""
-        return self.serve(server={"zeroconf": False, "port": 4711, "addresses": [f"{ADDRESS}/24"]}).host
+        return self.serve(server={"zeroconf": False, "port": 4711, "addresses": [f"{ADDRESS}/24"], "own": True}).host
 
     def test_connect_without_any_address(self):
         """Nobody answers DHCP requests, and a person need not wait for the end of them, which takes four minutes."""

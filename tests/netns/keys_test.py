@@ -113,7 +113,8 @@ class KeysTest(netns_case.NetnsCase):
     def test_passphrase_without_tls_key_is_refused(self):
         keys = keysets.make(self.lab.path("protected"), tls=None, passphrase="secret words")
         client = self.lab.client()
-        result = self.run_bootkey(client, *keys.options)
+        # Somebody could answer, so that only the use for TLS is wrong: of two things that are wrong either may be told first.
+        result = self.run_bootkey(client, *keys.options, f"--management=unix:{self.lab.path('management')}", "--management-query-passwords")
         self.assertEqual(result.status, 66, result)
         self.assertIn("passphrase", result.errors)
         self.assertIn("--tls-key", result.errors)

@@ -228,6 +228,11 @@ def _new_processes():
         _set_namespace(_own("pid"), CLONE_NEWPID)
 
 
+def start_first(command, **options):
+    """Start a program as process 1 of new network, mount and PID namespaces, which end with it; a Process. Options as there."""
+    return Process(command, _new_processes, prepare=lambda: _check(_libc.unshare(CLONE_NEWNET | CLONE_NEWNS)), **options)
+
+
 def _without_syslog(prepare):
     """In a new process: give up syslog(2), and then what else there is to prepare."""
     _check(_libc.prctl(PR_CAPBSET_DROP, CAP_SYSLOG, 0, 0, 0))

@@ -5,9 +5,9 @@
 // away with its owner.
 #pragma once
 
-#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <csignal>
 
 #include <catch2/catch.hpp>
 

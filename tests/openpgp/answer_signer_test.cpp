@@ -42,7 +42,7 @@ public:
         gpg({"--armor", "--output", "public-" + name, "--export", name});
         return path("public-" + name);
     }
-    // "secret_text" as the machine whose keys are in `lab` gets it, if it demands this person's signature.
+    // "secret" as the machine whose keys are in `lab` gets it, if it demands this person's signature.
     [[nodiscard]] std::string taken_by_machine(const base::Secret& signed_password, const std::string& name) const {
         const GpgLab lab;
         lab.make_curve_key("machine");
@@ -101,9 +101,9 @@ TEST_CASE("a key that is not there, not the only one or not able to sign is an e
         const char* key;
         const char* why;
     };
-    for (const Case& which : {Case{"nobody", "no such secret_text key"}, Case{"bob", "no such secret_text key"},
-                              Case{"alice", "several secret_text keys"}, Case{"certifier", "not made for signing"},
-                              Case{"expired", "it has expired"}}) {
+    for (const Case& which :
+         {Case{"nobody", "no such secret key"}, Case{"bob", "no such secret key"}, Case{"alice", "several secret keys"},
+          Case{"certifier", "not made for signing"}, Case{"expired", "it has expired"}}) {
         INFO(which.key);
         const auto found = alice.find(which.key);
         REQUIRE_FALSE(found);

@@ -16,7 +16,7 @@ struct Output {
 
 /// The standard output of the shell command `command`.
 inline Output output_of(const std::string& command) {
-    FILE* stream = popen(command.c_str(), "re");
+    FILE* stream = popen(command.c_str(), "re");  // NOLINT(cert-env33-c): the commands are the tests' own
     REQUIRE(stream != nullptr);
     Output output{0, {}};
     char buffer[4096];

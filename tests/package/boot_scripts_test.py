@@ -4,6 +4,7 @@
 and when; what they end, and how soon; and that a person is asked whatever goes wrong.
 """
 
+import os
 import re
 import unittest
 
@@ -248,6 +249,19 @@ class EndOfBootTest(unittest.TestCase):
             read -r network </run/bootkey-network.pid
             read -r child </proc/$network/task/$network/children
             trap 'for each in $network $child; do [ ! -e "/proc/$each/exe" ] || echo "left: $each"; done' EXIT""")
+
+    @in_both_shells
+    def test_takes_down_what_has_got_no_address(self, boot):
+        """ipconfig, when it is ended, leaves the interfaces up that it has brought up."""
+        for interface, flags in (("waiting", "0x1002"), ("others", "0x1003")):
+            os.makedirs(f"{boot.root}/sys/class/net/{interface}")
+            boot.write(f"sys/class/net/{interface}/flags", flags + "\n")
+        self.end(boot, self.OBEDIENT, command_line="ip=dhcp",
+                 before="await '[ -e /run/configured ]'; echo 0x1003 >/sys/class/net/waiting/flags")
+        self.assertEqual(boot.read("sys/class/net/waiting/flags"), "4098\n")
+        self.assertEqual(boot.read("sys/class/net/others/flags"), "0x1003\n")
+        self.assertIn("took down interface waiting", boot.read("run/bootkey/log"))
+        self.assertIsNone(boot.read("run/bootkey-network.down"))
 
     @in_both_shells
     def test_leaves_a_process_alone_that_has_got_the_number_of_one_that_ended(self, boot):

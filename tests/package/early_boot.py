@@ -113,8 +113,8 @@ class EarlyBoot:
         """Run shell commands in the image, with this kernel command line; a namespaces.Result. Whatever still runs afterwards is
         killed."""
         self.write("cmdline", command_line + "\n")
-        inside = namespaces.Process(["/bin/sh", "-c", ENTER, "sh", self.root, script], namespaces._unshare_all,
-                                    environment={"PATH": "/sbin:/usr/sbin:/bin:/usr/bin", "BOOT": "local", **(environment or {})})
+        inside = namespaces.start_first(["/bin/sh", "-c", ENTER, "sh", self.root, script],
+                                        environment={"PATH": "/sbin:/usr/sbin:/bin:/usr/bin", "BOOT": "local", **(environment or {})})
         try:
             return inside.finish()
         finally:

@@ -59,9 +59,9 @@ def package():
         fcntl.flock(lock, fcntl.LOCK_EX)
         found = glob.glob(os.path.join(PACKAGES, "bootkey_*.deb"))
         if not found or os.path.getmtime(found[0]) < _newest(SOURCES):
-            launcher = {"BOOTKEY_COMPILER_LAUNCHER": "ccache"} if shutil.which("ccache") else {}
+            quick = {"BOOTKEY_UNITY_BUILD": "1", **({"BOOTKEY_COMPILER_LAUNCHER": "ccache"} if shutil.which("ccache") else {})}
             subprocess.run([os.path.join(REPOSITORY, "tools/package"), PACKAGES], check=True, stdin=subprocess.DEVNULL,
-                           env={**launcher, **os.environ})
+                           env={**quick, **os.environ})
             found = glob.glob(os.path.join(PACKAGES, "bootkey_*.deb"))
         return found[0]
 

@@ -6,10 +6,10 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <csignal>
 
 #include <catch2/catch.hpp>
 
@@ -93,7 +93,7 @@ public:
     /// Waits for its end; what it said, or else how it ended.
     std::string result() {
         wait_until_confined();
-        const std::string text = base::testing::read_to_end(words_.read_end.get());
+        std::string text = base::testing::read_to_end(words_.read_end.get());
         const std::string end = end_of(std::exchange(pid_, 0));
         if (end == "exited 0") return text;
         return text.empty() ? end : text + ", " + end;
