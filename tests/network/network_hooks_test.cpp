@@ -25,7 +25,8 @@ struct HooksFixture {
     std::string out = directory / "out";
     RememberingLog log;
     std::unique_ptr<base::EventLoop> loop = expect(base::EventLoop::create());
-    HookSettings settings{hooks, "eth0,wg0", "0.2", "192.0.2.1:4711", false, 200ms, 60s};
+    // A delay that no test waits for, unless it sets another.
+    HookSettings settings{hooks, "eth0,wg0", "0.2", "192.0.2.1:4711", false, 60s, 60s};
     std::unique_ptr<NetworkHooks> runner;
     int proceeded = 0;
     int done = 0;
@@ -51,7 +52,7 @@ struct HooksFixture {
         before = loop->now();
         runner->stop(budget, [this] { ++done; });
     }
-    bool wait(const std::function<bool()>& condition, base::Duration limit = 5s) {
+    bool wait(const std::function<bool()>& condition, base::Duration limit = 20s) {
         return run_until(*loop, condition, limit);
     }
     bool wait_to_proceed() {
@@ -169,7 +170,7 @@ TEST_CASE("a hook gets exactly its variables, one argument, no input, and a proc
     CHECK(content_of(f.out + ".rest") == "1:start:/dev/null\n");
     const std::string group = content_of(f.out + ".group");
     CHECK(group.substr(0, group.find(' ')) + '\n' == group.substr(group.find(' ') + 1));
-    f.stop(3s);
+    f.stop(60s);
     REQUIRE(f.wait([&] { return f.done == 1; }));
     CHECK(f.noted().find("MODE=stop\n") != std::string::npos);
     CHECK(f.log.text.find("failed") == std::string::npos);
@@ -206,7 +207,7 @@ TEST_CASE("hooks run in name order, one after the other, for start and for stop"
     CHECK(f.noted() == "a start\na ends\nb start\nc start\n");
     CHECK(f.log.has("network hook b (\"start\") failed: exit status 3"));
     CHECK(f.proceeded == 1);
-    f.stop(3s);
+    f.stop(60s);
     REQUIRE(f.wait([&] { return f.done == 1; }));
     CHECK(f.noted() == "a start\na ends\nb start\nc start\na stop\na ends\nb stop\nc stop\n");
     CHECK_FALSE(f.wait([&] { return f.done > 1 || f.proceeded > 1; }, 50ms));
@@ -214,12 +215,14 @@ TEST_CASE("hooks run in name order, one after the other, for start and for stop"
 
 TEST_CASE("a hook that takes longer than the delay no longer holds up anybody") {
     HooksFixture f;
-    f.add_noting("a", "sleep 0.7; echo a ends >> " + f.out);
+    f.settings.delay = 200ms;
+    f.add_noting("a", "until [ -e " + f.out + ".go ]; do sleep 0.05; done; echo a ends >> " + f.out);
     f.add_noting("b");
     f.start();
     REQUIRE(f.wait_to_proceed());
     CHECK(f.elapsed() >= 195ms);
-    CHECK(f.elapsed() < 600ms);
+    REQUIRE(f.wait([&] { return f.noted() == "a start\nb start\n"; }));
+    write_text(f.out + ".go", "");
     REQUIRE(f.wait([&] { return f.noted().find("a ends") != std::string::npos; }));
     CHECK(f.noted() == "a start\nb start\na ends\n");
     CHECK(f.proceeded == 1);
@@ -227,10 +230,10 @@ TEST_CASE("a hook that takes longer than the delay no longer holds up anybody") 
 
 TEST_CASE("several slow hooks together hold others up for the delay only, and all get their turn") {
     HooksFixture f;
+    f.settings.delay = 200ms;
     for (const char* name : {"a", "b", "c"}) f.add_noting(name, "sleep 0.4");
     f.start();
     REQUIRE(f.wait_to_proceed());
-    CHECK(f.elapsed() < 400ms);
     REQUIRE(f.wait([&] { return f.noted() == "a start\nb start\nc start\n"; }));
     CHECK(f.elapsed() >= 390ms);
     CHECK_FALSE(f.wait([&] { return f.proceeded > 1; }, 600ms));
@@ -244,8 +247,8 @@ TEST_CASE("after the time limit a hook is killed with its children") {
     f.start();
     REQUIRE(f.wait([&] { return f.log.has("network hook a (\"start\") still runs after 0.3 s: it is killed"); }));
     CHECK(f.elapsed() >= 295ms);
-    CHECK(f.wait([&] { return !runs(content_of(f.out + ".child")); }, 2s));
-    CHECK(f.noted() == "a start\nb start\n");
+    CHECK(f.wait([&] { return !runs(content_of(f.out + ".child")); }));
+    CHECK(f.wait([&] { return f.noted() == "a start\nb start\n"; }));
     CHECK(f.log.text.find("failed") == std::string::npos);  // said once is enough
 }
 
@@ -254,11 +257,9 @@ TEST_CASE("no hooks: proceeds at once, but from the loop") {
     f.start();
     CHECK(f.proceeded == 0);
     REQUIRE(f.wait_to_proceed());
-    CHECK(f.elapsed() < 150ms);
-    f.stop(3s);
+    f.stop(60s);
     CHECK(f.done == 0);
     REQUIRE(f.wait([&] { return f.done == 1; }));
-    CHECK(f.elapsed() < 150ms);
 }
 
 TEST_CASE("a hook that cannot be executed is a warning, and the next one runs") {
@@ -281,7 +282,7 @@ TEST_CASE("stopping kills start hooks that still run, and runs every stop hook")
     f.add_noting("b");
     f.start();
     REQUIRE(f.wait([&] { return f.noted() == "a start\n"; }));
-    f.stop(3s);
+    f.stop(60s);
     REQUIRE(f.wait([&] { return f.done == 1; }));
     CHECK(f.elapsed() < 2s);
     CHECK(f.noted() == "a start\na stop\nb stop\n");
@@ -307,6 +308,7 @@ TEST_CASE("stop hooks that hang get equal shares of the time there is") {
 
 TEST_CASE("the runner may be destroyed from its own callbacks, and kills what runs") {
     HooksFixture f;
+    f.settings.delay = 200ms;
     f.add_noting("a", "echo $$ > " + f.out + ".child; exec sleep 1000");
     f.runner = std::make_unique<NetworkHooks>(*f.loop, f.log.log, f.settings);
     f.runner->start([&f] {
@@ -318,7 +320,7 @@ TEST_CASE("the runner may be destroyed from its own callbacks, and kills what ru
 
     f.add("a", "true");
     f.runner = std::make_unique<NetworkHooks>(*f.loop, f.log.log, f.settings);
-    f.runner->stop(3s, [&f] {
+    f.runner->stop(60s, [&f] {
         ++f.done;
         f.runner.reset();
     });
@@ -327,6 +329,7 @@ TEST_CASE("the runner may be destroyed from its own callbacks, and kills what ru
 
 TEST_CASE("each hook that ends is reported with its times, also one that is cut short") {
     HooksFixture fixture;
+    fixture.settings.delay = 200ms;
     fixture.add("a-good", "true");
     fixture.add("b-bad", "exit 3");
     fixture.add("c-slow", "sleep 60");

@@ -146,10 +146,11 @@ TEST_CASE("a flood does not hold an attempt beyond its limits") {
         {"key updates in the session", after(Manners::Chatter::key_updates)},
         {"empty records in the session", after(Manners::Chatter::empty_records), "far more than it should"},
     };
-    servers::AttemptLimits limits;
-    limits.handshake = limits.answer = 500ms;
     for (const auto& one : cases) {
         CAPTURE(one.name);
+        // Time enough, also for a slow peer, where the amount is to end it.
+        servers::AttemptLimits limits;
+        limits.handshake = limits.answer = *one.why != '\0' ? 60s : 500ms;
         Manners manners;
         one.change(manners);
         MandosPeer peer(manners);
@@ -159,7 +160,7 @@ TEST_CASE("a flood does not hold an attempt beyond its limits") {
         UNSCOPED_INFO(one.name << ": " << outcome.why << " after " << seconds << " s");
         CHECK(outcome.phase == Phase::failed);
         CHECK_THAT(outcome.why, Catch::Contains(one.why));
-        CHECK(seconds < 3);
+        CHECK(seconds < 30);
     }
 }
 
