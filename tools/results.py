@@ -107,7 +107,7 @@ def print_times(presets):
         for line in path.read_text().splitlines() if path.exists() else ():
             seconds, part = line.split(None, 1)
             print(f"| {part} | {float(seconds):.0f} |")
-    print("\n| compiled and linked | steps | processor seconds |\n|---|---:|---:|")
+    print("\n| compiled and linked, several at once | steps | seconds |\n|---|---:|---:|")
     for preset in presets:
         for what, (steps, seconds) in sorted(build_steps(preset).items()):
             print(f"| {preset}: {what} | {steps} | {seconds:.0f} |")
