@@ -62,7 +62,8 @@ targets_of() {
     echo "$targets"
 }
 
-# pattern_of NAME... : a regular expression for the tests of ctest in which cases are whose names contain one of these. A test of
+# pattern_of NAME... : a regular expression for the tests of ctest in which cases are whose names contain one of these, or which are of
+# the rooms of these names. A test of
 # tests/netns or tests/package may run several cases; BOOTKEY_CASES tells it which.
 pattern_of() {
     pattern=
@@ -73,7 +74,7 @@ pattern_of() {
                 name="^${name%%.*}\\.${file%%.*}(\\.|\$)"
                 ;;
             *.*) ;;
-            *) [ -d "tests/$name" ] || name="$name|^netns\\.|^package\\." ;;
+            *) if [ -d "tests/$name" ]; then name="^$name\\."; else name="$name|^netns\\.|^package\\."; fi ;;
         esac
         pattern="$pattern${pattern:+|}$name"
     done
