@@ -28,9 +28,6 @@ endif()
 include(Hardening)
 include(Building)
 
-# What all compile together, where CMAKE_UNITY_BUILD is on: a few files at a time, so that an edit of one does not compile a whole room.
-# The release presets, and the preset `separate` for the tests, show that each file stands alone.
-
 # bootkey_room(NAME SOURCES file… [ROOMS room…] [LIBRARIES target…])
 # Makes the library bootkey_NAME from files in the current folder. LIBRARIES stay private to the room: their headers
 # are for its adapters only.
@@ -42,7 +39,7 @@ function(bootkey_room name)
 endfunction()
 
 # bootkey_test(ROOM SOURCES file… [ROOMS room…] [LIBRARIES target…])
-# Makes the Catch2 program test_ROOM, which nobody debugs for its own sake; each test case is a CTest test named ROOM.CASE. One that prints "SKIPPED: why" counts as skipped.
+# Makes the Catch2 program test_ROOM; each test case is a CTest test named ROOM.CASE. One that prints "SKIPPED: why" counts as skipped.
 function(bootkey_test room)
     cmake_parse_arguments(TEST "" "" "SOURCES;ROOMS;LIBRARIES" ${ARGN})
     add_executable(test_${room} ${TEST_SOURCES})

@@ -161,6 +161,9 @@ def main():
         of_preset = read_cases(preset)
         cases += of_preset
         forbidden += print_skips(preset, of_preset)
+    if not cases:
+        print("No test has such a name; ctest --preset dev -N lists those of the rooms, and tests/netns and tests/package have the others.")
+        return 1
     if forbidden and options.strict:
         print(f"{len(forbidden)} skipped cases are not in tests/skips.txt, which says what may be skipped and why.")
         # Counted as failed, so that the line which sums up is true.

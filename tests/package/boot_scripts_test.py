@@ -16,6 +16,9 @@ LOCAL_BOTTOM = "/scripts/local-bottom/bootkey"
 INIT_BOTTOM = "/scripts/init-bottom/bootkey"
 KEYSCRIPT = "/lib/bootkey/keyscript none"
 # Waits, up to 5 s, for a condition.
+# Interfaces that somebody has configured, with addresses of one family each, and one that has the kernel's own address only.
+USED = ("ip link add ipv4 type veth peer name ipv6; ip link add waiting type veth peer name other; for each in ipv4 ipv6 waiting other; do "
+        "ip link set $each up; done; ip address add 192.0.2.1/24 dev ipv4; ip address add 2001:db8::1/64 dev ipv6 nodad")
 UNTIL = "await() { n=100; while ! eval \"$1\" && [ $n -gt 0 ]; do sleep 0.05; n=$((n - 1)); done; }; "
 STARTED = "run/started---askpass-fifo"
 
@@ -175,7 +178,7 @@ class BackgroundJobTest(unittest.TestCase):
 class EndOfBootTest(unittest.TestCase):
     """`/behaviour` says how bootkey ends; the time of local-bottom is told in hundredths of a second."""
 
-    def end(self, boot, behaviour, script=LOCAL_BOTTOM, command_line="quiet", before=""):
+    def end(self, boot, behaviour, script=LOCAL_BOTTOM, command_line="quiet", before="", network=":"):
         """Start the job, wait until it is there, run the script. The seconds that took; the job must be gone."""
         boot.write("behaviour", behaviour)
         result = boot.run(f"""{UNTIL}
@@ -188,7 +191,7 @@ class EndOfBootTest(unittest.TestCase):
             {script} || echo "status $?"
             end=$(now)
             [ ! -e "/proc/$pid/exe" ] || echo "still there"
-            echo $((end - begin))""", command_line)
+            echo $((end - begin))""", command_line, network=network)
         self.assertRegex(result.output.decode(), r"^[0-9]+\n$", result)
         self.assertEqual(result.errors, "", result)
         for name in ("bootkey.pid", "bootkey-network.pid"):
@@ -252,14 +255,18 @@ class EndOfBootTest(unittest.TestCase):
 
     @in_both_shells
     def test_takes_down_what_has_got_no_address(self, boot):
-        """ipconfig, when it is ended, leaves the interfaces up that it has brought up."""
-        for interface, flags in (("waiting", "0x1002"), ("others", "0x1003")):
+        """ipconfig, when it is ended, leaves the interfaces up that it has brought up. What others use by then is theirs."""
+        down, up = "0x1002\n", "0x1003\n"
+        for interface in ("waiting", "ipv4", "ipv6", "port", "before"):
             os.makedirs(f"{boot.root}/sys/class/net/{interface}")
-            boot.write(f"sys/class/net/{interface}/flags", flags + "\n")
-        self.end(boot, self.OBEDIENT, command_line="ip=dhcp",
-                 before="await '[ -e /run/configured ]'; echo 0x1003 >/sys/class/net/waiting/flags")
+            boot.write(f"sys/class/net/{interface}/flags", up if interface == "before" else down)
+        os.makedirs(f"{boot.root}/sys/class/net/port/master")
+        self.end(boot, self.OBEDIENT, command_line="ip=dhcp", network=USED, before="""
+            await '[ -e /run/configured ]'
+            for each in waiting ipv4 ipv6 port; do echo 0x1003 >/sys/class/net/$each/flags; done""")
         self.assertEqual(boot.read("sys/class/net/waiting/flags"), "4098\n")
-        self.assertEqual(boot.read("sys/class/net/others/flags"), "0x1003\n")
+        for interface in ("ipv4", "ipv6", "port", "before"):
+            self.assertEqual(boot.read(f"sys/class/net/{interface}/flags"), up, interface)
         self.assertIn("took down interface waiting", boot.read("run/bootkey/log"))
         self.assertIsNone(boot.read("run/bootkey-network.down"))
 

@@ -39,7 +39,7 @@ configure_networking() {
 """
 # Process 1 of namespaces of their own, with which everything else ends.
 ENTER = """
-mount --make-rprivate / && cd "$1" && mount -t proc proc proc && mount --bind cmdline proc/cmdline && mount --bind /dev/null dev/null &&
+mount --make-rprivate / && eval "$3" && cd "$1" && mount -t proc proc proc && mount --bind cmdline proc/cmdline && mount --bind /dev/null dev/null &&
 chroot . /bin/sh -c "$2"
 exit
 """
@@ -109,11 +109,11 @@ class EarlyBoot:
     def remove(self, path):
         os.remove(os.path.join(self.root, path))
 
-    def run(self, script, command_line="root=/dev/sda1 ro quiet", environment=None):
+    def run(self, script, command_line="root=/dev/sda1 ro quiet", environment=None, network=":"):
         """Run shell commands in the image, with this kernel command line; a namespaces.Result. Whatever still runs afterwards is
-        killed."""
+        killed. `network`: shell commands that make interfaces before, by the machine's programs."""
         self.write("cmdline", command_line + "\n")
-        inside = namespaces.start_first(["/bin/sh", "-c", ENTER, "sh", self.root, script],
+        inside = namespaces.start_first(["/bin/sh", "-c", ENTER, "sh", self.root, script, network],
                                         environment={"PATH": "/sbin:/usr/sbin:/bin:/usr/bin", "BOOT": "local", **(environment or {})})
         try:
             return inside.finish()

@@ -81,8 +81,8 @@ public:
     void need_passphrase(bool again, const std::string& key);
     /// Nobody is there any more who would use it.
     void passphrase_is_of_no_use();
-    /// The processes end, for good or to be started anew: what is asked for their sake is withdrawn, and servers'
-    /// passwords that wait for a consent are wiped.
+    /// The worker and the decryptor end, for good or to be started again. What is asked for their sake is withdrawn,
+    /// and servers' passwords that wait for a consent are wiped.
     void unlocking_ended();
     /// Has clients answer what network hooks ask. To be used as long as the desk is there.
     [[nodiscard]] network::HookAnswerer hook_answerer();
