@@ -62,9 +62,8 @@ targets_of() {
     echo "$targets"
 }
 
-# pattern_of NAME... : a regular expression for the tests of ctest in which cases are whose names contain one of these, or which are of
-# the rooms of these names. A test of
-# tests/netns or tests/package may run several cases; BOOTKEY_CASES tells it which.
+# pattern_of NAME... : a regular expression for the tests of ctest that have cases of these names: all of a room whose name it is, else
+# those that contain the name. A test of tests/netns or tests/package may run several cases; BOOTKEY_CASES tells it which.
 pattern_of() {
     pattern=
     for name in "$@"; do
