@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Running a file's cases, or a part of them, in one program, and a report in which each case is listed by itself.
 
-    FILE [--group=NUMBER/COUNT] [--name=NAME] [--without=CASE|CASE...] [unittest's options, such as -k PATTERN]
+    FILE [--group=NUMBER/COUNT] [--class=CLASS] [--name=NAME] [--without=CASE|CASE...] [unittest's options, such as -k PATTERN]
 
-A group is a part of the file: cases beside each other, about as many in each group. Some may be left out. In the environment:
+A group is a part of the file: cases beside each other, about as many in each group, or those of a class. Some may be left out. In the
+environment:
 
     BOOTKEY_CASES           regular expressions, separated by "|"; only cases run in whose name, netns.FILE.CASE, one is found
     BOOTKEY_CASE_REPORTS    a directory for a report in JUnit's XML, NAME.xml, on all cases that have run
@@ -21,14 +22,14 @@ SKIPPED = 77
 
 def run(reason):
     """Run what the command line and the environment ask for; the exit status. `reason`: why no case can run, if so."""
-    options, own = [sys.argv[0]], {"group": "1/1", "name": None, "without": ""}
+    options, own = [sys.argv[0]], {"group": "1/1", "class": None, "name": None, "without": ""}
     for argument in sys.argv[1:]:
         name, _, value = argument.removeprefix("--").partition("=")
         if name in own and argument.startswith("--"):
             own[name] = value
         else:
             options.append(argument)
-    loader = _Loader(*map(int, own["group"].split("/")), own["without"].split("|"), reason)
+    loader = _Loader(*map(int, own["group"].split("/")), own["class"], own["without"].split("|"), reason)
     report = _report_path(own["name"])
     program = unittest.main(argv=options, exit=False, testLoader=loader,
                             testRunner=unittest.TextTestRunner(verbosity=2, resultclass=_Result))
@@ -61,8 +62,9 @@ def name_of(case):
 class _Loader(unittest.TestLoader):
     """Leaves out what is in other groups or not asked for."""
 
-    def __init__(self, number, count, left_out, reason):
+    def __init__(self, number, count, class_name, left_out, reason):
         super().__init__()
+        self._class_name = class_name
         self._left_out = {f"test_{name}" for name in left_out}
         self._number = number
         self._count = count
@@ -71,12 +73,13 @@ class _Loader(unittest.TestLoader):
 
     def loadTestsFromModule(self, module, *arguments, **options):
         cases = sorted((case for case in _flat(super().loadTestsFromModule(module, *arguments, **options))
-                        if case._testMethodName not in self._left_out), key=_line)
+                        if case._testMethodName not in self._left_out
+                        and self._class_name in (None, type(case).__name__)), key=_line)
         first, last = (len(cases) * number // self._count for number in (self._number - 1, self._number))
         chosen = [case for case in cases[first:last] if re.search(self._pattern, name_of(case))]
         if self._reason:
             for case in chosen:
-                case.setUp = lambda case=case: case.skipTest(self._reason)
+                unittest.skip(self._reason)(type(case))  # what a class has in common is not made either
         return self.suiteClass(chosen)
 
 
