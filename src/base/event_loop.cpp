@@ -2,13 +2,18 @@
 #include "bootkey/base/event_loop.hpp"
 
 #include <event2/event.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <ctime>
 #include <new>
 #include <utility>
+
+#include "bootkey/base/unique_fd.hpp"
 
 namespace bootkey::base {
 namespace {
@@ -137,6 +142,19 @@ void report(int severity, const char* text) noexcept {
     dprintf(STDERR_FILENO, "bootkey: libevent: %s\n", text);
 }
 
+// libevent ends the program with status 1, which is none of ours, where it cannot go on.
+void give_up(int) {
+    _exit(static_cast<int>(ExitCode::os_error));
+}
+
+// What libevent takes at once, and would end the program for want of: for epoll, its timer and signals.
+bool has_descriptors() {
+    constexpr int enough = 6;
+    std::array<UniqueFd, enough> taken;
+    for (UniqueFd& fd : taken) fd.reset(eventfd(0, EFD_CLOEXEC));
+    return std::ranges::all_of(taken, [](const UniqueFd& fd) { return static_cast<bool>(fd); });
+}
+
 }  // namespace
 
 void EventLoop::BaseDeleter::operator()(event_base* base) const noexcept {
@@ -145,6 +163,10 @@ void EventLoop::BaseDeleter::operator()(event_base* base) const noexcept {
 
 Result<std::unique_ptr<EventLoop>> EventLoop::create() {
     event_set_log_callback(&report);  // libevent has one for all
+    event_set_fatal_callback(&give_up);
+    if (!has_descriptors())
+        return Error{ExitCode::os_error, "cannot start the event loop", "too few files may be open",
+                     "raise the limit (ulimit -n) to 64 or more"};
     event_base* base = nullptr;
     if (event_config* config = event_config_new(); config != nullptr) {
         // Without PRECISE_TIMER libevent reads the coarse monotonic clock, whose ticks are 4 ms apart; without

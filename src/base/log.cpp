@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "bootkey/base/text.hpp"
+#include "file_in_memory.hpp"
 
 namespace bootkey::base {
 
@@ -38,7 +39,7 @@ namespace {
 // Writes lines to a descriptor, for as long as it takes them.
 class DescriptorSink {
 public:
-    DescriptorSink(int fd, Time start, const Log& log) : fd_(fd), start_(start), log_(&log) {}
+    DescriptorSink(int fd, Time start, const Log& log) : fd_(fd), start_(start), log_(&log), file_(fd) {}
 
     void operator()(const LogEntry& entry) {
         if (!takes_a_line()) return;
@@ -66,14 +67,16 @@ private:
         return ready > 0;
     }
 
-    void write(std::string line) const {
+    void write(std::string line) {
         line += '\n';
+        file_.make_room(line.size());
         [[maybe_unused]] const auto written = ::write(fd_, line.data(), line.size());
     }
 
     int fd_;
     Time start_;
     const Log* log_;
+    FileInMemory file_;
     unsigned lost_ = 0;  // lines, since the last one that was taken
 };
 

@@ -1,14 +1,24 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "bootkey/base/log.hpp"
 
-#include <catch2/catch.hpp>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <catch2/catch.hpp>
 #include <cstdio>
+#include <cstdlib>
 #include <string>
 
 #include "base/pipe.hpp"
+#include "base/temporary_directory.hpp"
+#include "bootkey/base/unique_fd.hpp"
 
 using namespace bootkey::base;
+namespace base_testing = bootkey::base::testing;
 using bootkey::base::testing::Pipe;
 using bootkey::base::testing::read_to_end;
 
@@ -50,6 +60,62 @@ TEST_CASE("a log hands each message to all its sinks in order, and its level can
     log.set_level(1);
     log.warning("loud enough");
     CHECK(heard == "ab");
+}
+
+TEST_CASE("a log file in memory keeps its beginning and its end, and says how much is left out") {
+    char path[] = "/dev/shm/bootkey-test-XXXXXX";
+    const UniqueFd created(mkstemp(path));
+    REQUIRE(created);
+    struct statfs system {};
+    REQUIRE(fstatfs(created.get(), &system) == 0);
+    const bool in_memory = system.f_type == TMPFS_MAGIC;
+    const UniqueFd fd(open(path, O_WRONLY | O_APPEND | O_CLOEXEC));
+    unlink(path);
+    if (!in_memory) {
+        WARN("skipped: /dev/shm is no tmpfs");
+        return;
+    }
+    Log log(2);
+    log.add_sink(descriptor_sink(fd.get(), Clock::now(), log));
+    constexpr int lines = 100'000;
+    struct stat status {};
+    off_t largest = 0;
+    for (int i = 0; i < lines; ++i) {
+        log.info(2, "line " + std::to_string(i) + " of many that a neighbour has this machine write");
+        if (i % 100 != 0) continue;
+        REQUIRE(fstat(fd.get(), &status) == 0);
+        largest = std::max(largest, status.st_size);
+    }
+    CHECK(largest <= 1024 * 1024);
+    CHECK(largest > 1000 * 1024);
+    REQUIRE(fstat(fd.get(), &status) == 0);
+    std::string text(static_cast<std::size_t>(status.st_size), '\0');
+    REQUIRE(pread(created.get(), text.data(), text.size(), 0) == status.st_size);
+    CHECK(text.starts_with("bootkey: line 0 of"));
+    CHECK(text.find("line " + std::to_string(lines - 1) + " of") != text.npos);
+    // Every line is there, or counted.
+    const auto mark = text.find("bootkey: of the log ");
+    REQUIRE(mark != text.npos);
+    CHECK(text.find("bootkey: of the log ", mark + 1) == text.npos);
+    const long left_out = std::stol(text.substr(mark + 20));
+    CHECK(left_out + std::ranges::count(text, '\n') - 1 == lines);
+    CHECK(text.find("\n\n") == text.npos);
+}
+
+TEST_CASE("a log file on a disk is not shortened") {
+    const base_testing::TemporaryDirectory directory;
+    const std::string path = directory / "log";
+    const UniqueFd fd(open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+    REQUIRE(fd);
+    struct statfs system {};
+    REQUIRE(fstatfs(fd.get(), &system) == 0);
+    if (system.f_type == TMPFS_MAGIC) return;
+    Log log(2);
+    log.add_sink(descriptor_sink(fd.get(), Clock::now(), log));
+    for (int i = 0; i < 20; ++i) log.info(2, std::string(100'000, 'x'));
+    struct stat status {};
+    REQUIRE(fstat(fd.get(), &status) == 0);
+    CHECK(status.st_size > 2'000'000);
 }
 
 TEST_CASE("log entries carry the time at which they were said") {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "bootkey/monitor/remote_log.hpp"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <string>
 #include <vector>
@@ -47,6 +48,26 @@ TEST_CASE("nothing in them does more than be seen") {
     CHECK(scene.lines.back() == std::string(RemoteLog::longest_line, 'x') + "...");
 }
 
+TEST_CASE("what is repeated is shown ever less often, with how often it has come") {
+    Scene scene;
+    for (int i = 0; i < 100; ++i) {
+        scene.remote.say(2, base::LogFlag::info, "again");
+        scene.remote.say(0, base::LogFlag::info, "asked for");
+        if (i % 10 == 0) scene.remote.say(1, base::LogFlag::warning, "something else");
+    }
+    std::vector<std::string> repeated;
+    for (const std::string& line : scene.lines)
+        if (line.starts_with("again")) repeated.push_back(line);
+    CHECK(repeated == std::vector<std::string>{"again", "again (2 times by now)", "again (4 times by now)",
+                                               "again (8 times by now)", "again (16 times by now)",
+                                               "again (32 times by now)", "again (64 times by now)"});
+    CHECK(std::ranges::count(scene.lines, "asked for") == 100);
+    // Others in between, so many that it is forgotten.
+    for (int i = 0; i < 1000; ++i) scene.remote.say(2, base::LogFlag::info, std::to_string(i));
+    scene.remote.say(2, base::LogFlag::info, "again");
+    CHECK(scene.lines.back() == "again");
+}
+
 TEST_CASE("there are no more of them than a console bears, and it is said that some are left out") {
     Scene scene;
     const std::string line(1000, 'x');
@@ -55,7 +76,7 @@ TEST_CASE("there are no more of them than a console bears, and it is said that s
     CHECK(scene.lines.back() == "the worker writes too much into the log; lines are left out");
     const std::size_t shown = scene.lines.size() - 1;
     scene.remote.say(9, base::LogFlag::debug, line);  // is not shown anyway
-    scene.loop.advance(1s);
+    scene.loop.advance(3s);
     scene.remote.say(0, base::LogFlag::info, "too early");
     CHECK(scene.lines.size() == shown + 1);
     scene.loop.advance(2s);

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
 // What another process writes into the log. An attacker may make it write anything: so each line is one line, of
-// bounded length and without a character that does more than be seen; and there are no more of them than leave a
-// console usable, which may be a slow one.
+// bounded length and without a character that does more than be seen; there are no more of them than leave a console
+// usable, which may be a slow one; and one that comes again and again is shown for the 1st, 2nd, 4th, 8th time and so
+// on, with how often it has come. What a person has asked for (verbosity 0) and debugging are shown each time.
 #pragma once
 
+#include <deque>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 
 #include "bootkey/base/log.hpp"
 #include "bootkey/base/loop.hpp"
@@ -26,11 +29,15 @@ public:
     static constexpr std::size_t longest_line = 1024;  ///< bytes before escaping
 
 private:
+    [[nodiscard]] unsigned count(const std::string& line);
+
     const base::Loop& loop_;
     const base::Log& log_;
     std::string name_;
     Allowance bytes_;
-    unsigned left_out_ = 0;  // since there was too much
+    unsigned left_out_ = 0;                               // since there was too much
+    std::unordered_map<std::string, unsigned> repeated_;  // how often each of the last lines has come
+    std::deque<std::string> order_;                       // in which they were new
 };
 
 }  // namespace bootkey::monitor
