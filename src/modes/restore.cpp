@@ -9,9 +9,10 @@ namespace bootkey::modes {
 
 base::Result<void> restore(const base::Log& log) {
     // Run at the end of the boot, too: what is unlocked later has nothing to do with it.
-    if (auto forgotten = console::forget_given_passwords(console::given_passwords_file); !forgotten) return forgotten;
+    auto forgotten = console::forget_given_passwords(console::given_passwords_file);
     const auto undone = network::restore(log);
     if (!undone) return undone.error();
+    if (!forgotten) return forgotten;
     log.info(1, *undone == 0 ? "nothing to restore" : base::format("restored %d changes", *undone));
     return {};
 }

@@ -83,7 +83,10 @@ Result<int> Changes::undo_left_over() {
     for (const Entry& entry : unused)
         if (is_needed_by_all(entry.change)) (*locked)->journal.remove(entry);
     const Undone undone = undo_unused(**locked);
-    if (!undone.first_failure) log_->warning(undone.first_failure.error().message());
+    if (undone.first_failure) return undone.count;
+    // What is not ours, or has gone, is not left over.
+    if (undone.first_failure.error().code != ExitCode::unavailable) return undone.first_failure.error();
+    log_->warning(undone.first_failure.error().message());
     return undone.count;
 }
 
@@ -111,7 +114,9 @@ Result<void> Changes::undo_ours() {
 Changes::Undone Changes::undo_unused(LockedJournal& locked) {
     Undone result;
     const auto note = [&result](Result<void> outcome) {
-        if (!outcome && result.first_failure) result.first_failure = std::move(outcome);
+        const auto is_grave = [](const Result<void>& one) { return !one && one.error().code != ExitCode::unavailable; };
+        if (!outcome && (result.first_failure || (is_grave(outcome) && !is_grave(result.first_failure))))
+            result.first_failure = std::move(outcome);
     };
     // An interface waits for the routes over it to be undone, which would look like others' use of it.
     std::set<std::uint32_t> waiting = interfaces_with_routes(locked.journal.entries(), namespace_);
@@ -178,8 +183,24 @@ Result<void> Changes::undo_link(const LinkUp& change) {
         log_->info(1, shown + " is left up: " + *use);
         return {};
     }
-    auto done = machine_->set_up(**link, false);
+    auto done = take_down(**link, change);
     if (done) log_->info(3, "took down " + shown);
+    return done;
+}
+
+// An interface that goes down loses its IPv6 addresses, also those that it had before it came up; unless the kernel is
+// told to keep what was given to it for good (Linux, Documentation/networking/ip-sysctl.rst, keep_addr_on_down).
+Result<void> Changes::take_down(const Link& link, const LinkUp& before) {
+    const bool had_addresses = std::ranges::any_of(
+        before.addresses, [](const base::IpAddress& address) { return address.is_v6() && !address.is_link_local(); });
+    const std::string path = paths_.ipv6_settings + '/' + link.name + "/keep_addr_on_down";
+    const auto old_value = had_addresses ? machine_->ipv6_setting(path) : std::nullopt;
+    const bool changed = old_value == 0U && machine_->set_ipv6_setting(path, 1) == 0;
+    auto done = machine_->set_up(link, false);
+    if (changed)
+        if (const int reason = machine_->set_ipv6_setting(path, *old_value); reason != 0)
+            log_->warning(
+                base::system_error("cannot put back " + base::escaped(path), reason, "write 0 into it").message());
     return done;
 }
 

@@ -16,6 +16,8 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdint>
+#include <cstdio>
 #include <cstring>
 #include <memory>
 
@@ -31,7 +33,7 @@ using base::UniqueFd;
 
 constexpr std::string_view name_prefix = "bootkey-home-";
 constexpr std::size_t random_digits = 16;
-constexpr int most_depth = 8;  // a GnuPG home has two levels
+constexpr auto removal_limit = std::chrono::seconds(20);  // somebody goes on filling it
 constexpr auto agent_limit = std::chrono::milliseconds(500);
 
 struct DirectoryCloser {
@@ -42,35 +44,85 @@ bool is_dots(const char* name) {
     return std::strcmp(name, ".") == 0 || std::strcmp(name, "..") == 0;
 }
 
-int empty_directory(UniqueFd fd, dev_t device, int depth);
-
-// Removes one entry of a directory. Returns 0 or errno.
-int remove_entry(int parent, const char* name, dev_t device, int depth) {
-    if (unlinkat(parent, name, 0) == 0 || errno == ENOENT) return 0;
-    if (errno != EISDIR && errno != EPERM) return errno;  // unlink(2): Linux says EISDIR, POSIX EPERM
-    UniqueFd fd(openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-    if (!fd) return errno;
-    if (const int reason = empty_directory(std::move(fd), device, depth + 1); reason != 0) return reason;
-    return unlinkat(parent, name, AT_REMOVEDIR) == 0 ? 0 : errno;
+UniqueFd open_directory(int parent, const char* name) {
+    constexpr int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+    UniqueFd fd(openat(parent, name, flags));
+    // Only root reads a directory that has no permissions; whoever else owns it can give them back.
+    if (!fd && errno == EACCES && fchmodat(parent, name, S_IRWXU, 0) == 0) fd.reset(openat(parent, name, flags));
+    return fd;
 }
 
-// Removes what is in the directory. Returns 0 or the first errno, having gone on with the rest.
-int empty_directory(UniqueFd fd, dev_t device, int depth) {
-    struct stat status {};
-    if (fstat(fd.get(), &status) != 0) return errno;
-    if (status.st_dev != device) return EXDEV;
-    if (depth > most_depth) return ELOOP;
-    const std::unique_ptr<DIR, DirectoryCloser> stream(fdopendir(fd.get()));
-    if (!stream) return errno;
-    const int directory = fd.release();  // the stream's now
-    int first = 0;
-    while (const dirent* entry = readdir(stream.get())) {
-        if (is_dots(entry->d_name)) continue;
-        const int reason = remove_entry(directory, entry->d_name, device, depth);
-        if (first == 0) first = reason;
+// A tree of any depth is removed with two open directories and without recursion: directories that are found inside
+// one of the tree's first level are moved up into that level, where their turn comes later.
+class TreeRemoval {
+public:
+    /// `top`: the tree's own directory, which must outlive the object.
+    TreeRemoval(int top, dev_t device) : top_(top), device_(device) {}
+
+    /// Removes all that is in it. Returns 0 or the first errno, having gone on with the rest.
+    int run() {
+        const auto deadline = base::Clock::now() + removal_limit;
+        do {
+            first_ = 0;
+            progress_ = false;
+            empty(UniqueFd(openat(top_, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)), [this](const char* name, int) {
+                const int reason = remove_directory(name);
+                progress_ |= reason == 0;
+                return reason;
+            });
+            if (progress_ && base::Clock::now() > deadline) return ETIME;
+        } while (progress_);
+        return first_;
     }
-    return first;
-}
+
+private:
+    // Unlinks what is in the directory; `directory_found` deals with directories, and returns 0 or errno.
+    template <typename Found>
+    void empty(UniqueFd fd, Found directory_found) {
+        struct stat status {};
+        if (!fd || fstat(fd.get(), &status) != 0) return note(errno);
+        if (status.st_dev != device_) return note(EXDEV);
+        const std::unique_ptr<DIR, DirectoryCloser> stream(fdopendir(fd.get()));
+        if (!stream) return note(errno);
+        const int directory = fd.release();  // the stream's now
+        while (const dirent* entry = readdir(stream.get())) {
+            if (is_dots(entry->d_name)) continue;
+            if (unlinkat(directory, entry->d_name, 0) == 0)
+                progress_ = true;
+            else if (errno == EISDIR || errno == EPERM)  // unlink(2): Linux says EISDIR, POSIX EPERM
+                note(directory_found(entry->d_name, directory));
+            else if (errno != ENOENT)
+                note(errno);
+        }
+    }
+    int remove_directory(const char* name) {
+        UniqueFd fd = open_directory(top_, name);
+        if (!fd) return errno;
+        empty(std::move(fd), [this](const char* inner, int parent) { return move_up(parent, inner); });
+        return unlinkat(top_, name, AT_REMOVEDIR) == 0 || errno == ENOENT ? 0 : errno;
+    }
+
+    int move_up(int parent, const char* name) {
+        for (;;) {
+            const std::string free = "removed-" + std::to_string(++moved_);
+            if (renameat2(parent, name, top_, free.c_str(), RENAME_NOREPLACE) == 0) {
+                progress_ = true;
+                return 0;
+            }
+            if (errno != EEXIST) return errno;
+        }
+    }
+
+    void note(int reason) {
+        if (first_ == 0) first_ = reason;
+    }
+
+    int top_;
+    dev_t device_;
+    int first_ = 0;
+    bool progress_ = false;  // in this round
+    std::uint64_t moved_ = 0;
+};
 
 // Reads until a line end or the end of the connection; false at the latter, and when the time is over.
 bool read_line(int fd, base::Time deadline) {
@@ -135,11 +187,8 @@ Result<void> remove_tree(const std::string& path) {
     if (!fd && errno == ENOENT) return {};
     struct stat status {};
     int reason = fd && fstat(fd.get(), &status) == 0 ? 0 : errno;
-    // An agent that ends removes its sockets itself: what is added or gone meanwhile is met by a second round.
-    for (int round = 0; reason == 0 && round < 2; ++round) {
-        UniqueFd again(openat(fd.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-        reason = again ? empty_directory(std::move(again), status.st_dev, 0) : errno;
-    }
+    // An agent that ends removes its sockets itself: what is added or gone meanwhile is met by another round.
+    if (reason == 0) reason = TreeRemoval(fd.get(), status.st_dev).run();
     if (reason == 0 && rmdir(path.c_str()) != 0) reason = errno;
     if (reason == 0) return {};
     return base::system_error("cannot remove the temporary directory " + base::escaped(path), reason,

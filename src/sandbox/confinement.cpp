@@ -9,12 +9,14 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysinfo.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <optional>
+#include <span>
 #include <utility>
 
 #include "bootkey/base/text.hpp"
@@ -50,6 +52,23 @@ constexpr Limit decryptor_limits[] = {
 // instances of bootkey share the user.
 constexpr Limit decryptor_processes = {RLIMIT_NPROC, 256, "RLIMIT_NPROC"};
 
+// What a process may have of memory of its own (RLIMIT_DATA counts private writable mappings since Linux 4.7): more
+// than 256 servers' answers and TLS sessions take, or gpg with the longest keys, and so little that the machine lives
+// on, of which gpg, its agent and the decryptor may each take as much. Sanitizers reserve far more than they use.
+std::optional<Limit> memory_limit() {
+#if defined(__SANITIZE_ADDRESS__)
+    return std::nullopt;
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(memory_sanitizer)
+    return std::nullopt;
+#endif
+#endif
+    constexpr rlim_t least = rlim_t{64} << 20, most = rlim_t{256} << 20;
+    struct sysinfo machine {};
+    const rlim_t quarter = sysinfo(&machine) == 0 ? rlim_t{machine.totalram} * machine.mem_unit / 4 : most;
+    return Limit{RLIMIT_DATA, std::clamp(quarter, least, most), "RLIMIT_DATA"};
+}
+
 base::Result<void> set_limit(const Limit& limit) {
     rlimit value{};
     if (getrlimit(limit.resource, &value) != 0) return refusal(limit.name, errno);
@@ -64,6 +83,8 @@ base::Result<void> set_limits(Role role, bool own_user) {
         role == Role::worker ? std::span<const Limit>(worker_limits) : std::span<const Limit>(decryptor_limits);
     for (const Limit& limit : limits)
         if (auto set = set_limit(limit); !set) return set;
+    if (const auto memory = memory_limit())
+        if (auto set = set_limit(*memory); !set) return set;
     if (role == Role::decryptor && own_user) return set_limit(decryptor_processes);
     return {};
 }

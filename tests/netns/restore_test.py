@@ -248,6 +248,50 @@ class RestoreTest(netns_case.NetnsCase):
     def test_interface_configured_by_the_initramfs_stays_up(self):
         self.stays_up_after("echo DEVICE=eth0 >/run/net-eth0.conf")
 
+    # -- what was there
+
+    def test_global_addresses_of_an_interface_that_was_down_are_kept(self):
+        """The kernel drops the IPv6 addresses of an interface that goes down."""
+        self.client.check(["sh", "-c", "ip address add 2001:db8:5::7/64 dev eth0 && ip address add 192.0.2.7/24 dev eth0 && "
+                                       "! ip link show dev eth0 up | grep -q ."])
+        self.assertIn("2001:db8:5::7", self.client.check(["ip", "address", "show", "dev", "eth0"]))
+        self.signal_in(self.searching)
+        self.kill_in(self.searching)
+        self.assertIn("2001:db8:5::7", self.client.check(["ip", "address", "show", "dev", "eth0"]))
+
+    def home_in(self, process):
+        find = ["sh", "-c", "find /run /tmp /dev/shm -xdev -maxdepth 3 -type d -uid 65521 -name 'bootkey-home-*' 2>/dev/null"]
+        lab.wait_until(lambda: self.client.check(find).strip(), "a GnuPG home")
+        process.wait_for_error("secret key is ready")
+        return self.client.check(find).strip()
+
+    def in_the_home(self, home, command):
+        """What the decryptor could do, were it in the wrong hands."""
+        self.client.check(["setpriv", "--reuid=65521", "--regid=65521", "--clear-groups", "sh", "-c", f"cd {home} && {command}"])
+
+    def test_home_of_any_depth_is_removed(self):
+        process = self.start_here("--verb=3")
+        home = self.home_in(process)
+        self.in_the_home(home, "n=0; while [ $n -lt 300 ]; do mkdir d removed-$n && touch d/file && cd d && n=$((n+1)); done; "
+                               "chmod 0 .")
+        process.signal(signal.SIGTERM)
+        process.finish()
+        self.client.check(["test", "!", "-e", home])
+        self.client.check_unchanged(self.before)
+
+    def test_restore_that_leaves_something_fails(self):
+        process = self.start_here("--verb=3")
+        home = self.home_in(process)
+        self.client.check(["sh", "-c", f"mkdir {home}/mounted && mount -t tmpfs none {home}/mounted"])
+        process.kill()
+        result = self.run_bootkey(self.client, "--restore")
+        self.assertEqual(result.status, 71, result)
+        self.assertIn("cannot remove the temporary directory", result.errors)
+        self.client.check(["umount", f"{home}/mounted"])
+        self.assertEqual(self.run_bootkey(self.client, "--restore").status, 0)
+        self.client.check(["test", "!", "-e", home])
+        self.client.check_unchanged(self.before)
+
     def test_interface_that_vanished_is_no_problem(self):
         process = self.searching()
         self.client.pull_out()

@@ -39,6 +39,11 @@ TEST_CASE("homes are made in memory only, are private, and go with what is in th
     std::filesystem::create_symlink(outside, home + "/link-to-directory");
     std::filesystem::create_symlink(outside + "/precious", home + "/private-keys-v1.d/link-to-file");
     std::filesystem::create_symlink("nowhere", home + "/broken");
+    std::string deep = home;
+    for (int level = 0; level < 200; ++level) std::filesystem::create_directory(deep += "/d" + std::to_string(level));
+    write_text(deep + "/secret", "secret");
+    std::filesystem::create_directory(home + "/removed-1");
+    std::filesystem::permissions(home + "/d0", std::filesystem::perms::none);
     const std::string second = expect(changes.make_home());
     CHECK(second != home);
     CHECK(changes.undo_ours().ok());

@@ -81,6 +81,7 @@ private:
     Undone undo_unused(LockedJournal& locked);
     base::Result<void> undo(const Change& change);
     base::Result<void> undo_link(const LinkUp& change);
+    base::Result<void> take_down(const Link& link, const LinkUp& before);
     base::Result<void> undo_dad(const DadOff& change);
     base::Result<void> undo_route(const HostRoute& change);
     base::Result<void> undo_console(const ConsoleLowered& change);

@@ -43,7 +43,7 @@ struct Confinement {
 /// descriptors it needs; `expected_parent` is the pid of the process that forked it, with which it dies from now on
 /// (SIGKILL). If the effective user id is 0, takes identity_of(role), without supplementary groups; otherwise keeps its
 /// ids. In any case: no capabilities, no way to gain any (no_new_privs), umask 077, limits on processes, descriptors
-/// and files, protect_memory(), then Landlock and seccomp: a system call that the role's table does not have ends the
+/// and memory, protect_memory(), then Landlock and seccomp: a system call that the role's table does not have ends the
 /// process with SIGSYS (logged by the kernel with its number). Returns remarks for the log, one for each protection
 /// that this kernel does not have. Errors, after which the process must end: no_permission, os_error (also if the
 /// parent is gone already).
