@@ -4,6 +4,7 @@
 // Accepted: one was offered something.
 #include <map>
 #include <set>
+#include <string>
 
 #include "bootkey/console/askpass_offers.hpp"
 #include "bootkey/console/waiting_askpass.hpp"
@@ -22,7 +23,9 @@ bool fuzz::run(Input input) {
     bool accepted = false;
     for (pid_t pid = 1; !script.ended(); ++pid) {
         const unsigned what = script.below(5);
-        if (what == 0) offers.answered(static_cast<AnswerNumber>(pid), script.below(20));
+        if (what == 0)
+            offers.answered(static_cast<AnswerNumber>(pid), script.below(20),
+                            {std::to_string(script.below(4)), script.below(2) == 0});
         if (what == 1) offers.waits(waiting[pid] = prompt_of(pid, script.until("\n")));
         if (what == 2 && !waiting.empty()) offers.gone(waiting.extract(waiting.begin()).key());
         if (what == 3 && offer) taken.emplace(offer->device, offer->password);

@@ -2,6 +2,7 @@
 #include "bootkey/console/askpass_offers.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "bootkey/base/text.hpp"
@@ -12,22 +13,60 @@ std::string name_of_device(const std::string& device) {
     return device.empty() ? "a device without name" : "device " + base::escaped(device);
 }
 
-void AskpassOffers::answered(AnswerNumber answer, PasswordNumber password) {
-    const auto known = std::ranges::find(kept_, password, &Kept::password);
-    if (known != kept_.end() && known->answers.size() < most_answers)
-        known->answers.push_back(answer);
-    else if (known != kept_.end())
-        actions_.push_back(Refuse{answer, "its password has come often enough"});
-    else if (kept_.size() < most_kept)
-        kept_.push_back({password, {answer}});
-    else
-        actions_.push_back(Refuse{answer, "too many other passwords wait to be tried"});
+void AskpassOffers::answered(AnswerNumber answer, PasswordNumber password, const Sender& sender) {
+    auto known = std::ranges::find(kept_, password, &Kept::password);
+    if (known != kept_.end() && known->answers.size() >= most_answers)
+        return refuse(answer, "its password has come often enough");
+    if (known == kept_.end()) {
+        if (kept_.size() >= most_kept && !make_room_for(sender))
+            return refuse(answer, "too many other passwords wait to be tried");
+        known = kept_.insert(kept_.end(), Kept{.password = password, .answers = {}, .hosts = {}});
+    }
+    known->answers.push_back(answer);
+    known->is_preferred |= sender.is_preferred;
+    if (std::ranges::find(known->hosts, sender.host) == known->hosts.end()) known->hosts.push_back(sender.host);
+}
+
+// One host's many passwords do not keep another's out: of the host that has most, the last one goes that nobody prefers
+// and that no device has, or is about to get.
+bool AskpassOffers::make_room_for(const Sender& sender) {
+    std::map<std::string, std::size_t> counts;
+    for (const Kept& kept : kept_) ++counts[kept.hosts.front()];
+    const auto most = std::ranges::max_element(counts, {}, [](const auto& count) { return count.second; });
+    if (most->second < 2 && !sender.is_preferred) return false;
+    if (most->first == sender.host) return false;
+    const auto is_in_use = [&](PasswordNumber password) {
+        return (offer_ && offer_->password == password) ||
+               std::ranges::any_of(devices_, [&](const auto& device) { return device.second.last == password; });
+    };
+    const auto may_go = [&](const Kept& kept) {
+        return kept.hosts.front() == most->first && !kept.is_preferred && !is_in_use(kept.password);
+    };
+    const auto victim = std::find_if(kept_.rbegin(), kept_.rend(), may_go);
+    if (victim == kept_.rend()) return false;
+    for (const AnswerNumber answer : victim->answers) refuse(answer, "its host has sent too many other passwords");
+    kept_.erase(std::next(victim).base());
+    return true;
 }
 
 void AskpassOffers::waits(const Prompt& prompt) {
     Device& device = devices_[prompt.device];
-    if (const auto last = std::exchange(device.last, {})) device.refused.insert(*last);
+    if (device.last) refuse_last(device);
     waiting_[prompt.process] = {prompt};
+}
+
+void AskpassOffers::refuse(AnswerNumber answer, std::string why) {
+    actions_.emplace_back(std::in_place_type<Refuse>, answer, std::move(why));
+}
+
+// The device asks again, so that was the wrong one.
+void AskpassOffers::refuse_last(Device& device) {
+    const PasswordNumber wrong = *std::exchange(device.last, {});
+    device.refused.insert(wrong);
+    const auto kept = std::ranges::find(kept_, wrong, &Kept::password);
+    if (kept == kept_.end()) return;
+    for (const std::string& host : kept->hosts)
+        if (!host.empty()) ++device.refusals[host];  // a person may mistype as often as they like
 }
 
 void AskpassOffers::gone(ProcessNumber process) {
@@ -71,16 +110,29 @@ void AskpassOffers::refuse_all(const Waiting& waiting) {
     std::erase_if(kept_, [&](const Kept& kept) {
         if (!refused.contains(kept.password) || (offer_ && offer_->password == kept.password)) return false;
         for (const AnswerNumber answer : kept.answers)
-            actions_.push_back(Refuse{answer, "its password did not open " + name_of_device(waiting.prompt.device)});
+            refuse(answer, "its password did not open " + name_of_device(waiting.prompt.device));
         return true;
     });
 }
 
-// The first that came. What another device has taken comes before what it has not been offered yet.
+// Of the hosts that sent it the one of which the device has refused least. A password that one sound server sends, too,
+// is not held against that.
+unsigned AskpassOffers::refusals_of(const Kept& kept, const Device& device) {
+    unsigned least = std::numeric_limits<unsigned>::max();
+    for (const std::string& host : kept.hosts) {
+        const auto found = device.refusals.find(host);
+        least = std::min(least, found == device.refusals.end() ? 0 : found->second);
+    }
+    return least;
+}
+
+// Among equals the first that came. What another device has taken comes before what it has not been offered yet.
 const AskpassOffers::Kept* AskpassOffers::choose(const Device& device) const {
-    const auto next =
-        std::ranges::find_if(kept_, [&](const Kept& kept) { return !device.offered.contains(kept.password); });
-    return next == kept_.end() ? nullptr : &*next;
+    const Kept* best = nullptr;
+    const auto rank = [&](const Kept& kept) { return std::pair(refusals_of(kept, device), !kept.is_preferred); };
+    for (const Kept& kept : kept_)
+        if (!device.offered.contains(kept.password) && (best == nullptr || rank(kept) < rank(*best))) best = &kept;
+    return best;
 }
 
 }  // namespace bootkey::console

@@ -20,10 +20,11 @@ constexpr int most_looks = 8;  // each after twice the pause
 }  // namespace
 
 base::Result<std::unique_ptr<AskpassWatch>> AskpassWatch::create(base::Loop& loop, const base::Log& log,
-                                                                 const std::string& path, Listener listener) {
+                                                                 const std::string& path, Listener listener,
+                                                                 std::string program) {
     if (access("/proc/self/fd", R_OK | X_OK) != 0)
         return base::system_error("cannot look for askpass in /proc", errno, "mount it", base::ExitCode::unavailable);
-    std::unique_ptr<AskpassWatch> made(new AskpassWatch(loop, log, path, std::move(listener)));
+    std::unique_ptr<AskpassWatch> made(new AskpassWatch(loop, log, path, std::move(program), std::move(listener)));
     auto file = FileWatch::create(loop, path, [self = made.get()](FileWatch::News news) { self->look_again(news); });
     if (!file) return std::move(file).error();
     made->file_ = std::move(*file);
@@ -31,10 +32,12 @@ base::Result<std::unique_ptr<AskpassWatch>> AskpassWatch::create(base::Loop& loo
     return made;
 }
 
-AskpassWatch::AskpassWatch(base::Loop& loop, const base::Log& log, std::string path, Listener listener)
+AskpassWatch::AskpassWatch(base::Loop& loop, const base::Log& log, std::string path, std::string program,
+                           Listener listener)
     : loop_(loop),
       log_(log),
       path_(std::move(path)),
+      program_(std::move(program)),
       listener_(std::move(listener)),
       look_(loop.timer([this] { look(); })) {
 }
@@ -53,7 +56,7 @@ void AskpassWatch::look() {
     const std::string complaint = fifo ? std::string() : fifo.error().message();
     if (complaint != complaint_ && !complaint.empty()) log_.error(complaint);
     complaint_ = complaint;
-    if (fifo && *fifo) found = find_askpass(**fifo);
+    if (fifo && *fifo) found = find_askpass(**fifo, program_);
 
     std::erase_if(waiting_, [&](const auto& known) {
         const bool gone =

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstring>
 #include <utility>
+#include <vector>
 
 #include "bootkey/base/file.hpp"
 #include "bootkey/base/text.hpp"
@@ -18,8 +19,10 @@ namespace {
 
 using Bytes = std::span<const std::byte>;
 
+const Bytes host_mark = base::bytes_of("sent by this host");  // sets a host apart from a password
+
 constexpr std::size_t entry_size = 2 * digest_size;
-constexpr std::size_t most_entries = 64;  // then the oldest is forgotten
+constexpr std::size_t most_entries = 128;  // then the oldest is forgotten
 constexpr std::size_t longest_file = digest_size + most_entries * entry_size;
 constexpr mode_t directory_mode = S_ISVTX | 0711;  // as the journal's, which is there
 
@@ -79,15 +82,25 @@ bool GivenPasswords::any() const {
 }
 
 base::Result<bool> GivenPasswords::contains(const base::Secret& password) const {
-    const auto wanted = entry(password);
+    const Bytes what[] = {password.bytes()};
+    return contains_entry(what);
+}
+
+base::Result<bool> GivenPasswords::contains_host(const std::string& host) const {
+    const Bytes what[] = {base::bytes_of(host), host_mark};
+    return contains_entry(what);
+}
+
+base::Result<bool> GivenPasswords::contains_entry(std::span<const Bytes> what) const {
+    const auto wanted = entry(what);
     if (!wanted) return wanted.error();
     for (auto rest = content_.bytes().subspan(digest_size); rest.size() >= entry_size; rest = rest.subspan(entry_size))
         if (equal(rest.first(entry_size), wanted->bytes())) return true;
     return false;
 }
 
-base::Result<void> GivenPasswords::add(const base::Secret& password) {
-    const auto added = entry(password);
+base::Result<void> GivenPasswords::append(std::span<const Bytes> what) {
+    const auto added = entry(what);
     if (!added) return added.error();
     if (content_.size() == longest_file) {
         auto rest = base::Secret::with_capacity(longest_file + entry_size);
@@ -97,6 +110,15 @@ base::Result<void> GivenPasswords::add(const base::Secret& password) {
     }
     if (!content_.append(added->bytes()))
         return base::Error{base::ExitCode::os_error, "cannot remember a password", "there is no room for it", ""};
+    return {};
+}
+
+base::Result<void> GivenPasswords::add(const base::Secret& password, const std::string& host) {
+    const Bytes sent[] = {password.bytes()};
+    if (auto added = append(sent); !added) return added;
+    const Bytes sender[] = {base::bytes_of(host), host_mark};
+    if (!host.empty())
+        if (auto added = append(sender); !added) return added;
     const std::string directory = path_.substr(0, path_.rfind('/'));
     if (mkdir(directory.c_str(), directory_mode) != 0 && errno != EEXIST)
         return base::system_error("cannot make the directory " + base::escaped(directory), errno, {},
@@ -104,11 +126,12 @@ base::Result<void> GivenPasswords::add(const base::Secret& password) {
     return base::write_file(path_, content_.bytes(), S_IRUSR | S_IWUSR, true);
 }
 
-// Both digests of a password for this device.
-base::Result<base::Secret> GivenPasswords::entry(const base::Secret& password) const {
+// Both digests of a password, or of a host, for this device.
+base::Result<base::Secret> GivenPasswords::entry(std::span<const Bytes> what) const {
     auto made = base::Secret::with_capacity(entry_size);
     if (!made) return made;
-    const Bytes parts[] = {base::bytes_of(device_), password.bytes()};
+    std::vector<Bytes> parts = {base::bytes_of(device_)};
+    parts.insert(parts.end(), what.begin(), what.end());
     if (!made->append(name_.bytes()))
         return base::Error{base::ExitCode::os_error, "cannot remember a password", "no room", ""};
     if (auto both = append_digest(*made, key_, parts); !both) return std::move(both).error();

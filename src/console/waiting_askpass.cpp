@@ -19,7 +19,6 @@
 namespace bootkey::console {
 namespace {
 
-constexpr std::string_view askpass_name = "askpass";
 constexpr unsigned usual_tries = 3;                     // cryptroot's, where crypttab says nothing
 constexpr std::size_t longest_environment = 64 * 1024;  // bytes of it that are looked at
 
@@ -74,6 +73,24 @@ bool has_open(pid_t pid, const struct stat& file, mode_t permission) {
     return found;
 }
 
+bool executes(pid_t pid, const struct stat& program) {
+    struct stat found {};
+    return stat(base::format("/proc/%d/exe", pid).c_str(), &found) == 0 && found.st_dev == program.st_dev &&
+           found.st_ino == program.st_ino;
+}
+
+// All four user IDs of the process (proc(5), status): whoever has started it by set-user-ID is not us.
+bool is_of_our_user(pid_t pid) {
+    const std::string status = read_proc(pid, "status", 4096);
+    for (const std::string_view line : base::split(status, '\n')) {
+        if (!line.starts_with("Uid:\t")) continue;
+        const auto ids = base::split(line.substr(5), '\t');
+        const std::string ours = std::to_string(geteuid());
+        return ids.size() == 4 && std::ranges::all_of(ids, [&](std::string_view id) { return id == ours; });
+    }
+    return false;
+}
+
 std::optional<std::string_view> variable(std::string_view environment, std::string_view name) {
     for (const std::string_view entry : base::split(environment, '\0'))
         if (entry.size() > name.size() && entry.starts_with(name) && entry[name.size()] == '=')
@@ -115,20 +132,22 @@ base::Result<std::optional<struct stat>> find_fifo(const std::string& path) {
         if (errno == ENOENT || errno == ENOTDIR) return std::optional<struct stat>();
         return base::system_error(tried, errno);
     }
-    if (S_ISFIFO(status.st_mode) && status.st_uid == geteuid() && (status.st_mode & (S_IWGRP | S_IWOTH)) == 0)
+    if (S_ISFIFO(status.st_mode) && status.st_uid == geteuid() && (status.st_mode & (S_IRWXG | S_IRWXO)) == 0)
         return std::optional(status);
-    const char* why = S_ISFIFO(status.st_mode) ? "others may write to it" : "it is not a FIFO";
+    const char* why = S_ISFIFO(status.st_mode) ? "others may read or write it" : "it is not a FIFO";
     return base::Error{base::ExitCode::no_permission, tried, why, "remove it: askpass makes it anew"};
 }
 
-std::vector<WaitingAskpass> find_askpass(const struct stat& fifo) {
+std::vector<WaitingAskpass> find_askpass(const struct stat& fifo, const std::string& program) {
     std::vector<WaitingAskpass> found;
+    struct stat wanted {};
+    if (stat(program.c_str(), &wanted) != 0) return found;
     for_processes([&](pid_t pid) {
-        if (base::trim(read_proc(pid, "comm", 64)) != askpass_name) return true;
+        if (!executes(pid, wanted)) return true;
         // Taken first, so that what is read then is of the same process or of none, should it end and its number be
         // used again.
         base::UniqueFd pidfd(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
-        if (!pidfd || !has_open(pid, fifo, S_IRUSR)) return true;
+        if (!pidfd || !executes(pid, wanted) || !is_of_our_user(pid) || !has_open(pid, fifo, S_IRUSR)) return true;
         Prompt prompt = prompt_of(pid, read_proc(pid, "environ", longest_environment));
         pollfd ended{pidfd.get(), POLLIN, 0};
         if (poll(&ended, 1, 0) == 0) found.push_back({std::move(prompt), std::move(pidfd)});

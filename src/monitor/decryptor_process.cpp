@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+#include <chrono>
 #include <memory>
 #include <utility>
 
@@ -50,12 +51,21 @@ private:
 
     void on(Decrypt request) {
         if (!decryptor_) return;
-        decryptor_->decrypt(std::move(request.message), [this](base::Result<base::Secret> password) {
-            if (password)
-                say(Password{std::move(*password)});
-            else
-                say(NotDecrypted{std::move(password).error()});
-        });
+        decryptor_->decrypt(std::move(request.message), std::chrono::milliseconds(request.patience),
+                            [this](base::Result<base::Secret> password) { answer(std::move(password)); });
+    }
+
+    void answer(base::Result<base::Secret> password) {
+        if (password)
+            say(Password{std::move(*password)});
+        else if (password.error().code == base::ExitCode::temporary)
+            say(Interrupted{});
+        else
+            say(NotDecrypted{std::move(password).error()});
+    }
+
+    void on(const Hurry&) {
+        if (decryptor_) decryptor_->hurry();
     }
 
     void on(Passphrase given) {

@@ -27,11 +27,11 @@ base::Result<void> FifoRecipient::start() {
     return {};
 }
 
-void FifoRecipient::take(AnswerNumber answer, base::Secret password, const std::string& server) {
+void FifoRecipient::take(AnswerNumber answer, base::Secret password, const PasswordSource& source) {
     const auto number = known_->number_of(password.bytes());
     if (!number) return listener_.refused(answer, number.error().message());
-    offers_.answered(answer, *number);
-    kept_.try_emplace(*number, Kept{std::move(password), answer, server});
+    offers_.answered(answer, *number, {source.host, source.host.empty() || source.is_configured});
+    kept_.try_emplace(*number, Kept{std::move(password), answer, source.server});
     act();
 }
 

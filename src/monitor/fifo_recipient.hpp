@@ -23,7 +23,7 @@ public:
     FifoRecipient(base::Loop& loop, const base::Log& log, std::string path, Listener listener);
 
     base::Result<void> start() override;
-    void take(AnswerNumber answer, base::Secret password, const std::string& server) override;
+    void take(AnswerNumber answer, base::Secret password, const PasswordSource& source) override;
     void stop(std::function<void()> then) override;
 
 private:

@@ -31,6 +31,10 @@ constexpr Allowance worker_requests(2048, 64);
 // Hundreds of servers may be tried at once, each with some phases, and again after --retry; a record costs
 // microseconds.
 constexpr Allowance worker_news(4096, 256);
+// Messages of whatever kind, lines for the log and signs of life among them: each takes the monitor 10 microseconds or
+// so, and a process that sends more than these is killed. With --debug hundreds of servers are worth 25,000 lines.
+constexpr Allowance all_of_worker(100'000, 10'000);
+constexpr Allowance all_of_decryptor(20'000, 1000);
 // A person is not so fast.
 constexpr Allowance passphrase_questions(16, 1);
 
@@ -72,10 +76,16 @@ Monitor::Monitor(const options::Options& options, base::Log& log, base::UniqueFd
       keeper_(base::Clock::now()),
       requests_(worker_requests),
       news_(worker_news),
+      all_(all_of_worker),
       questions_(passphrase_questions),
+      all_of_decryptor_(all_of_decryptor),
       answers_(log, keeper_,
                {.decrypt =
-                    [this](const std::vector<std::byte>& message) { decryptor_->send(ToDecryptor(Decrypt{message})); },
+                    [this](const std::vector<std::byte>& message, base::Duration patience) {
+                        const auto milliseconds = std::chrono::ceil<std::chrono::milliseconds>(patience).count();
+                        decryptor_->send(ToDecryptor(Decrypt{message, static_cast<std::uint32_t>(milliseconds)}));
+                    },
+                .hurry = [this] { decryptor_->send(ToDecryptor(Hurry{})); },
                 .hand_over = [this](AnswerNumber answer, base::Secret password,
                                     const std::string& server) { hand_over(answer, std::move(password), server); },
                 .rejected = [this](const AttemptKey& attempt, const std::string& why) { on_rejected(attempt, why); }}) {
@@ -158,7 +168,7 @@ base::Result<void> Monitor::open_management() {
              },
          .hand_over =
              [this](AnswerNumber answer, base::Secret password, const std::string& server) {
-                 if (!outcome_) recipient_->take(answer, std::move(password), server);
+                 if (!outcome_) give(answer, std::move(password), server);
              },
          .refuse = [this](AnswerNumber answer, const std::string& why) { answers_.refused(answer, why, loop_->now()); },
          .verb_changed = [this](int level) { set_verb(level); }});
@@ -254,6 +264,7 @@ base::Result<void> Monitor::start_decryptor() {
                                 .said = [this](std::string_view line) { say_for(*decryptor_log_, "decryptor", line); },
                                 .started =
                                     [this] {
+                                        all_of_decryptor_ = all_of_decryptor;
                                         tell_verb();
                                         answers_.decryptor_ready(loop_->now());
                                     },
@@ -278,6 +289,7 @@ base::Result<void> Monitor::make_home() {
 void Monitor::be_patient_again() {
     requests_ = worker_requests;
     news_ = worker_news;
+    all_ = all_of_worker;
     if (guard_) guard_->be_patient_again();
 }
 

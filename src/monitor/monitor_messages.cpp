@@ -30,12 +30,12 @@ base::Error as_shown(const base::Error& error) {
 
 bool Monitor::on_worker_message(const base::Secret& bytes) {
     auto message = decode<FromWorker>(bytes.bytes());
-    if (!message) return false;
+    if (!message || !all_.take(loop_->now())) return false;
     const auto* line = std::get_if<LogLine>(&*message);
     if (line != nullptr)
         worker_log_->say(*line);
     else if (std::holds_alternative<Pong>(*message))
-        worker_->heard();
+        return worker_->heard();
     else if (outcome_)
         return true;  // too late
     else if (hear(*message))
@@ -116,20 +116,20 @@ void Monitor::refuse(const FromWorker& request) {
 
 bool Monitor::on_decryptor_message(const base::Secret& bytes) {
     auto message = decode<FromDecryptor>(bytes.bytes());
-    if (!message) return false;
-    std::visit(
+    if (!message || !all_of_decryptor_.take(loop_->now())) return false;
+    return std::visit(
         [this]<typename Message>(Message& said) {
             if constexpr (std::is_same_v<Message, Failed>)
                 on_process_failed(*decryptor_, said.error);
             else if constexpr (std::is_same_v<Message, LogLine>)
                 decryptor_log_->say(said);
             else if constexpr (std::is_same_v<Message, Pong>)
-                decryptor_->heard();
+                return decryptor_->heard();
             else
                 on(std::move(said));
+            return true;
         },
         *message);
-    return true;
 }
 
 // Nobody knows whether a packet did that to it; avahi-core is what reads most of them.
@@ -191,6 +191,10 @@ void Monitor::begin_when_ready() {
     guard_->request(StartHooks{}, [this](const ToWorker& reply) { tell_worker(reply); });
 }
 
+void Monitor::on(const Interrupted&) {
+    if (!outcome_) answers_.interrupted(loop_->now());
+}
+
 void Monitor::on(Password password) {
     if (!outcome_) answers_.decrypted(std::move(password.password), loop_->now());
 }
@@ -199,7 +203,13 @@ void Monitor::hand_over(AnswerNumber answer, base::Secret password, const std::s
     if (desk_ && desk_->wants_consent())
         desk_->ask_consent(answer, std::move(password), server);
     else
-        recipient_->take(answer, std::move(password), server);
+        give(answer, std::move(password), server);
+}
+
+void Monitor::give(AnswerNumber answer, base::Secret password, const std::string& server) {
+    PasswordSource source = answers_.source(answer);
+    source.server = server;
+    recipient_->take(answer, std::move(password), source);
 }
 
 // A passphrase that a person types elsewhere is as good as a server's.
@@ -209,7 +219,7 @@ void Monitor::take_from_person(base::Secret password) {
     if (password.empty()) return desk_->disk_password_refused();
     const AnswerNumber number = answers_.number_for_person();
     typed_.insert(number);
-    recipient_->take(number, std::move(password), "a management client");
+    recipient_->take(number, std::move(password), {.server = "a management client", .host = {}, .is_configured = true});
 }
 
 void Monitor::on_accepted() {

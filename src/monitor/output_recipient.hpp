@@ -26,10 +26,10 @@ public:
           sink_(loop, std::move(output), [this] { listener_.over(reader_gone()); }) {}
 
     base::Result<void> start() override { return {}; }
-    void take(AnswerNumber answer, base::Secret password, const std::string& server) override {
+    void take(AnswerNumber answer, base::Secret password, const PasswordSource& source) override {
         if (std::exchange(taken_, true)) return;
         listener_.accepted();
-        sink_.write(std::move(password), [this, answer, server](const base::Result<void>& written) {
+        sink_.write(std::move(password), [this, answer, server = source.server](const base::Result<void>& written) {
             if (written) {
                 log_.info(2, "the password from " + base::escaped(server) + " was written to standard output");
                 listener_.delivered(answer);

@@ -15,6 +15,10 @@ namespace {
 
 using base::escaped;
 
+// Whoever has the machine's public key can send wrong passwords, and each costs one of few tries: so after one the next
+// comes from another host, if that answers so soon.
+constexpr base::Duration patience_with_others = std::chrono::seconds(5);
+
 console::Prompt prompt_of(const options::Options& options) {
     return {.process = 0, .device = options.mapping, .tried = options.tried, .tries = options.tries};
 }
@@ -36,7 +40,12 @@ PromptRecipient::PromptRecipient(base::Loop& loop, const base::Log& log, const o
       options_(options),
       listener_(std::move(listener)),
       sink_(loop, std::move(output), [this] { listener_.over(reader_gone()); }),
-      again_(loop.timer([this] { ask(); })) {
+      again_(loop.timer([this] { ask(); })),
+      others_(loop.timer([this] {
+          if (decided_ || !waiting_) return;
+          Waiting first = *std::exchange(waiting_, std::nullopt);
+          decide_for(first.answer, std::move(first.password), first.source);
+      })) {
 }
 
 base::Result<void> PromptRecipient::start() {
@@ -95,18 +104,34 @@ void PromptRecipient::on_askpass_ended(std::optional<base::Secret> answer) {
     if (asking_) again_->arm(SupervisedProcess::restart_pause(++asked_again_));
 }
 
-void PromptRecipient::take(AnswerNumber answer, base::Secret password, const std::string& server) {
+void PromptRecipient::take(AnswerNumber answer, base::Secret password, const PasswordSource& source) {
     if (decided_) return;
+    const std::string& server = source.server;
     if (was_given_before(password)) {
         if (!std::exchange(told_, true))
             log_.warning("the password from " + escaped(server) + " is one that did not open " +
                          console::name_of_device(options_.mapping) + " before; another one is waited for");
         return listener_.refused(answer, "its password was the wrong one before");
     }
+    if (!waiting_ && has_sent_wrong_ones(source)) {
+        log_.info(1, escaped(server) + " has sent a wrong password for " + console::name_of_device(options_.mapping) +
+                         " before: others are given 5 s to send theirs");
+        waiting_.emplace(Waiting{answer, std::move(password), source});
+        return others_->arm(patience_with_others);
+    }
+    if (waiting_ && has_sent_wrong_ones(source))
+        return listener_.refused(answer, "its host has sent wrong passwords before");
+    others_->disarm();
+    if (const auto surplus = std::exchange(waiting_, std::nullopt))
+        listener_.refused(surplus->answer, "its host has sent wrong passwords before");
+    decide_for(answer, std::move(password), source);
+}
+
+void PromptRecipient::decide_for(AnswerNumber answer, base::Secret password, const PasswordSource& source) {
     decided_ = true;
-    remember(password);
+    remember(password, source.host);
     listener_.accepted();
-    write(std::move(password), answer, escaped(server));
+    write(std::move(password), answer, escaped(source.server));
     asking_ = false;
     again_->disarm();
     if (askpass_)
@@ -139,13 +164,22 @@ bool PromptRecipient::was_given_before(const base::Secret& password) const {
     return known && *known;
 }
 
-void PromptRecipient::remember(const base::Secret& password) {
+bool PromptRecipient::has_sent_wrong_ones(const PasswordSource& source) const {
+    if (!given_ || source.host.empty()) return false;
+    const auto known = given_->contains_host(source.host);
+    if (!known) log_.error(known.error().message());
+    return known && *known;
+}
+
+void PromptRecipient::remember(const base::Secret& password, const std::string& host) {
     if (!given_) return;
-    if (const auto added = given_->add(password); !added) log_.error(added.error().message());
+    if (const auto added = given_->add(password, host); !added) log_.error(added.error().message());
 }
 
 void PromptRecipient::stop(std::function<void()> then) {
     decided_ = true;
+    waiting_.reset();
+    others_->disarm();
     sink_.stop();
     asking_ = false;
     again_->disarm();

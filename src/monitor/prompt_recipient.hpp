@@ -22,7 +22,7 @@ public:
                     Listener listener);
 
     base::Result<void> start() override;
-    void take(AnswerNumber answer, base::Secret password, const std::string& server) override;
+    void take(AnswerNumber answer, base::Secret password, const PasswordSource& source) override;
     bool asks_person() const override { return asking_; }
     bool wants_answers() const override;
     void stop(std::function<void()> then) override;
@@ -34,7 +34,15 @@ private:
     void write(base::Secret password, std::optional<AnswerNumber> answer, const std::string& whose);
     void finish_when_done();
     [[nodiscard]] bool was_given_before(const base::Secret& password) const;
-    void remember(const base::Secret& password);
+    [[nodiscard]] bool has_sent_wrong_ones(const PasswordSource& source) const;
+    void remember(const base::Secret& password, const std::string& host);
+    void decide_for(AnswerNumber answer, base::Secret password, const PasswordSource& source);
+
+    struct Waiting {
+        AnswerNumber answer = 0;
+        base::Secret password;
+        PasswordSource source;
+    };
 
     base::Loop& loop_;
     const base::Log& log_;
@@ -48,6 +56,8 @@ private:
     int asked_again_ = 0;
     std::optional<base::Result<void>> written_;
     std::unique_ptr<base::Timer> again_;
+    std::optional<Waiting> waiting_;  // of a host that has sent wrong ones, until
+    std::unique_ptr<base::Timer> others_;
     std::unique_ptr<console::Askpass> askpass_;
 };
 

@@ -62,7 +62,7 @@ base::Result<void> SupervisedProcess::start() {
         loop_, std::move(ends->first),
         Channel::Listener{.received = [this](base::Secret message) { on_message(std::move(message)); },
                           .closed = [this] { kill_timer_->arm(closing_limit); }});
-    unanswered_ = 0;
+    unanswered_ = owed_ = 0;
     if (role_.ask) ask_timer_->arm(role_.ask_pause);
     if (role_.started) role_.started();
     return {};
@@ -77,8 +77,16 @@ void SupervisedProcess::ask() {
         return process_->kill(SIGKILL);
     }
     ++unanswered_;
+    ++owed_;
     role_.ask();
     ask_timer_->arm(role_.ask_pause);
+}
+
+bool SupervisedProcess::heard() {
+    unanswered_ = 0;
+    if (owed_ == 0) return false;
+    --owed_;
+    return true;
 }
 
 void SupervisedProcess::on_message(base::Secret message) {

@@ -7,6 +7,7 @@
 
 #include "bootkey/monitor/keys.hpp"
 #include "bootkey/monitor/remote_administration.hpp"
+#include "bootkey/openpgp/packets.hpp"
 #include "bootkey/unlock/unlocker.hpp"
 #include "unprivileged_process.hpp"
 
@@ -43,10 +44,8 @@ public:
         administration_ = std::make_unique<RemoteAdministration>(process_.monitor());
         auto unlocker = unlock::Unlocker::start(
             process_.loop(), process_.log(), options_, *administration_, *credentials_, browsing,
-            {.answer =
-                 [this](servers::AttemptId attempt, const std::string& server, std::vector<std::byte> message) {
-                     say(Answer{attempt, server, std::move(message)});
-                 },
+            {.answer = [this](servers::AttemptId attempt, const servers::Origin& origin,
+                              std::vector<std::byte> message) { on_answer(attempt, origin, std::move(message)); },
              .failed = [this](base::Error error) { say(Failed{std::move(error)}); },
              .interface_progress = [this](const unlock::InterfaceRecord& record) { mention(InterfaceNews{record}); },
              .attempt_progress =
@@ -70,6 +69,18 @@ public:
     }
 
 private:
+    // How many session keys there are is counted here, for the monitor does not look into what comes from the network.
+    void on_answer(servers::AttemptId attempt, const servers::Origin& origin, std::vector<std::byte> message) {
+        const base::Endpoint& from = origin.endpoint;
+        const auto recipients = static_cast<std::uint32_t>(openpgp::count_session_keys(message));
+        say(Answer{.attempt = attempt,
+                   .server = origin.server,
+                   .message = std::move(message),
+                   .host = from.address,
+                   .interface = from.address.is_link_local() ? from.interface : 0,
+                   .is_configured = origin.is_configured,
+                   .recipients = recipients});
+    }
     void say(FromWorker message) { process_.monitor().send(message); }
     // What can be left out where the monitor is behind.
     void mention(FromWorker news) {

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "bootkey/openpgp/decryption_key.hpp"
 
+#include <gnutls/crypto.h>
+
+#include <algorithm>
+#include <array>
 #include <bit>
 #include <cstdint>
 #include <optional>
@@ -15,6 +19,7 @@ namespace {
 struct DecryptionKey {
     Algorithm algorithm{};
     Bytes first, second;  ///< integers; the second is empty except for Elgamal
+    Bytes public_part;    ///< of the packet's body: what is in front of the secret numbers
     Protection protection{};
 };
 
@@ -22,7 +27,7 @@ struct DecryptionKey {
 std::optional<DecryptionKey> read_decryption_key(Bytes body) {
     FieldReader fields(body);
     fields.bytes(5);  // version and time of creation
-    DecryptionKey key{.algorithm = static_cast<Algorithm>(fields.byte()), .first = {}, .second = {}};
+    DecryptionKey key{.algorithm = static_cast<Algorithm>(fields.byte()), .first = {}, .second = {}, .public_part = {}};
     switch (key.algorithm) {
         case Algorithm::rsa:
         case Algorithm::rsa_encrypt:
@@ -42,6 +47,7 @@ std::optional<DecryptionKey> read_decryption_key(Bytes body) {
         default:
             return std::nullopt;
     }
+    key.public_part = body.first(body.size() - fields.rest().size());
     key.protection = read_protection(fields);
     if (fields.overrun()) return std::nullopt;
     return key;
@@ -54,6 +60,26 @@ void for_each_decryption_key(Bytes packets, const Visit& visit) {
         if (packet->tag != Tag::secret_key && packet->tag != Tag::secret_subkey) continue;
         if (const auto key = read_decryption_key(packet->body)) visit(*key);
     }
+}
+
+bool only_signs(Algorithm algorithm) {
+    constexpr auto dsa = static_cast<Algorithm>(17), ecdsa = static_cast<Algorithm>(19);
+    return algorithm == Algorithm::rsa_sign || algorithm == Algorithm::eddsa || algorithm == dsa || algorithm == ecdsa;
+}
+
+// Section 12.2: the last bytes of the fingerprint, which is the SHA-1 of the public key packet.
+std::optional<KeyId> key_id(Bytes public_part) {
+    constexpr std::size_t max_size = 0xFFFF;
+    if (public_part.size() > max_size) return std::nullopt;
+    std::vector<std::byte> packet = {std::byte{0x99}, static_cast<std::byte>(public_part.size() >> 8),
+                                     static_cast<std::byte>(public_part.size() & 0xFF)};
+    packet.insert(packet.end(), public_part.begin(), public_part.end());
+    constexpr std::size_t sha1_size = 20;
+    std::array<std::byte, sha1_size> fingerprint{};
+    if (gnutls_hash_fast(GNUTLS_DIG_SHA1, packet.data(), packet.size(), fingerprint.data()) < 0) return std::nullopt;
+    KeyId id{};
+    std::copy(fingerprint.end() - static_cast<std::ptrdiff_t>(id.size()), fingerprint.end(), id.begin());
+    return id;
 }
 
 class PacketWriter {
@@ -116,6 +142,24 @@ base::Result<Access> decryption_access(Bytes packets, const std::string& name) {
     return base::Error{base::ExitCode::no_input, "cannot use the OpenPGP key in " + base::escaped(name),
                        "its secret part is not in the file but on a smart card or elsewhere",
                        "use a key whose secret part is in the file"};
+}
+
+std::optional<std::vector<KeyId>> decryption_key_ids(Bytes packets) {
+    std::vector<KeyId> ids;
+    PacketReader reader(packets);
+    while (const auto packet = reader.next()) {
+        if (packet->tag != Tag::secret_key && packet->tag != Tag::secret_subkey) continue;
+        FieldReader fields(packet->body);
+        const unsigned version = fields.byte();
+        fields.four();  // time of creation
+        if (version == 4 && only_signs(static_cast<Algorithm>(fields.byte()))) continue;
+        const auto key = version == 4 ? read_decryption_key(packet->body) : std::nullopt;
+        const auto id = key ? key_id(key->public_part) : std::nullopt;
+        if (!id) return std::nullopt;
+        ids.push_back(*id);
+    }
+    if (reader.malformed() || ids.empty()) return std::nullopt;
+    return ids;
 }
 
 std::string user_id(Bytes packets) {

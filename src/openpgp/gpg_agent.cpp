@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -125,6 +126,13 @@ base::Result<GpgAgent> GpgAgent::start(base::Loop& loop, const std::string& home
         return base::Error{base::ExitCode::unavailable, process.error().tried, process.error().why,
                            "install the package gpg-agent; in the initial RAM disk: run update-initramfs -u"};
     return GpgAgent(std::move(*process), std::move(*path), directory_of(*path) != home);
+}
+
+bool GpgAgent::has_ended() const {
+    siginfo_t info{};
+    if (!process_->running()) return true;
+    return waitid(P_PID, static_cast<id_t>(process_->pid()), &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+           info.si_pid != 0;
 }
 
 GpgAgent::~GpgAgent() {

@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "bootkey/base/secret.hpp"
@@ -62,7 +63,7 @@ GpgContext::GpgContext(base::Loop& loop, ContextHandle context, std::vector<std:
     : loop_(loop),
       variables_(std::move(variables)),
       context_(std::move(context)),
-      limit_(loop.timer([this] { time_out(); })),
+      limit_(loop.timer([this] { cut_off(GPG_ERR_TIMEOUT); })),
       finished_(loop.timer([this] { finish(); })) {
     gpgme_io_cbs callbacks{&add_interest, this, &remove_interest, &on_event, this};
     gpgme_set_io_cbs(context_.get(), &callbacks);
@@ -76,7 +77,8 @@ GpgContext::~GpgContext() {
 void GpgContext::run(const Start& start, base::Duration limit, Done done) {
     done_ = std::move(done);
     started_ = false;
-    timed_out_ = false;
+    cut_off_ = GPG_ERR_NO_ERROR;
+    gpg_was_killed_ = false;
     std::erase_if(processes_, [](const auto& process) { return !process->running(); });
     gpgme_error_t error = 0;
     {
@@ -156,7 +158,7 @@ void GpgContext::on_event(void* self, gpgme_event_io_t type, void* data) noexcep
 }
 
 void GpgContext::finish_with(gpgme_error_t error) {
-    outcome_ = timed_out_ ? gpgme_error(GPG_ERR_TIMEOUT) : error;
+    outcome_ = cut_off_ != GPG_ERR_NO_ERROR ? gpgme_error(cut_off_) : error;
     limit_->disarm();
     finished_->arm(base::Duration::zero());
 }
@@ -166,12 +168,18 @@ void GpgContext::cancel() {
     processes_.clear();  // kills
 }
 
-void GpgContext::time_out() {
-    timed_out_ = true;
+void GpgContext::cut_off(gpg_err_code_t outcome) {
+    cut_off_ = outcome;
     cancel();
 }
 
+void GpgContext::interrupt() {
+    if (busy() && cut_off_ == GPG_ERR_NO_ERROR) cut_off(GPG_ERR_CANCELED);
+}
+
 void GpgContext::finish() {
+    if (cut_off_ == GPG_ERR_NO_ERROR)
+        gpg_was_killed_ = std::ranges::any_of(processes_, [](const auto& process) { return process->was_killed(); });
     if (outcome_ != 0) processes_.clear();  // cancelled or failed: gpg may still be busy with what nobody waits for
     std::exchange(done_, nullptr)(outcome_);
 }

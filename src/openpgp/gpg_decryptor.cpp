@@ -48,9 +48,28 @@ Error decryption_error(gpgme_error_t error) {
             return bad_answer("it is not a whole OpenPGP message");
         case GPG_ERR_TIMEOUT:
             return bad_answer("gpg did not end in time", "check the load of this machine");
+        case GPG_ERR_CANCELED:
+            return {ExitCode::temporary, "cannot decrypt the server's answer yet", "others wait", ""};
         default:
             return bad_answer(gpgme_text(error));
     }
+}
+
+bool is_cut_off(gpgme_error_t error) {
+    return gpgme_err_code(error) == GPG_ERR_TIMEOUT || gpgme_err_code(error) == GPG_ERR_CANCELED;
+}
+
+// Twice, and so it may be the answer that brings it about.
+Error helpers_were_killed() {
+    return {ExitCode::unavailable, "cannot decrypt the server's answer",
+            "gpg or gpg-agent was killed while it worked on it, twice", "check that there is memory for them"};
+}
+
+base::Result<Secret> copy_of(const Secret& secret) {
+    auto copy = Secret::with_capacity(secret.size());
+    if (copy && !copy->append(secret.bytes()))
+        return Error{ExitCode::os_error, "cannot copy a passphrase", "it does not fit", ""};
+    return copy;
 }
 
 Error bad_signature(std::string why) {
@@ -105,6 +124,10 @@ public:
           home_(std::move(home)),
           listener_(std::move(listener)),
           work_(loop.timer([this] { work(); })),
+          patience_(loop.timer([this] {
+              overdue_ = true;
+              if (hurried_) context_->interrupt();
+          })),
           agent_(std::move(agent)),
           context_(std::move(context)) {
         if (keys_.protection) unlocking_.emplace(*context_, std::move(keys_.protection->test_message));
@@ -116,9 +139,14 @@ public:
         }
     }
 
-    void decrypt(std::vector<std::byte> message, Done done) override {
-        jobs_.push_back({std::move(message), std::move(done)});
+    void decrypt(std::vector<std::byte> message, base::Duration patience, Done done) override {
+        jobs_.push_back({std::move(message), patience, std::move(done)});
         work_->arm(base::Duration::zero());  // callbacks come from the loop, never from here
+    }
+
+    void hurry() override {
+        hurried_ = true;
+        if (overdue_) context_->interrupt();
     }
 
     void unlock(Secret passphrase) override {
@@ -130,7 +158,9 @@ public:
 private:
     struct Job {
         std::vector<std::byte> message;
+        base::Duration patience{};
         Done done;
+        bool is_repeated = false;  // gpg or its agent was killed the first time
     };
     enum class State { preparing, locked, ready, failed };
 
@@ -148,7 +178,10 @@ private:
     void start(Job job);
     void decrypted(gpgme_error_t error);
     base::Result<Secret> answer(gpgme_error_t error);
+    void finish(const Done& done, base::Result<Secret> result);
     base::Result<void> revive_agent();
+    base::Result<void> renew_agent();
+    void unlock_again();
 
     base::Loop& loop_;
     const base::Log& log_;
@@ -163,10 +196,15 @@ private:
     DataHandle input_data_;
     DataHandle output_data_;
     std::unique_ptr<base::Timer> work_;
+    std::unique_ptr<base::Timer> patience_;  // with what is being decrypted
+    bool hurried_ = false;                   // something else waits for it
+    bool overdue_ = false;
+    bool was_unlocked_ = false;
     GpgAgent agent_;
     std::optional<SignatureCheck> signature_check_;  // none: signatures do not matter
     std::optional<KeyUnlocking> unlocking_;          // none: the key needs no passphrase
     std::optional<Secret> passphrase_;               // given, and not tried yet
+    Secret right_passphrase_;                        // for another agent, should this one end
     std::unique_ptr<GpgContext> context_;            // last: ended first, while what it reads and fills is still there
 };
 
@@ -239,6 +277,7 @@ void GpgDecryptor::try_passphrase() {
     Secret passphrase = *std::exchange(passphrase_, std::nullopt);
     if (!KeyUnlocking::is_possible(passphrase)) return lock(true);
     if (auto alive = revive_agent(); !alive) return fail(std::move(alive).error());
+    if (auto copy = copy_of(passphrase)) right_passphrase_ = std::move(*copy);  // if it is
     unlocking_->unlock(std::move(passphrase),
                        [this](const base::Result<bool>& unlocked) { passphrase_tried(unlocked); });
 }
@@ -246,7 +285,7 @@ void GpgDecryptor::try_passphrase() {
 void GpgDecryptor::passphrase_tried(const base::Result<bool>& unlocked) {
     if (!unlocked) return fail(unlocked.error());
     if (!*unlocked) return lock(true);
-    log_.info(1, "the OpenPGP key is unlocked");
+    log_.info(std::exchange(was_unlocked_, true) ? 3 : 1, "the OpenPGP key is unlocked");
     state_ = State::ready;
     work();
 }
@@ -263,6 +302,7 @@ void GpgDecryptor::look_at_lock() {
 
 void GpgDecryptor::lock(bool again) {
     state_ = State::locked;
+    right_passphrase_ = Secret();
     log_.warning(again ? "that is not the passphrase of the OpenPGP key"
                        : "gpg-agent does not have the passphrase of the OpenPGP key any more");
     if (passphrase_) return work_->arm(base::Duration::zero());  // another one has come meanwhile
@@ -274,13 +314,20 @@ void GpgDecryptor::work_on_next_job() {
     Job job = std::move(jobs_.front());
     jobs_.pop_front();
     work_->arm(base::Duration::zero());  // for the next one
-    if (state_ == State::failed) return job.done(*failure_);
-    if (auto good = check_answer_shape(job.message); !good) return job.done(std::move(good).error());
+    if (state_ == State::failed) return finish(job.done, *failure_);
+    if (auto good = check_answer_shape(job.message, keys_.key_ids); !good)
+        return finish(job.done, std::move(good).error());
     const bool agent_was_there = agent_.running();
-    if (auto alive = revive_agent(); !alive) return job.done(std::move(alive).error());
+    if (auto alive = revive_agent(); !alive) return finish(job.done, std::move(alive).error());
     if (agent_was_there || !unlocking_) return start(std::move(job));
     jobs_.push_front(std::move(job));
-    lock(false);
+    unlock_again();
+}
+
+// Its owner may ask for this object's end.
+void GpgDecryptor::finish(const Done& done, base::Result<Secret> result) {
+    hurried_ = overdue_ = false;
+    done(std::move(result));
 }
 
 // The agent may have been killed by something else than us (out of memory). The key is in the home, so a new one has
@@ -288,15 +335,31 @@ void GpgDecryptor::work_on_next_job() {
 base::Result<void> GpgDecryptor::revive_agent() {
     if (agent_.running()) return {};
     log_.warning("openpgp: gpg-agent has ended unexpectedly; starting it again");
+    return renew_agent();
+}
+
+// Another agent takes the place of this one, which ends.
+base::Result<void> GpgDecryptor::renew_agent() {
     auto agent = GpgAgent::start(loop_, home_, unlocking_ ? Passphrases::once : Passphrases::none);
     if (!agent) return std::move(agent).error();
     agent_ = std::move(*agent);
     return {};
 }
 
+// An agent that has just been started knows no passphrase.
+void GpgDecryptor::unlock_again() {
+    if (right_passphrase_.empty()) return lock(false);
+    auto copy = copy_of(right_passphrase_);
+    if (!copy) return lock(false);
+    state_ = State::locked;
+    if (!passphrase_) passphrase_ = std::move(*copy);
+    work_->arm(base::Duration::zero());
+}
+
 void GpgDecryptor::start(Job job) {
     auto plaintext = Secret::with_capacity(longest_answer);
-    if (!plaintext) return job.done(std::move(plaintext).error());
+    if (!plaintext) return finish(job.done, std::move(plaintext).error());
+    patience_->arm(job.patience);
     current_ = std::move(job);
     output_.emplace(std::move(*plaintext));
     input_data_ = input_from(current_.message, false);
@@ -310,16 +373,26 @@ void GpgDecryptor::start(Job job) {
 }
 
 void GpgDecryptor::decrypted(gpgme_error_t error) {
+    patience_->disarm();
     base::Result<Secret> result = answer(error);
     input_data_.reset();
     output_data_.reset();
     output_.reset();
-    const Done done = std::exchange(current_, Job{}).done;
-    if (unlocking_ && unlocking_->was_asked())
-        look_at_lock();
-    else
-        work_->arm(base::Duration::zero());
-    done(std::move(result));  // last: it may destroy this object
+    Job job = std::exchange(current_, Job{});
+    // An agent that has something to say to a gpg which was killed dies of that (SIGPIPE, gpg-agent 2.2.40), but later:
+    // during the next job. So it ends with gpg.
+    const bool was_cut_off = is_cut_off(error);
+    const bool helper_was_killed = !was_cut_off && !result && (context_->gpg_was_killed() || agent_.has_ended());
+    if (was_cut_off || helper_was_killed) {
+        if (helper_was_killed) log_.warning("openpgp: gpg or gpg-agent was killed while it was decrypting");
+        if (auto renewed = renew_agent(); !renewed) return finish(job.done, std::move(renewed).error());
+        if (unlocking_) unlock_again();
+    }
+    work_->arm(base::Duration::zero());
+    if (helper_was_killed && !std::exchange(job.is_repeated, true)) return jobs_.push_front(std::move(job));
+    if (helper_was_killed) result = helpers_were_killed();
+    if (!was_cut_off && !helper_was_killed && unlocking_ && unlocking_->was_asked()) look_at_lock();
+    finish(job.done, std::move(result));  // last: it may destroy this object
 }
 
 base::Result<Secret> GpgDecryptor::answer(gpgme_error_t error) {
@@ -358,7 +431,12 @@ base::Result<DecryptionKeys> read_decryption_keys(const std::string& seckey_path
     std::optional<ProtectedKey> protection;
     if (*access == Access::passphrase)
         protection = ProtectedKey{name_of(packets->bytes(), seckey_path), test_message(packets->bytes())};
-    return DecryptionKeys{std::move(*seckey), seckey_path, std::move(protection), std::move(*signers), signers_path};
+    return DecryptionKeys{.seckey = std::move(*seckey),
+                          .seckey_path = seckey_path,
+                          .key_ids = decryption_key_ids(packets->bytes()),
+                          .protection = std::move(protection),
+                          .signers = std::move(*signers),
+                          .signers_path = signers_path};
 }
 
 Error no_passphrase(const std::string& seckey_path) {

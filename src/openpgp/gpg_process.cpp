@@ -45,9 +45,18 @@ GpgProcess::GpgProcess(base::Loop& loop, pid_t pid)
 }
 
 void GpgProcess::reap() {
-    if (waitpid(pid_, nullptr, WNOHANG) == 0) return;
+    int status = 0;
+    if (waitpid(pid_, &status, WNOHANG) == 0) return;
+    killed_ = WIFSIGNALED(status);
     pid_ = 0;
     watch_.reset();
+}
+
+bool GpgProcess::was_killed() {
+    pollfd ended{pidfd_.get(), POLLIN, 0};
+    constexpr int moment = 100;  // ms; its pipes are closed already
+    if (running() && poll(&ended, 1, moment) > 0) reap();
+    return killed_;
 }
 
 GpgProcess::~GpgProcess() {

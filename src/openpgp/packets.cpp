@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "bootkey/openpgp/packets.hpp"
 
+#include <algorithm>
 #include <array>
 #include <string_view>
 
@@ -85,6 +86,37 @@ bool good_tail(std::string_view text, Bytes decoded) {
     }
     return !text.empty();
 }
+
+base::Error unusable_answer(std::string why);
+
+// The session key packets of one answer.
+class SessionKeys {
+public:
+    /// One more; its version and algorithm are for gpg to judge.
+    base::Result<void> count(Bytes body, const std::optional<std::vector<KeyId>>& key_ids) {
+        FieldReader fields(body);
+        fields.byte();  // version
+        KeyId id{};
+        const Bytes bytes = fields.bytes(id.size());
+        fields.byte();  // algorithm
+        if (fields.overrun()) return unusable_answer("it is not a whole OpenPGP message");
+        std::ranges::copy(bytes, id.begin());
+        if (id == KeyId{})
+            ++anonymous_;
+        else if (!key_ids || std::ranges::find(*key_ids, id) != key_ids->end())
+            ++ours_;
+        // Where nobody knows our key IDs, any of those that are allowed in all may be one.
+        const std::size_t max_ours = key_ids ? max_session_keys_for_us : max_session_keys;
+        if (++all_ > max_session_keys || anonymous_ > max_session_keys_for_us || ours_ > max_ours)
+            return unusable_answer("it is encrypted to more keys than a server would name");
+        return {};
+    }
+    [[nodiscard]] std::size_t all() const { return all_; }
+    [[nodiscard]] bool for_us() const { return anonymous_ + ours_ > 0; }
+
+private:
+    std::size_t all_ = 0, anonymous_ = 0, ours_ = 0;
+};
 
 base::Error unusable_answer(std::string why) {
     return {base::ExitCode::unavailable, "cannot use the server's answer", std::move(why),
@@ -217,24 +249,25 @@ base::Result<base::Secret> without_armour(Bytes data, const std::string& name) {
     return decoded;
 }
 
-base::Result<void> check_answer_shape(Bytes message) {
+base::Result<void> check_answer_shape(Bytes message, const std::optional<std::vector<KeyId>>& key_ids) {
     const auto binary = without_armour(message, "the server's answer");
     if (!binary) return unusable_answer("it is not an OpenPGP message");
     PacketReader reader(binary->bytes());
-    bool session_key = false;
+    SessionKeys session_keys;
     while (const auto packet = reader.next()) {
         switch (packet->tag) {
             case Tag::marker:
                 break;
             case Tag::session_key:
-                session_key = true;
+                if (auto counted = session_keys.count(packet->body, key_ids); !counted) return counted;
                 break;
             case Tag::passphrase_session_key:
                 return unusable_answer("it is encrypted with a passphrase, not to this machine's key");
             case Tag::unprotected_data:
                 return unusable_answer("its encryption has no integrity protection (MDC)");
             case Tag::protected_data:
-                if (!session_key) return unusable_answer("it is not encrypted to a public key");
+                if (session_keys.all() == 0) return unusable_answer("it is not encrypted to a public key");
+                if (!session_keys.for_us()) return unusable_answer("it is encrypted to another key");
                 if (reader.next() || reader.malformed()) return unusable_answer("something follows the encrypted data");
                 return {};
             default:
@@ -242,6 +275,20 @@ base::Result<void> check_answer_shape(Bytes message) {
         }
     }
     return unusable_answer(reader.malformed() ? "it is not a whole OpenPGP message" : "it has no encrypted data");
+}
+
+std::size_t count_session_keys(Bytes message) {
+    const auto binary = without_armour(message, "the server's answer");
+    if (!binary) return 0;
+    PacketReader reader(binary->bytes());
+    std::size_t count = 0;
+    for (auto packet = reader.next(); packet; packet = reader.next()) {
+        if (packet->tag == Tag::session_key)
+            ++count;
+        else if (packet->tag != Tag::marker)
+            break;
+    }
+    return count;
 }
 
 }  // namespace bootkey::openpgp

@@ -301,7 +301,7 @@ bool Race::start_one(KnownServer& server, base::Time now) {
     server.last_start = now;
     ++server.attempts;
     server.tries.push_back({++last_id_, next->endpoint, Phase::connecting, now});
-    actions_.push_back(Start{last_id_, server.name, next->endpoint});
+    actions_.push_back(Start{last_id_, server.name, next->endpoint, server.configured()});
     return true;
 }
 

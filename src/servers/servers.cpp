@@ -37,6 +37,7 @@ constexpr int show_phases = 3;
 struct Connection {
     std::string server;
     base::Endpoint endpoint;
+    bool is_configured;
     TcpTransport transport;
     Attempt attempt;
     std::unique_ptr<base::Timer> timer;
@@ -46,6 +47,7 @@ struct Connection {
                const std::function<void()>& advance)
         : server(start.server),
           endpoint(start.endpoint),
+          is_configured(start.is_configured),
           transport(loop, start.endpoint, advance),
           attempt(
               transport, [&credentials](Transport& below) { return make_tls_session(below, credentials); }, random),
@@ -178,7 +180,8 @@ private:
         } else if (attempt.phase() == Phase::answered) {
             race_.answered(id);
             note(id, connection, Phase::answered, {}, show_phases);
-            news_.push_back(Answer{id, connection.server, attempt.take_answer()});
+            news_.push_back(
+                Answer{id, {connection.server, connection.endpoint, connection.is_configured}, attempt.take_answer()});
         }
     }
 
@@ -210,7 +213,7 @@ private:
             auto news = std::move(news_.front());
             news_.pop_front();
             if (auto* answer = std::get_if<Answer>(&news))
-                alive->answer(answer->attempt, answer->server, std::move(answer->bytes));
+                alive->answer(answer->attempt, answer->origin, std::move(answer->bytes));
             else if (const auto* idle = std::get_if<Idle>(&news); idle && alive->idle)
                 alive->idle(idle->until);
             else if (const auto* progress = std::get_if<Progress>(&news); progress && alive->progress)
@@ -223,7 +226,7 @@ private:
     };
     struct Answer {
         AttemptId attempt;
-        std::string server;
+        Origin origin;
         std::vector<std::byte> bytes;
     };
 

@@ -58,8 +58,8 @@ base::Result<void> Unlocker::open_rooms(const servers::TlsCredentials& credentia
     servers_ = servers::Servers::create(
         loop_, log_, credentials, options_.retry,
         {.progress = [this](const servers::Progress& news) { on_progress(news); },
-         .answer = [this](servers::AttemptId attempt, const std::string& server,
-                          std::vector<std::byte> answer) { on_answer(attempt, server, std::move(answer)); },
+         .answer = [this](servers::AttemptId attempt, const servers::Origin& origin,
+                          std::vector<std::byte> answer) { on_answer(attempt, origin, std::move(answer)); },
          .idle = [this](base::Time until) { listener_.idle(until); }});
     auto interfaces = Interfaces::start(
         loop_, log_, choice_, options_.delay, administration_,
@@ -209,8 +209,8 @@ void Unlocker::on_progress(const servers::Progress& news) {
     if (record.ended) attempts_.erase(news.attempt);
 }
 
-void Unlocker::on_answer(servers::AttemptId attempt, const std::string& server, std::vector<std::byte> answer) {
-    if (!over_) listener_.answer(attempt, server, std::move(answer));
+void Unlocker::on_answer(servers::AttemptId attempt, const servers::Origin& origin, std::vector<std::byte> answer) {
+    if (!over_) listener_.answer(attempt, origin, std::move(answer));
 }
 
 void Unlocker::accepted() {

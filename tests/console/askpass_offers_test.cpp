@@ -20,14 +20,16 @@ unsigned as_number(std::string_view text) {
 }
 
 // Plays news, one a word, and gives what is decided after each, as words:
-//   answer:A=P      answer A brought password P           process:D:T/N   that process asks for device D, T of N tries
+//   answer:A=P:HOST:!   answer A of HOST brought password P, "!" if a person prefers it; both may be missing
+//   process:D:T/N   that process asks for device D, T of N tries
 //   failed gone:PROCESS    taken    not-taken    postponed
 // and out come PROCESS<P (offered) and A! (refused).
 std::string play(AskpassOffers& offers, const std::string& news) {
     const auto parts = base::split(news, ':');
     if (parts[0] == "answer") {
         const auto numbers = base::split(parts[1], '=');
-        offers.answered(as_number(numbers[0]), as_number(numbers[1]));
+        offers.answered(as_number(numbers[0]), as_number(numbers[1]),
+                        {parts.size() > 2 ? std::string(parts[2]) : "host", parts.size() > 3});
     } else if (parts[0] == "gone") {
         offers.gone(as_number(parts[1]));
     } else if (parts[0] == "taken") {
@@ -117,6 +119,23 @@ TEST_CASE("askpass is offered what the rules allow") {
         {"without limit there is none", "answer:1=7 10:root:99/0", "10<7"},
         {"what was refused is told even then", "answer:1=7 10:root:0/2 taken gone:10 11:root:1/2", "10<7 1!"},
 
+        // Whose password comes next
+        {"after a refusal another host's",
+         "answer:1=7:evil answer:2=8:evil answer:3=9:good 10:root:0/4 taken gone:10 11:root:1/4", "10<7 1! 11<9"},
+        {"the same host's if there is no other",
+         "answer:1=7:evil answer:2=8:evil 10:root:0/4 taken gone:10 11:root:1/4", "10<7 1! 11<8"},
+        {"what a second host sends, too, is as good as that host's",
+         "answer:1=7:evil answer:2=8:evil answer:3=9:evil answer:4=9:good 10:root:0/4 taken gone:10 11:root:1/4",
+         "10<7 1! 11<9"},
+        {"a server that a person has named before announced ones", "answer:1=7 answer:2=8:server:! 10:root:0/3",
+         "10<8"},
+        {"but not after it was wrong",
+         "answer:1=7:one answer:2=8:server:! answer:3=9:server:! 10:root:0/4 taken gone:10 11:root:1/4",
+         "10<8 2! 11<7"},
+        {"another device is not concerned",
+         "answer:1=7:evil answer:2=8:evil answer:3=9:good 10:a:0/4 taken gone:10 11:a:1/4 gone:11 not-taken 12:b:0/4",
+         "10<7 1! 11<9 12<8"},
+
         // Several
         {"two that wait get nothing", "10:root:0/3 11:swap:0/3 answer:1=7", ""},
         {"one of them does when the other is gone", "10:root:0/3 11:swap:0/3 answer:1=7 gone:10", "11<7"},
@@ -137,7 +156,7 @@ TEST_CASE("askpass is offered what the rules allow") {
 TEST_CASE("only so many passwords are kept for askpass, and what is not is refused") {
     AskpassOffers offers;
     for (std::size_t i = 0; i < AskpassOffers::most_kept; ++i) {
-        offers.answered(i, 100 + i);
+        offers.answered(i, 100 + i, {std::to_string(i), false});
         CHECK(offers.decide().empty());
         CHECK(offers.keeps(100 + i));
     }
@@ -146,10 +165,26 @@ TEST_CASE("only so many passwords are kept for askpass, and what is not is refus
     CHECK(play(offers, "answer:51=100").empty());  // one that is kept
 }
 
+TEST_CASE("one host's many passwords do not keep another's out, nor what a device has") {
+    AskpassOffers offers;
+    CHECK(play(offers, "answer:99=99:evil").empty());
+    CHECK(play(offers, "10:root:0/9") == " 10<99");
+    play(offers, "taken");
+    play(offers, "gone:10");
+    for (std::size_t i = 1; i < AskpassOffers::most_kept; ++i) {
+        offers.answered(i, i, {"evil", false});
+        CHECK(offers.decide().empty());
+    }
+    CHECK(play(offers, "answer:50=50:good") == " 15!");
+    CHECK(offers.keeps(50));
+    CHECK(play(offers, "answer:51=51:evil") == " 51!");
+    CHECK(offers.keeps(99));
+}
+
 TEST_CASE("only so many answers that bring the same password are remembered") {
     AskpassOffers offers;
     for (std::size_t i = 0; i < AskpassOffers::most_answers; ++i) {
-        offers.answered(i, 7);
+        offers.answered(i, 7, {"host", false});
         CHECK(offers.decide().empty());
     }
     CHECK(play(offers, "answer:1000=7") == " 1000!");

@@ -38,7 +38,8 @@ struct Watched {
             *loop, log, path,
             {.waits = [this](const console::Prompt& prompt) { waiting.push_back(static_cast<pid_t>(prompt.process)); },
              .gone = [this](console::ProcessNumber process) { std::erase(waiting, static_cast<pid_t>(process)); },
-             .changed = [] {}});
+             .changed = [] {}},
+            "/proc/self/exe");
         REQUIRE(made);
         watch = std::move(*made);
     }

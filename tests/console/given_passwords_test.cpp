@@ -32,8 +32,8 @@ struct File {
         REQUIRE(known);
         return *known;
     }
-    void add(const std::string& device, const std::string& password) const {
-        REQUIRE(open(device).add(secret(password)));
+    void add(const std::string& device, const std::string& password, const std::string& host = {}) const {
+        REQUIRE(open(device).add(secret(password), host));
     }
 };
 
@@ -66,19 +66,29 @@ TEST_CASE("devices are told apart, and one may be forgotten") {
     CHECK_FALSE(file.has("swap", "password"));
     file.add("swap", "password");
     CHECK_FALSE(file.open("root", true).any());
-    REQUIRE(file.open("root", true).add(secret("new")));
+    REQUIRE(file.open("root", true).add(secret("new"), {}));
     CHECK_FALSE(file.has("root", "password"));
     CHECK(file.has("root", "new"));
     CHECK(file.has("swap", "password"));
 }
 
+TEST_CASE("the host that has sent a password is known to later runs, for that device") {
+    const File file;
+    file.add("root", "password", "fe80::1%2");
+    CHECK(file.open("root").contains_host("fe80::1%2").value());
+    CHECK_FALSE(file.open("root").contains_host("fe80::1%3").value());
+    CHECK_FALSE(file.open("swap").contains_host("fe80::1%2").value());
+    CHECK_FALSE(file.has("root", "fe80::1%2"));
+    CHECK_FALSE(file.open("root", true).contains_host("fe80::1%2").value());
+}
+
 TEST_CASE("only so many are remembered, the last ones") {
     const File file;
-    for (int i = 0; i < 70; ++i) file.add("root", std::to_string(i));
-    CHECK(file.has("root", "69"));
+    for (int i = 0; i < 134; ++i) file.add("root", std::to_string(i));
+    CHECK(file.has("root", "133"));
     CHECK(file.has("root", "6"));
     CHECK_FALSE(file.has("root", "5"));
-    CHECK(std::filesystem::file_size(file.path) == 32 + 64 * 64);
+    CHECK(std::filesystem::file_size(file.path) == 32 + 128 * 64);
 }
 
 TEST_CASE("a file that is not as bootkey writes it counts as none") {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// A process that stands for askpass: it has that name, and a FIFO open for reading.
+// A process that stands for askpass: it has that name, and a FIFO open for reading; the program that it executes is the
+// test.
 #pragma once
 
 #include <fcntl.h>
@@ -20,7 +21,8 @@ namespace bootkey::console::testing {
 class Reader {
 public:
     /// Opens the FIFO and waits; it is open when this returns. It reads nothing.
-    explicit Reader(const std::string& fifo, const char* name = "askpass", int flags = O_RDONLY) {
+    explicit Reader(const std::string& fifo, const char* name = "askpass", int flags = O_RDONLY,
+                    uid_t user = geteuid()) {
         int ends[2];
         REQUIRE(pipe2(ends, O_CLOEXEC) == 0);
         const base::UniqueFd ready(ends[0]);
@@ -30,7 +32,7 @@ public:
         if (pid_ == 0) {
             prctl(PR_SET_PDEATHSIG, SIGKILL);
             prctl(PR_SET_NAME, name);
-            const bool open = ::open(fifo.c_str(), flags | O_NONBLOCK) >= 0;
+            const bool open = ::open(fifo.c_str(), flags | O_NONBLOCK) >= 0 && (user == geteuid() || setuid(user) == 0);
             if (::write(tell.get(), open ? "y" : "n", 1) == 1) pause();
             _exit(0);
         }

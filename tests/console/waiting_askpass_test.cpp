@@ -49,7 +49,7 @@ TEST_CASE("the environment of askpass tells device and tries") {
     CHECK(prompt.tries == row.tries);
 }
 
-TEST_CASE("only a FIFO of ours that nobody else may write to is written to") {
+TEST_CASE("only a FIFO of ours that nobody else may read or write is written to") {
     const base::testing::TemporaryDirectory directory;
     const std::string path = directory / "fifo";
     const auto nothing = find_fifo(path);
@@ -62,6 +62,12 @@ TEST_CASE("only a FIFO of ours that nobody else may write to is written to") {
     SECTION("others may write") {
         REQUIRE(chmod(path.c_str(), 0606) == 0);
         CHECK(find_fifo(path).error().code == base::ExitCode::no_permission);
+    }
+    SECTION("others may read") {
+        for (const mode_t mode : {0604U, 0640U}) {
+            REQUIRE(chmod(path.c_str(), mode) == 0);
+            CHECK(find_fifo(path).error().code == base::ExitCode::no_permission);
+        }
     }
     SECTION("a link") {
         const std::string link = directory / "link";
@@ -79,18 +85,36 @@ TEST_CASE("askpass is found by the FIFO that it reads") {
     const std::string path = directory / "fifo";
     make_fifo(path);
     const struct stat fifo = **find_fifo(path);
-    CHECK(find_askpass(fifo).empty());
+    const std::string us = "/proc/self/exe";
+    CHECK(find_askpass(fifo, us).empty());
     const Reader askpass(path);
-    const Reader with_another_name(path, "cat");
     make_fifo(directory / "other");
     const Reader elsewhere(directory / "other");
-    const auto found = find_askpass(fifo);
+    const auto found = find_askpass(fifo, us);
     REQUIRE(found.size() == 1);
     CHECK(found[0].prompt.process == askpass.pid());
     CHECK(found[0].pidfd);
     CHECK(reads(askpass.pid(), fifo));
-    CHECK(reads(with_another_name.pid(), fifo));
     CHECK_FALSE(reads(elsewhere.pid(), fifo));
+}
+
+TEST_CASE("whatever calls itself askpass, but is another program or another user's, is none") {
+    const base::testing::TemporaryDirectory directory;
+    const std::string path = directory / "fifo";
+    make_fifo(path);
+    const struct stat fifo = **find_fifo(path);
+    const Reader called_so(path, "askpass");
+    CHECK(find_askpass(fifo, "/bin/true").empty());
+    CHECK(find_askpass(fifo, directory / "missing").empty());
+    CHECK(find_askpass(fifo, "/proc/self/exe").size() == 1);
+    if (geteuid() != 0) {
+        WARN("skipped: needs root to become another user");
+        return;
+    }
+    const Reader of_another_user(path, "askpass", O_RDONLY, 65534);
+    const auto found = find_askpass(fifo, "/proc/self/exe");
+    REQUIRE(found.size() == 1);
+    CHECK(found[0].prompt.process == called_so.pid());
 }
 
 TEST_CASE("somebody else who may write to the FIFO is noticed") {

@@ -47,6 +47,9 @@ std::string in_words(const Password& said) {
 std::string in_words(const NotDecrypted& said) {
     return "not decrypted: " + said.error.message();
 }
+std::string in_words(const Interrupted&) {
+    return "interrupted";
+}
 std::string in_words(const Pong&) {
     return "pong";
 }

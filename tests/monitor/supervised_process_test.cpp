@@ -154,7 +154,8 @@ TEST_CASE("a process that answers is left alone") {
         },
         [&] {
             ++asked;
-            all->process->heard();
+            CHECK(all->process->heard());
+            CHECK_FALSE(all->process->heard());  // a sign of life that nobody has asked for
         });
     all = &scene;
     REQUIRE(scene.run_until([&] { return asked > 3 * SupervisedProcess::most_unanswered; }));

@@ -6,8 +6,10 @@ import os
 import signal
 import time
 
+import keysets
 import lab
 import netns_case
+import peers
 from askpass_case import FIFO, AskpassCase, Prompt, Terminal
 from netns_case import PASSWORD
 
@@ -121,6 +123,23 @@ class AskpassTest(AskpassCase):
         self.assertGreater(wrong.log().count("TCP connection"), 1)  # its secret may be mended
         self.serve()
         self.assertEqual(prompt.answer(20), PASSWORD)
+        self.end(run)
+
+    def test_wrong_passwords_of_one_host_use_up_one_try(self):
+        """Whoever has the machine's public key can send any number of them."""
+        evil = self.lab.host()
+        for number in range(2):
+            wrong = keysets.encrypt(self.keys.pubkey, b"wrong %d" % number)
+            peers.start(evil, "answer", 5000 + number, self.lab.file(f"wrong-{number}", wrong))
+        peers.announce(evil, *(peers.announcement(f"evil {number}", 5000 + number, [evil.link_local()], target=f"evil{number}")
+                               for number in range(2)))
+        run = self.job("--verb=3")
+        for number in range(2):
+            run.wait_for_error(f"answer of evil {number} is decrypted")
+        self.serve()
+        run.wait_for_error("answer of Mandos.* is decrypted")
+        self.assertIn(self.prompt(tried=0).answer(), (b"wrong 0", b"wrong 1"))
+        self.assertEqual(self.prompt(tried=1).answer(), PASSWORD)
         self.end(run)
 
     def test_cryptroots_own_way_of_asking(self):
@@ -288,15 +307,36 @@ class AskpassTest(AskpassCase):
         self.assertEqual(prompt.answer(), PASSWORD)
         self.end(run)
 
-    def test_fifo_that_others_may_write_to(self):
+    def test_fifo_that_others_may_read_or_write(self):
+        for mode in "0622", "0644":
+            self.serve()
+            prompt = self.prompt()
+            self.host.check(["chmod", mode, FIFO])
+            run = self.job()
+            run.wait_for_error("others may read or write it")
+            self.served(run)
+            prompt.assert_unanswered()
+            self.end(run)
+            self.host.check(["chmod", "0600", FIFO])
+            prompt.process.kill()
+
+    def test_another_program_that_calls_itself_askpass(self):
+        """Whatever it is called: it is not the program that cryptsetup runs."""
         self.serve()
-        prompt = self.prompt()
-        self.host.check(["chmod", "0622", FIFO])
+        reader = self.host.start(["/usr/bin/python3", "-c", f"""
+import os
+open("/proc/self/comm", "w").write("askpass")
+os.path.exists("{FIFO}") or os.mkfifo("{FIFO}", 0o600)
+fifo = os.open("{FIFO}", os.O_RDWR)
+print("waits", flush=True)
+print(os.read(fifo, 100), flush=True)
+"""])
+        self.assertEqual(reader.read_line(), b"waits\n")
         run = self.job()
-        run.wait_for_error("others may write to it")
         self.served(run)
-        prompt.assert_unanswered()
+        self.assertEqual(reader.read_line(timeout=1), b"")
         self.end(run)
+        reader.kill()
 
     # -- the end
 

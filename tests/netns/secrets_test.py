@@ -367,7 +367,7 @@ class SecretsTest(netns_case.NetnsCase):
                 server = self.lab.mandos([keysets.section("client", self.keys.key_id, self.keys.fingerprint, answer)])
                 run = self.start(self.client, *self.keys.options, "--retry=0.7", *options)
                 for number in range(1, rounds + 1):  # what is left behind is overwritten often, but not always
-                    lab.wait_until(lambda: len(re.findall(why, run.errors())) >= number, f"rejection {number}")
+                    lab.wait_until(lambda: len(re.findall(f"an answer is rejected: .*{why}", run.errors())) >= number, f"rejection {number}")
                     with self.frozen(run):
                         self.check_memory(self.at_rest())
                 self.check_elsewhere(run)

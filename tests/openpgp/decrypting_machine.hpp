@@ -60,7 +60,7 @@ public:
         std::vector<std::string> results(messages.size(), "!no call back");
         std::size_t open = messages.size();
         for (std::size_t i = 0; i < messages.size(); ++i)
-            decryptor->decrypt(bytes(messages[i]), [&, i](base::Result<base::Secret> result) {
+            decryptor->decrypt(bytes(messages[i]), base::from_seconds(30), [&, i](base::Result<base::Secret> result) {
                 results[i] = result ? std::string(reinterpret_cast<const char*>(result->bytes().data()), result->size())
                                     : "!" + result.error().message();
                 if (--open == 0) loop->stop();

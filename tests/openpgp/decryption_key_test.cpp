@@ -73,6 +73,34 @@ TEST_CASE("a key decrypts unattended if one that can decrypt is open") {
     }
 }
 
+TEST_CASE("the key IDs of all keys that decrypt are those that gpg tells") {
+    const GpgLab lab;
+    const std::string kind = GENERATE("Key-Type: RSA\nKey-Length: 2048\nSubkey-Type: RSA\nSubkey-Length: 2048\n",
+                                      "Key-Type: eddsa\nKey-Curve: ed25519\nSubkey-Type: ecdh\nSubkey-Curve: cv25519\n",
+                                      "Key-Type: DSA\nKey-Length: 1024\nSubkey-Type: ELG-E\nSubkey-Length: 1024\n");
+    lab.make_key("machine", kind);
+    const std::string key = std::filesystem::path(lab.secret_key("machine", {})).filename();
+    const auto ids = decryption_key_ids(bytes(lab.read(key)));
+    REQUIRE(ids);
+    CHECK(ids->size() == (kind.find("Key-Type: RSA") == 0 ? 2 : 1));
+    const auto message = bytes(lab.encrypted("secret", "machine"));
+    CHECK(check_answer_shape(message, ids));
+    lab.make_curve_key("other");
+    CHECK_FALSE(check_answer_shape(bytes(lab.encrypted("secret", "other")), ids));
+    CHECK(check_answer_shape(bytes(lab.message("secret", {"--hidden-recipient", "other", "--encrypt"})), ids));
+}
+
+TEST_CASE("key IDs are not known where a key is not") {
+    const std::string unknown = std::string("\x04TIME\x08", 6) + "numbers";
+    const std::string version_5 = "\x05" + rsa(open_key).substr(1);
+    CHECK(decryption_key_ids(bytes(packet(5, rsa(open_key)))));
+    CHECK(decryption_key_ids(bytes(packet(5, ed25519(open_key)) + packet(7, ecdh(open_key))))->size() == 1);
+    CHECK_FALSE(decryption_key_ids(bytes(packet(5, rsa(open_key)) + packet(7, unknown))));
+    CHECK_FALSE(decryption_key_ids(bytes(packet(5, rsa(open_key)) + packet(7, version_5))));
+    CHECK_FALSE(decryption_key_ids(bytes(packet(5, ed25519(open_key)))));
+    CHECK_FALSE(decryption_key_ids(bytes("garbage")));
+}
+
 TEST_CASE("a person knows a key by its first user ID") {
     CHECK(user_id(bytes(packet(5, rsa(locked)) + packet(13, "first <one@example>") + packet(13, "second"))) ==
           "first <one@example>");

@@ -275,7 +275,8 @@ TEST_CASE("nothing of gpg is left, whenever the decryptor is destroyed") {
     REQUIRE(machine.create(seckey));
     CHECK_FALSE(processes_about(machine.home).empty());
     bool called = false;
-    machine.decryptor->decrypt(bytes(message), [&](const base::Result<base::Secret>&) { called = true; });
+    machine.decryptor->decrypt(bytes(message), base::from_seconds(30),
+                               [&](const base::Result<base::Secret>&) { called = true; });
     if (phase > 0ms) machine.run_for(phase);
     for (int round = 0; phase == 300ms && !called && round < 200; ++round) machine.run_for(50ms);
     if (phase == 300ms) CHECK(called);
@@ -297,7 +298,7 @@ TEST_CASE("the decryptor may be destroyed from its own callbacks") {
     REQUIRE(machine.create(usable ? lab.secret_key("machine") : lab.path("public")));
     const std::string message = lab.encrypted("secret", "machine");
     std::optional<bool> success;
-    machine.decryptor->decrypt(bytes(message), [&](const base::Result<base::Secret>& result) {
+    machine.decryptor->decrypt(bytes(message), base::from_seconds(30), [&](const base::Result<base::Secret>& result) {
         success = result.ok();
         machine.decryptor.reset();
         machine.loop->stop();
@@ -321,6 +322,71 @@ TEST_CASE("an agent that was killed is started again") {
     machine.run_for(100ms);
     CHECK(machine.decrypt(message) == "secret");
     CHECK(processes_about(machine.home) != agents);
+}
+
+TEST_CASE("an answer whose agent or gpg is killed under it is decrypted all the same") {
+    const GpgLab lab;
+    lab.make_curve_key("machine");
+    const std::string message = lab.encrypted("secret", "machine");
+    Machine machine;
+    REQUIRE(machine.create(lab.secret_key("machine")));
+    REQUIRE(machine.decrypt(message) == "secret");
+    const auto agents = processes_about(machine.home);
+    REQUIRE(agents.size() == 1);
+    kill(agents.front(), SIGSTOP);  // gpg waits for it
+    const bool kills_gpg = GENERATE(false, true);
+    const auto killer = machine.loop->timer([&] {
+        for (const pid_t pid : processes_about(machine.home))
+            if ((pid == agents.front()) != kills_gpg) kill(pid, SIGKILL);
+    });
+    killer->arm(300ms);
+    CHECK(machine.decrypt(message) == "secret");
+    CHECK(machine.decrypt(message) == "secret");
+}
+
+TEST_CASE("an answer that takes long is given up only when others wait, and the next one is not blamed for it") {
+    const GpgLab lab;
+    const bool is_protected = GENERATE(false, true);
+    is_protected ? lab.make_key("machine", "Key-Type: RSA\nKey-Length: 2048\nPassphrase: abc\n")
+                 : lab.make_curve_key("machine");
+    const std::string message = lab.encrypted("secret", "machine");
+    Machine machine;
+    if (is_protected) {
+        lab.gpg({"--output", "protected", "--passphrase", "abc", "--export-secret-keys", "machine"});
+        REQUIRE(machine.create(lab.path("protected")));
+        machine.give("abc");
+    } else {
+        REQUIRE(machine.create(lab.secret_key("machine")));
+    }
+    REQUIRE(machine.decrypt(message) == "secret");
+    const auto agents = processes_about(machine.home);
+    REQUIRE(agents.size() == 1);
+    kill(agents.front(), SIGSTOP);
+    std::optional<base::ExitCode> code;
+    machine.decryptor->decrypt(bytes(message), 100ms, [&](const base::Result<base::Secret>& result) {
+        code = result ? base::ExitCode::ok : result.error().code;
+        machine.loop->stop();
+    });
+    machine.run_for(600ms);
+    CHECK_FALSE(code);
+    machine.decryptor->hurry();
+    machine.run_for(20s);
+    CHECK(code == base::ExitCode::temporary);
+    CHECK(machine.decrypt(message) == "secret");
+    CHECK(processes_about(machine.home) != agents);
+    CHECK(machine.questions.empty());
+
+    // In the other order: they wait before its patience is over.
+    kill(processes_about(machine.home).front(), SIGSTOP);
+    code.reset();
+    machine.decryptor->decrypt(bytes(message), 100ms, [&](const base::Result<base::Secret>& result) {
+        code = result ? base::ExitCode::ok : result.error().code;
+        machine.loop->stop();
+    });
+    machine.decryptor->hurry();
+    machine.run_for(20s);
+    CHECK(code == base::ExitCode::temporary);
+    CHECK(machine.decrypt(message) == "secret");
 }
 
 TEST_CASE("the agent is found where GnuPG looks on a running system: below /run/user") {
@@ -374,7 +440,7 @@ TEST_CASE("agent and gpg end with a process that is killed") {
         auto decryptor =
             Decryptor::create(*loop, log, std::move(*keys), home, {[](const base::Error&) { _exit(1); }, {}});
         if (!decryptor) _exit(2);
-        (*decryptor)->decrypt(bytes(message), [&](const base::Result<base::Secret>& result) {
+        (*decryptor)->decrypt(bytes(message), base::from_seconds(30), [&](const base::Result<base::Secret>& result) {
             pipe.put(result ? "y" : "n");
         });
         loop->run();

@@ -170,25 +170,26 @@ TEST_CASE("only one shape of message is an answer") {
         const char* why;  // null: it is one
     };
     const std::vector<Case> cases = {
-        {"84 01 03  D2 01 01", nullptr},                // a session key, then protected data
-        {"CA 03 504750  84 01 03  D2 01 01", nullptr},  // a marker before
-        {"84 01 03  84 01 03  D2 01 01", nullptr},      // two recipients
-        {"84 01 03  D2 E1 AABB 01 CC", nullptr},        // data in pieces
+        {"84 0A 03 0000000000000000 01  D2 01 01", nullptr},                // a session key, then protected data
+        {"CA 03 504750  84 0A 03 0000000000000000 01  D2 01 01", nullptr},  // a marker before
+        {"84 0A 03 0000000000000000 01  84 0A 03 0000000000000000 01  D2 01 01", nullptr},  // two recipients
+        {"84 0A 03 0000000000000000 01  D2 E1 AABB 01 CC", nullptr},                        // data in pieces
         {"", "not an OpenPGP message"},
         {"00", "not an OpenPGP message"},
-        {"84 01 03", "no encrypted data"},
+        {"84 0A 03 0000000000000000 01", "no encrypted data"},
         {"D2 01 01", "not encrypted to a public key"},
-        {"84 01 03  C9 01 01", "integrity"},  // data without MDC
+        {"84 0A 03 0000000000000000 01  C9 01 01", "integrity"},  // data without MDC
         {"8C 01 04  D2 01 01", "passphrase"},
-        {"84 01 03  8C 01 04  D2 01 01", "passphrase"},
-        {"84 01 03  D2 01 01  CB 01 62", "follows"},  // a literal packet behind
-        {"84 01 03  D2 01 01  D2 01 01", "follows"},
-        {"84 01 03  D2 01 01  00", "follows"},
-        {"CB 01 62", "not an encrypted"},                      // literal
-        {"C8 01 00", "not an encrypted"},                      // compressed
-        {"88 01 04  84 01 03  D2 01 01", "not an encrypted"},  // a signature before
-        {"84 01 03  D2 05 01", "not a whole"},
-        {"84 05 03", "not a whole"},
+        {"84 0A 03 0000000000000000 01  8C 01 04  D2 01 01", "passphrase"},
+        {"84 0A 03 0000000000000000 01  D2 01 01  CB 01 62", "follows"},  // a literal packet behind
+        {"84 0A 03 0000000000000000 01  D2 01 01  D2 01 01", "follows"},
+        {"84 0A 03 0000000000000000 01  D2 01 01  00", "follows"},
+        {"CB 01 62", "not an encrypted"},                                          // literal
+        {"C8 01 00", "not an encrypted"},                                          // compressed
+        {"88 01 04  84 0A 03 0000000000000000 01  D2 01 01", "not an encrypted"},  // a signature before
+        {"84 0A 03 0000000000000000 01  D2 05 01", "not a whole"},
+        {"84 0B 03", "not a whole"},
+        {"84 01 03  D2 01 01", "not a whole"},  // a session key for nobody
     };
     for (const Case& which : cases) {
         INFO(which.data);
@@ -196,4 +197,45 @@ TEST_CASE("only one shape of message is an answer") {
         CHECK(result.ok() == (which.why == nullptr));
         if (which.why != nullptr && !result) CHECK_THAT(result.error().message(), Catch::Contains(which.why));
     }
+}
+
+TEST_CASE("an answer is for one of the machine's keys, and names few others") {
+    const std::string anonymous = "84 0A 03 0000000000000000 01 ", ours = "84 0A 03 1122334455667788 01 ",
+                      another = "84 0A 03 1122334455667780 01 ", data = "D2 01 01";
+    const std::vector<KeyId> ids = {{},
+                                    {std::byte{0x11}, std::byte{0x22}, std::byte{0x33}, std::byte{0x44},
+                                     std::byte{0x55}, std::byte{0x66}, std::byte{0x77}, std::byte{0x88}}};
+    struct Case {
+        std::string data;
+        const char* why;  // null: it is an answer
+    };
+    const auto times = [](const std::string& digits, int count) { return repeated(digits.c_str(), count); };
+    const std::vector<Case> cases = {
+        {ours + data, nullptr},
+        {anonymous + data, nullptr},
+        {another + ours + data, nullptr},
+        {another + anonymous + data, nullptr},
+        {another + data, "another key"},
+        {times(another, 16) + data, "another key"},
+        {times(another, 15) + ours + data, nullptr},
+        {times(another, 16) + ours + data, "more keys"},
+        {times(anonymous, 4) + data, nullptr},
+        {times(anonymous, 5) + data, "more keys"},
+        {times(anonymous, 4) + ours + data, nullptr},
+        {times(ours, 4) + data, nullptr},
+        {times(ours, 5) + data, "more keys"},
+    };
+    for (const Case& which : cases) {
+        INFO(which.data);
+        const auto message = hex(which.data);
+        const auto result = check_answer_shape(message, ids);
+        CHECK(result.ok() == (which.why == nullptr));
+        if (which.why != nullptr && !result) CHECK_THAT(result.error().message(), Catch::Contains(which.why));
+    }
+    // Where the machine's key IDs are not known, gpg has to find out.
+    CHECK(check_answer_shape(hex(times(another, 16) + data)));
+    CHECK_FALSE(check_answer_shape(hex(times(another, 17) + data)));
+    CHECK(count_session_keys(hex(times(another, 17) + data)) == 17);
+    CHECK(count_session_keys(hex(data + ours)) == 0);
+    CHECK(count_session_keys(bytes("HTTP/1.1 200 OK")) == 0);
 }

@@ -96,12 +96,13 @@ TEST_CASE("a confined decryptor decrypts, several messages and with every kind o
         if (is_protected) decryptor->unlock(secret("wrong"));
         std::size_t open = messages.size();
         for (std::size_t i = 0; i < messages.size(); ++i)
-            decryptor->decrypt(bytes(messages[i]), [&, i](const base::Result<base::Secret>& result) {
-                const bool right = result && std::string(reinterpret_cast<const char*>(result->bytes().data()),
-                                                         result->size()) == passwords[i];
-                said += right ? "right " : result ? "wrong " : result.error().message();
-                if (--open == 0) loop->stop();
-            });
+            decryptor->decrypt(
+                bytes(messages[i]), base::from_seconds(30), [&, i](const base::Result<base::Secret>& result) {
+                    const bool right = result && std::string(reinterpret_cast<const char*>(result->bytes().data()),
+                                                             result->size()) == passwords[i];
+                    said += right ? "right " : result ? "wrong " : result.error().message();
+                    if (--open == 0) loop->stop();
+                });
         loop->run();
         decryptor.reset();
         return said;

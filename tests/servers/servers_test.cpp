@@ -45,9 +45,9 @@ struct Whole {
                      }
                  },
              .answer =
-                 [this](servers::AttemptId id, const std::string& server, std::vector<std::byte> bytes) {
+                 [this](servers::AttemptId id, const servers::Origin& origin, std::vector<std::byte> bytes) {
                      answers.push_back(
-                         {id, server, std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size())});
+                         {id, origin.server, std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size())});
                      if (on_answer)
                          on_answer();
                      else

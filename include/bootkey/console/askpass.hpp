@@ -18,11 +18,11 @@
 #include "bootkey/base/unique_fd.hpp"
 #include "bootkey/console/fifo_writer.hpp"
 #include "bootkey/console/terminal_settings.hpp"
+#include "bootkey/console/waiting_askpass.hpp"
 
 namespace bootkey::console {
 
-/// Where Debian's cryptsetup has it, and the FIFO that it makes.
-inline constexpr const char* askpass_program = "/lib/cryptsetup/askpass";
+/// The FIFO that Debian's askpass makes.
 inline constexpr const char* askpass_fifo = "/lib/cryptsetup/passfifo";
 
 class Askpass {

@@ -5,9 +5,10 @@
 // secret.
 //
 // The rules. A device gets the same password once. When a device asks again after it has taken a password, that was the
-// wrong one: the servers that sent it are told, and only another one is offered. The last of several tries is the
-// person's. A password that no device has refused is kept for the next device. Nothing is offered while two processes
-// wait, since nobody could tell which of them reads it.
+// wrong one: the servers that sent it are told, and only another one is offered, from another host if there is any:
+// whoever has the machine's public key can send any number of wrong ones. Servers that a person has named come before
+// those that were announced. The last of several tries is the person's. A password that no device has refused is kept
+// for the next device. Nothing is offered while two processes wait, since nobody could tell which of them reads it.
 #pragma once
 
 #include <cstddef>
@@ -16,6 +17,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -40,6 +42,12 @@ struct Prompt {
 /// "device root", for messages.
 [[nodiscard]] std::string name_of_device(const std::string& device);
 
+/// Who has sent a password.
+struct Sender {
+    std::string host;           ///< its address; empty: a person
+    bool is_preferred = false;  ///< a person has named the server, or has typed the password
+};
+
 /// Write the password where the process reads, and call taken() or not_taken().
 struct Offer {
     ProcessNumber process = 0;
@@ -50,6 +58,7 @@ struct Offer {
 struct Refuse {
     AnswerNumber answer = 0;
     std::string why;
+    Refuse(AnswerNumber number, std::string reason) : answer(number), why(std::move(reason)) {}
 };
 using AskpassAction = std::variant<Offer, Refuse>;
 
@@ -60,8 +69,8 @@ public:
     /// Answers that bring the same password and are remembered; more are refused.
     static constexpr std::size_t most_answers = 256;
 
-    /// A server's answer brought this password.
-    void answered(AnswerNumber answer, PasswordNumber password);
+    /// An answer of `sender` brought this password.
+    void answered(AnswerNumber answer, PasswordNumber password, const Sender& sender);
     /// The process has come to wait; to be told once.
     void waits(const Prompt& prompt);
     /// It does not wait any more, whoever answered it.
@@ -82,7 +91,8 @@ public:
 private:
     struct Device {
         std::set<PasswordNumber> offered, refused;
-        std::optional<PasswordNumber> last;  // taken by the process that asked last
+        std::map<std::string, unsigned> refusals;  // of each host's passwords
+        std::optional<PasswordNumber> last;        // taken by the process that asked last
     };
     struct Waiting {
         Prompt prompt;
@@ -91,9 +101,15 @@ private:
     struct Kept {
         PasswordNumber password = 0;
         std::vector<AnswerNumber> answers;  // that brought it and were not judged
+        std::vector<std::string> hosts;     // that sent it
+        bool is_preferred = false;          // one of them at least
     };
 
     [[nodiscard]] const Kept* choose(const Device& device) const;
+    [[nodiscard]] static unsigned refusals_of(const Kept& kept, const Device& device);
+    void refuse(AnswerNumber answer, std::string why);
+    void refuse_last(Device& device);
+    [[nodiscard]] bool make_room_for(const Sender& sender);
     void refuse_all(const Waiting& waiting);
 
     std::map<std::string, Device> devices_;

@@ -28,10 +28,11 @@ public:
         std::function<void()> changed;
     };
 
-    /// Watches the FIFO at `path`. The first news come from the loop. `log` must outlive it. Errors: as of FileWatch;
-    /// unavailable (no /proc).
+    /// Watches the FIFO at `path` for processes that execute `program`. The first news come from the loop. `log` must
+    /// outlive it. Errors: as of FileWatch; unavailable (no /proc).
     [[nodiscard]] static base::Result<std::unique_ptr<AskpassWatch>> create(base::Loop& loop, const base::Log& log,
-                                                                            const std::string& path, Listener listener);
+                                                                            const std::string& path, Listener listener,
+                                                                            std::string program = askpass_program);
     AskpassWatch(const AskpassWatch&) = delete;
     AskpassWatch& operator=(const AskpassWatch&) = delete;
 
@@ -41,7 +42,7 @@ private:
         std::unique_ptr<base::Watch> end;
     };
 
-    AskpassWatch(base::Loop& loop, const base::Log& log, std::string path, Listener listener);
+    AskpassWatch(base::Loop& loop, const base::Log& log, std::string path, std::string program, Listener listener);
     void look();
     void look_again(FileWatch::News news);
     void add(WaitingAskpass askpass);
@@ -49,6 +50,7 @@ private:
     base::Loop& loop_;
     const base::Log& log_;
     std::string path_;
+    std::string program_;
     Listener listener_;
     std::string complaint_;  // about what is in the FIFO's place; said once
     std::map<ProcessNumber, Waiting> waiting_;

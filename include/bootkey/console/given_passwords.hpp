@@ -26,20 +26,26 @@ public:
     [[nodiscard]] bool any() const;
     /// Whether it was given this one. Errors: as of append_digest().
     [[nodiscard]] base::Result<bool> contains(const base::Secret& password) const;
-    /// Writes down that it is given this one. Errors (cannot_create): the file cannot be written.
-    [[nodiscard]] base::Result<void> add(const base::Secret& password);
+    /// Whether it was given one that this host had sent. Errors: as of append_digest().
+    [[nodiscard]] base::Result<bool> contains_host(const std::string& host) const;
+    /// Writes down that it is given this one, which `host` has sent. Errors (cannot_create): the file cannot be
+    /// written.
+    [[nodiscard]] base::Result<void> add(const base::Secret& password, const std::string& host);
 
 private:
     GivenPasswords(std::string path, std::string device, base::Secret content)
         : path_(std::move(path)), device_(std::move(device)), content_(std::move(content)) {}
-    [[nodiscard]] base::Result<base::Secret> entry(const base::Secret& password) const;
+    using Bytes = std::span<const std::byte>;
+    [[nodiscard]] base::Result<base::Secret> entry(std::span<const Bytes> what) const;
+    [[nodiscard]] base::Result<bool> contains_entry(std::span<const Bytes> what) const;
+    [[nodiscard]] base::Result<void> append(std::span<const Bytes> what);
     [[nodiscard]] base::Result<void> remove_entries();
 
     std::string path_, device_;
     base::Secret key_;
     base::Secret name_;  // the device's digest
     base::Secret
-        content_;  // of the file: the key, and two digests for each password: of the device, and of both together
+        content_;  // of the file: the key, and two digests for each password or host: of the device, and of both
 };
 
 /// Removes the file, if it exists, for the boot is over. Errors (os_error).

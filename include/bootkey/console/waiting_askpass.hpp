@@ -18,6 +18,9 @@
 
 namespace bootkey::console {
 
+/// Where Debian's cryptsetup has askpass.
+inline constexpr const char* askpass_program = "/lib/cryptsetup/askpass";
+
 struct WaitingAskpass {
     Prompt prompt;
     base::UniqueFd pidfd;  ///< readable when the process has ended
@@ -27,11 +30,14 @@ struct WaitingAskpass {
 /// Without a device's name, the process is a try of its own.
 [[nodiscard]] Prompt prompt_of(pid_t pid, std::string_view environment);
 
-/// What is at `path`, if that is a FIFO of ours that nobody else may write to. Errors: os_error (ENOENT and ENOTDIR are
-/// none: then nothing is returned); no_permission where something else is in its place.
+/// What is at `path`, if that is a FIFO of ours that nobody else may read or write. Errors: os_error (ENOENT and
+/// ENOTDIR are none: then nothing is returned); no_permission where something else is in its place.
 [[nodiscard]] base::Result<std::optional<struct stat>> find_fifo(const std::string& path);
-/// All processes called askpass that have `fifo` open for reading.
-[[nodiscard]] std::vector<WaitingAskpass> find_askpass(const struct stat& fifo);
+/// All processes that have `fifo` open for reading and may have the password: their user is ours, and what they execute
+/// is the file `program`, by whatever path it was started. The name of a process, which it chooses itself, says
+/// nothing.
+[[nodiscard]] std::vector<WaitingAskpass> find_askpass(const struct stat& fifo,
+                                                       const std::string& program = askpass_program);
 /// Whether process `pid` has `fifo` open for reading.
 [[nodiscard]] bool reads(pid_t pid, const struct stat& fifo);
 /// Whether a process other than this one has `fifo` open for writing: what it writes would get mixed with ours.

@@ -78,7 +78,14 @@ struct Answer {
     servers::AttemptId attempt = 0;
     std::string server;  ///< its name, as the network says
     std::vector<std::byte> message;
-    static auto parts(auto& self) { return std::tie(self.attempt, self.server, self.message); }
+    base::IpAddress host{};        ///< that sent it, and
+    std::uint32_t interface = 0;   ///< over which, if its address is link-local
+    bool is_configured = false;    ///< a person has named the server
+    std::uint32_t recipients = 0;  ///< session key packets in it
+    static auto parts(auto& self) {
+        return std::tie(self.attempt, self.server, self.message, self.host, self.interface, self.is_configured,
+                        self.recipients);
+    }
 };
 /// What is known of an interface or an attempt, for the timeline; its texts and times are not to be trusted.
 struct InterfaceNews {
@@ -163,17 +170,22 @@ struct LogStatus {
 };
 using ToWorker = std::variant<HooksOver, Done, Accepted, Rejected, TryNow, LogStatus, Ping, Drop, SetVerb>;
 
-/// Decrypt this. One at a time: Password or NotDecrypted comes before the next.
+/// Decrypt this. One at a time: Password, NotDecrypted or Interrupted comes before the next.
 struct Decrypt {
     std::vector<std::byte> message;
-    static auto parts(auto& self) { return std::tie(self.message); }
+    std::uint32_t patience = 0;  ///< milliseconds; then it is given up, but only after Hurry
+    static auto parts(auto& self) { return std::tie(self.message, self.patience); }
+};
+/// Other answers wait behind the one that is being decrypted.
+struct Hurry {
+    static auto parts(auto&) { return std::tie(); }
 };
 /// The passphrase that NeedPassphrase asked for; none: nobody gives it, and the key cannot be used.
 struct Passphrase {
     std::optional<base::Secret> passphrase;
     static auto parts(auto& self) { return std::tie(self.passphrase); }
 };
-using ToDecryptor = std::variant<Decrypt, Ping, Passphrase, SetVerb>;
+using ToDecryptor = std::variant<Decrypt, Ping, Passphrase, SetVerb, Hurry>;
 
 struct Password {
     base::Secret password;
@@ -182,6 +194,10 @@ struct Password {
 struct NotDecrypted {
     base::Error error;
     static auto parts(auto& self) { return std::tie(self.error); }
+};
+/// The answer takes longer than it may while others wait. It may be given again.
+struct Interrupted {
+    static auto parts(auto&) { return std::tie(); }
 };
 /// The keys can be read and used, once the passphrase is given that may have been asked for before.
 struct KeysGood {
@@ -194,7 +210,8 @@ struct NeedPassphrase {
     std::string key;     ///< what a person knows it by; may hold any bytes
     static auto parts(auto& self) { return std::tie(self.again, self.key); }
 };
-using FromDecryptor = std::variant<LogLine, Failed, KeysGood, Password, NotDecrypted, Pong, NeedPassphrase>;
+using FromDecryptor =
+    std::variant<LogLine, Failed, KeysGood, Password, NotDecrypted, Pong, NeedPassphrase, Interrupted>;
 
 /// The bytes of a message, which may hold secrets. `Message` is one of the four sets. Errors (os_error): no memory.
 template <typename Message>

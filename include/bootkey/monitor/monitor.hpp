@@ -106,11 +106,13 @@ private:
     void on(const NeedPassphrase& question);
     void on(Answer answer) { answers_.add(std::move(answer), loop_->now()); }
     void on(Password password);
+    void on(const Interrupted& news);
     void on(const NotDecrypted& verdict) { answers_.not_decrypted(verdict.error.message(), loop_->now()); }
     void begin_when_ready();
 
     void on_process_failed(SupervisedProcess& process, const base::Error& error);
     void hand_over(AnswerNumber answer, base::Secret password, const std::string& server);
+    void give(AnswerNumber answer, base::Secret password, const std::string& server);
     void take_from_person(base::Secret password);
     void on_accepted();
     void on_refused(AnswerNumber answer, const std::string& why);
@@ -138,9 +140,10 @@ private:
     std::unique_ptr<base::EventLoop> loop_;
     std::unique_ptr<ManagementDesk> desk_;  // none where there is no management interface; hooks ask it to their end
     std::optional<RemoteLog> worker_log_, decryptor_log_;
-    Allowance requests_;   // of the worker, and
-    Allowance news_;       // what it only tells
-    Allowance questions_;  // of the decryptor
+    Allowance requests_;  // of the worker, and
+    Allowance news_;      // what it only tells
+    Allowance all_;       // of its messages of whatever kind
+    Allowance questions_, all_of_decryptor_;
     std::vector<std::unique_ptr<base::SignalWatch>> signals_;
     std::unique_ptr<base::Timer> step_;   // leaves the callback that asked for the end before objects are destroyed
     std::unique_ptr<base::Timer> limit_;  // on putting back

@@ -23,6 +23,13 @@ namespace bootkey::monitor {
 /// A decrypted answer, as the monitor counts them.
 using AnswerNumber = std::uint64_t;
 
+/// Where a password comes from.
+struct PasswordSource {
+    std::string server;          ///< as the network says
+    std::string host;            ///< that sent it, by its address; empty: a person has typed it
+    bool is_configured = false;  ///< a person has named the server; else it was announced
+};
+
 class Recipient {
 public:
     /// Called from the loop.
@@ -44,8 +51,8 @@ public:
     /// Begins; before anything else of an unlock. What keeps a person from being asked is said and no error. Errors:
     /// the program cannot do what it was started for.
     [[nodiscard]] virtual base::Result<void> start() = 0;
-    /// A server's answer. `server`: as the network says.
-    virtual void take(AnswerNumber answer, base::Secret password, const std::string& server) = 0;
+    /// A server's answer, or what a person has typed elsewhere.
+    virtual void take(AnswerNumber answer, base::Secret password, const PasswordSource& source) = 0;
     /// Whether a person is being asked, so that the program does not end because of what has failed.
     [[nodiscard]] virtual bool asks_person() const { return false; }
     /// Whether answers of servers are of use.

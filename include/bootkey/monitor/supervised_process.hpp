@@ -55,8 +55,8 @@ public:
     void send(const Set& message) {
         if (channel_) channel_->send(message);
     }
-    /// It has answered what `ask` asked.
-    void heard() { unanswered_ = 0; }
+    /// It has answered what `ask` asked. False if nothing was asked that it had not answered yet.
+    [[nodiscard]] bool heard();
     /// It cannot do its work, for a reason that may pass: it is ended in order and started again after a pause. False,
     /// and nothing is done, if that has been tried `most_retries` times since it was last sound.
     [[nodiscard]] bool retry();
@@ -85,7 +85,8 @@ private:
     Role role_;
     int restarts_ = 0;
     int retries_ = 0;
-    int unanswered_ = 0;
+    int unanswered_ = 0;  // asked in a row
+    int owed_ = 0;        // of all that were asked
     base::Time started_{};
     std::function<void()> ended_;  // set while it is being ended
     std::unique_ptr<base::Timer> restart_timer_;

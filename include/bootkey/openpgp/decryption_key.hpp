@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,10 @@ enum class Access { open, passphrase };
 /// a binary transferable secret key, called `name` in errors (no_input): all that decrypt are elsewhere, on a smart
 /// card mostly. What cannot be read here passes for open: gpg will judge it.
 [[nodiscard]] base::Result<Access> decryption_access(Bytes packets, const std::string& name);
+
+/// The key IDs of all keys that decrypt (RFC 4880, section 12.2), by which a message says whom it is for. Nothing if
+/// they cannot all be told: a key has a version or an algorithm that is not known here.
+[[nodiscard]] std::optional<std::vector<KeyId>> decryption_key_ids(Bytes packets);
 
 /// The first user ID, as it is in the file, by which a person knows the key; empty if there is none.
 [[nodiscard]] std::string user_id(Bytes packets);

@@ -17,6 +17,7 @@
 #include "bootkey/base/loop.hpp"
 #include "bootkey/base/result.hpp"
 #include "bootkey/base/secret.hpp"
+#include "bootkey/openpgp/packets.hpp"
 
 namespace bootkey::openpgp {
 
@@ -28,9 +29,10 @@ struct ProtectedKey {
 
 /// What decrypting needs from files that only root may read.
 struct DecryptionKeys {
-    base::Secret seckey;                     ///< the machine's secret key, armoured or binary
-    std::string seckey_path;                 ///< what it is called in messages
-    std::optional<ProtectedKey> protection;  ///< none: it can be used as it is
+    base::Secret seckey;                        ///< the machine's secret key, armoured or binary
+    std::string seckey_path;                    ///< what it is called in messages
+    std::optional<std::vector<KeyId>> key_ids;  ///< of those in it that decrypt; nothing if they cannot be told
+    std::optional<ProtectedKey> protection;     ///< none: it can be used as it is
     base::Secret
         signers;  ///< public keys, binary, of which one must have signed each answer; empty: no signature matters
     std::string signers_path;  ///< what they are called in messages
@@ -68,8 +70,12 @@ public:
 
     /// Decrypts one message. Accepted only on final success: encrypted to our public key, with integrity protection,
     /// not symmetric, not literal-only, signed by one of the signers if there are any, 1 byte to 64 KiB. Several may be
-    /// asked for; they are worked on in turn, each with a time limit.
-    virtual void decrypt(std::vector<std::byte> message, Done done) = 0;
+    /// asked for; they are worked on in turn, each with a time limit. A message that has been worked on for `patience`
+    /// is given up if others wait (see hurry()): Done gets the error `temporary` then, and the message may be asked for
+    /// again. An answer is not blamed for a gpg or gpg-agent that is killed while it works on it: it is done once more.
+    virtual void decrypt(std::vector<std::byte> message, base::Duration patience, Done done) = 0;
+    /// Something else waits for what is being decrypted now. Nothing if nothing is.
+    virtual void hurry() = 0;
     /// Gives the passphrase of a protected key, at any time; it is tried as soon as that is possible, and wiped. Until
     /// one is found right, messages wait. Ignored where none is needed.
     virtual void unlock(base::Secret passphrase) = 0;

@@ -35,6 +35,8 @@ public:
     GpgAgent& operator=(GpgAgent&&) = default;
 
     [[nodiscard]] bool running() const { return process_->running(); }
+    /// Whether it has ended, also if the loop has not been told yet.
+    [[nodiscard]] bool has_ended() const;
 
 private:
     GpgAgent(std::unique_ptr<base::ChildProcess> process, std::string socket_path, bool own_directory)

@@ -21,7 +21,7 @@ class GpgContext {
 public:
     /// Starts an operation: calls one of GPGME's gpgme_op_…_start functions and returns its result.
     using Start = std::function<gpgme_error_t(gpgme_ctx_t)>;
-    /// Told how it ended: 0, GPGME's error, or GPG_ERR_TIMEOUT.
+    /// Told how it ended: 0, GPGME's error, GPG_ERR_TIMEOUT or, after interrupt(), GPG_ERR_CANCELED.
     using Done = std::function<void(gpgme_error_t)>;
 
     /// Initializes GPGME and checks the engine, /usr/bin/gpg (runs it once: 1 to 3 ms). Error: unavailable.
@@ -41,6 +41,10 @@ public:
     /// GPG_ERR_EOF (none) and GPG_ERR_AMBIGUOUS_NAME (several) among them.
     [[nodiscard]] gpgme_error_t find_key(const std::string& pattern, bool secret, KeyHandle& key) const;
     [[nodiscard]] bool busy() const { return done_ != nullptr; }
+    /// Ends the operation that runs; nothing if none does.
+    void interrupt();
+    /// Whether a signal that was not ours has ended gpg in the last operation; to be asked in its Done.
+    [[nodiscard]] bool gpg_was_killed() const { return gpg_was_killed_; }
     [[nodiscard]] gpgme_ctx_t handle() const { return context_.get(); }
 
 private:
@@ -62,15 +66,16 @@ private:
     void begin_watching(Interest& interest);
     void finish_with(gpgme_error_t error);
     void cancel();
-    void time_out();
+    void cut_off(gpg_err_code_t outcome);
     void finish();
 
     base::Loop& loop_;
     std::vector<std::string> variables_;
     ContextHandle context_;
     std::list<Interest> interests_;
-    bool started_ = false;  // GPGME has said that its descriptors may be watched
-    bool timed_out_ = false;
+    bool started_ = false;                       // GPGME has said that its descriptors may be watched
+    gpg_err_code_t cut_off_ = GPG_ERR_NO_ERROR;  // why we have ended it
+    bool gpg_was_killed_ = false;
     gpgme_error_t outcome_ = 0;
     Done done_;
     std::unique_ptr<base::Timer> limit_;

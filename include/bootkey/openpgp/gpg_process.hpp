@@ -26,10 +26,13 @@ public:
     GpgProcess& operator=(const GpgProcess&) = delete;
 
     [[nodiscard]] bool running() const { return pid_ > 0; }
+    /// Whether a signal has ended it. If it still runs, waits for its end, for a moment only.
+    [[nodiscard]] bool was_killed();
 
 private:
     void reap();
 
+    bool killed_ = false;
     pid_t pid_;
     base::UniqueFd pidfd_;
     std::unique_ptr<base::Watch> watch_;

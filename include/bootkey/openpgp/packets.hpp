@@ -4,11 +4,13 @@
 // server's answer has the only shape that is accepted. Pure; every length is checked against what is there.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "bootkey/base/result.hpp"
 #include "bootkey/base/secret.hpp"
@@ -81,8 +83,23 @@ private:
 /// may be missing but not wrong. Errors (no_input) call the data `name`.
 [[nodiscard]] base::Result<base::Secret> without_armour(Bytes data, const std::string& name);
 
+/// A key ID (RFC 4880, section 12.2). Zeros stand for any key, which the sender does not want to name (section 5.1).
+using KeyId = std::array<std::byte, 8>;
+
+/// Session key packets of one answer. gpg tries its secret keys on each that may be meant for them, and nothing in an
+/// answer costs more: so there are bounds. One packet is usual; others name further people who may read the answer.
+inline constexpr std::size_t max_session_keys = 16;
+inline constexpr std::size_t max_session_keys_for_us =
+    4;  ///< to one of our key IDs; and as many to no key in particular
+
 /// Whether `message` (armoured or binary) has the shape of an answer: session keys for public keys only, then one piece
-/// of integrity-protected data, and nothing after it. Error (unavailable) otherwise; what is inside only gpg can tell.
-[[nodiscard]] base::Result<void> check_answer_shape(Bytes message);
+/// of integrity-protected data, and nothing after it; and whether finding out what is inside costs no more than a few
+/// uses of the secret key. `key_ids`: of the keys that could decrypt it; nothing if they are not known. Error
+/// (unavailable) otherwise; what is inside only gpg can tell.
+[[nodiscard]] base::Result<void> check_answer_shape(Bytes message,
+                                                    const std::optional<std::vector<KeyId>>& key_ids = std::nullopt);
+
+/// How many session key packets `message` begins with; 0 if it is none that could be an answer.
+[[nodiscard]] std::size_t count_session_keys(Bytes message);
 
 }  // namespace bootkey::openpgp

@@ -30,6 +30,13 @@ struct Progress {
     std::uint64_t sent = 0;
 };
 
+/// Where an answer comes from.
+struct Origin {
+    std::string server;  ///< name of the server
+    base::Endpoint endpoint{};
+    bool is_configured = false;  ///< a person has named the server; else it was announced
+};
+
 /// Whose fault a failed attempt is, and so what to do next.
 enum class Blame {
     endpoint,  ///< could not be reached or spoken to there: the server's next endpoint is tried at once

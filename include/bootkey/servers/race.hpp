@@ -48,6 +48,7 @@ struct Start {
     AttemptId attempt = 0;
     std::string server;
     base::Endpoint endpoint;
+    bool is_configured = false;
 };
 /// Give an attempt up; the race has forgotten it already.
 struct Cancel {

@@ -24,7 +24,7 @@ namespace bootkey::servers {
 struct Listener {
     std::function<void(const Progress&)> progress;  ///< may be empty
     /// A whole answer (1 byte to 64 KiB, still encrypted). The server is not tried again until accept/reject.
-    std::function<void(AttemptId, const std::string& server, std::vector<std::byte> answer)> answer;
+    std::function<void(AttemptId, const Origin&, std::vector<std::byte> answer)> answer;
     /// Servers are known, but no attempt is under way before this moment, unless there is news; may be empty.
     std::function<void(base::Time until)> idle{};
 };

@@ -31,7 +31,8 @@ namespace bootkey::unlock {
 /// Told from the loop.
 struct Listener {
     /// A server's whole answer, still encrypted. That server is left alone until rejected() is called.
-    std::function<void(servers::AttemptId attempt, const std::string& server, std::vector<std::byte> message)> answer;
+    std::function<void(servers::AttemptId attempt, const servers::Origin& origin, std::vector<std::byte> message)>
+        answer;
     /// Unlocking cannot succeed any more, once: a needed action is not permitted.
     std::function<void(base::Error)> failed;
     /// For the timeline: something has become of an interface or an attempt.
@@ -85,7 +86,7 @@ private:
     [[nodiscard]] bool may_be_on_link(const base::Endpoint& endpoint) const;
     void remove_routes_to_configured(const network::InterfaceAddress& address);
     void on_progress(const servers::Progress& news);
-    void on_answer(servers::AttemptId attempt, const std::string& server, std::vector<std::byte> answer);
+    void on_answer(servers::AttemptId attempt, const servers::Origin& origin, std::vector<std::byte> answer);
     void fail(base::Error error);
 
     base::Loop& loop_;
