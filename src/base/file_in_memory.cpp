@@ -77,9 +77,10 @@ void FileInMemory::shorten(std::size_t size) {
     if (rest.starts_with(mark)) --left_out_;
     if (ftruncate(fd_, static_cast<off_t>(head)) != 0) return;
     lseek(fd_, 0, SEEK_END);  // where it is not open for appending
-    static_cast<void>(write_all(fd_, bytes_of(std::string(mark) + format("%llu lines are left out here, for the log is longer than 1 MiB\n",
-                                                          static_cast<unsigned long long>(left_out_)) +
-                                        rest.substr(kept))));
+    static_cast<void>(write_all(fd_, bytes_of(std::string(mark) +
+                                              format("%llu lines are left out here, for the log is longer than 1 MiB\n",
+                                                     static_cast<unsigned long long>(left_out_)) +
+                                              rest.substr(kept))));
 }
 
 }  // namespace bootkey::base

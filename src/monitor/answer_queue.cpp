@@ -15,7 +15,7 @@ using base::format;
 
 constexpr std::size_t max_blamed_hosts = 1024;
 constexpr std::size_t max_shown_reason = 1024;  // bytes
-constexpr unsigned max_doublings = 4;  // of the patience, which is longer than the decryptor's own limit then
+constexpr unsigned max_doublings = 4;           // of the patience, which is longer than the decryptor's own limit then
 
 }  // namespace
 

@@ -122,8 +122,8 @@ Outcome Monitor::run_to_the_end() {
 // A person is asked before anything is done that takes time or may fail.
 base::Result<void> Monitor::start_run() {
     make_recipient();
-    worker_log_.emplace(*loop_, log_, "worker");
-    decryptor_log_.emplace(*loop_, log_, "decryptor");
+    worker_log_.emplace(*loop_, log_, "worker", RemoteLog::Repeats::counted);
+    decryptor_log_.emplace(*loop_, log_, "decryptor", RemoteLog::Repeats::shown);
     watch_signals();
     if (auto started = recipient_->start(); !started) return started;
     if (auto opened = open_management(); !opened) return opened;

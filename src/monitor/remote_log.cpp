@@ -22,14 +22,14 @@ Allowance allowance_at(int level) {
 
 }  // namespace
 
-RemoteLog::RemoteLog(const base::Loop& loop, const base::Log& log, std::string name)
-    : loop_(loop), log_(log), name_(std::move(name)), bytes_(allowance_at(log.level())) {
+RemoteLog::RemoteLog(const base::Loop& loop, const base::Log& log, std::string name, Repeats repeats)
+    : loop_(loop), log_(log), name_(std::move(name)), repeats_(repeats), bytes_(allowance_at(log.level())) {
 }
 
 void RemoteLog::say(int verbosity, base::LogFlag flag, std::string_view text) {
     if (!log_.shows(verbosity)) return;
     std::string line = base::printable(text, longest_line);
-    if (verbosity > 0 && verbosity < debugging) {
+    if (repeats_ == Repeats::counted && verbosity > 0 && verbosity < debugging) {
         const unsigned times = count(line);
         if (!std::has_single_bit(times)) return;
         if (times > 1) line += base::format(" (%u times by now)", times);

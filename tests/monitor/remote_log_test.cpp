@@ -18,7 +18,7 @@ struct Scene {
     fakes::FakeLoop loop;
     base::Log log{3};
     std::vector<std::string> lines;
-    RemoteLog remote{loop, log, "worker"};
+    RemoteLog remote{loop, log, "worker", RemoteLog::Repeats::counted};
 
     Scene() {
         log.add_sink([this](const base::LogEntry& entry) { lines.push_back(entry.text); });

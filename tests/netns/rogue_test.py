@@ -126,7 +126,7 @@ class RogueTest(netns_case.NetnsCase):
         for trick in ("flood-of-lines", "flood-on-standard-error", "decryptor-flood-of-lines"):
             with self.subTest(trick):
                 said = self.play(trick)
-                self.assertRegex(said, "writes too much into the log; lines are left out")
+                self.assertRegex(said, r"writes too much into the log; lines are left out|\(1024 times by now\)")
                 self.assertLess(len(said), 1 << 20)
                 self.stop_while_playing(trick)
 

@@ -190,7 +190,7 @@ class SecretsTest(netns_case.NetnsCase):
 
     def test_search_finds_what_is_in_memory(self):
         holder = self.client.start(
-            ["/usr/bin/python3", "-c", "import sys; kept = sys.stdin.buffer.read(); print(flush=True); sys.stdout.close(); input()"],
+            ["/usr/bin/python3", "-c", "import sys; kept = sys.stdin.buffer.read(); print(flush=True); sys.stdout.close(); import time; time.sleep(600)"],
             stdin=subprocess.PIPE)
         holder.stdin.write(self.password[20:] + b"".join(secret.value[::-1] if secret.number else secret.value for secret in self.secrets[1:]))
         holder.stdin.close()
@@ -411,7 +411,8 @@ class SecretsTest(netns_case.NetnsCase):
                     server.stop()
 
     def test_passphrase_of_the_key(self):
-        """It goes from the monitor through the decryptor and gpg to gpg-agent, which keeps it, and is nowhere else before and after.
+        """It goes from the monitor through the decryptor and gpg to gpg-agent, which keeps it, as the decryptor does for another agent.
+        It is nowhere else before and after.
 
         Here the process "person" is what the monitor would be.
         """
@@ -432,7 +433,7 @@ class SecretsTest(netns_case.NetnsCase):
         at_work = {PASSPHRASE: {"person", DECRYPTOR, GPG, AGENT}}
         nowhere = {PASSPHRASE: ()}
         seen = {}
-        for answer, reply, at_rest in ((wrong, "asked again", nowhere), (words, "is unlocked", {PASSPHRASE: {AGENT}})):
+        for answer, reply, at_rest in ((wrong, "asked again", nowhere), (words, "is unlocked", {PASSPHRASE: {AGENT, DECRYPTOR}})):
             with open(self.lab.path("person"), "wb", buffering=0) as fifo:
                 fifo.write(answer + b"\n")
             while reply not in run.errors():
