@@ -9,9 +9,9 @@ std::vector<base::Endpoint> endpoints_of(const options::ServerAddress& server, c
     const network::Link* link = name.empty() ? nullptr : links.find(name);
     if (link != nullptr) return {{server.address, server.port, link->index}};
     const bool needs_scope = server.address.is_v6() && server.address.is_link_local();
-    if (!needs_scope) return {{server.address, server.port, 0}};
     std::vector<base::Endpoint> endpoints;
-    if (name.empty())
+    if (!needs_scope) endpoints.push_back({server.address, server.port, 0});
+    if (name.empty() && (needs_scope || interfaces.size() > 1))
         for (const std::uint32_t interface : interfaces) endpoints.push_back({server.address, server.port, interface});
     return endpoints;
 }

@@ -29,10 +29,10 @@ TEST_CASE("where a configured server can be reached") {
         std::vector<std::uint32_t> interfaces;  // of the endpoints expected
     };
     const auto wanted = GENERATE(values<Case>({
-        {"192.0.2.1", "", "", {0}},
+        {"192.0.2.1", "", "", {0, 2, 3}},  // the kernel's way first
         {"192.0.2.1", "", "eth1", {3}},
         {"192.0.2.1", "", "eth9", {0}},  // not there: leave it to the kernel's routes
-        {"2001:db8::1", "", "", {0}},
+        {"2001:db8::1", "", "", {0, 2, 3}},
         {"2001:db8::1", "", "eth0", {2}},
         {"fe80::1", "eth1", "", {3}},
         {"fe80::1", "eth1", "eth0", {3}},  // the address's own scope wins
@@ -51,4 +51,8 @@ TEST_CASE("where a configured server can be reached") {
         interfaces.push_back(endpoint.interface);
     }
     CHECK(interfaces == wanted.interfaces);
+}
+
+TEST_CASE("where only one interface is in use, the kernel's way is the only one") {
+    CHECK(unlock::endpoints_of(server("192.0.2.1", ""), "", {2}, links({{1, "lo"}, {2, "eth0"}})).size() == 1);
 }

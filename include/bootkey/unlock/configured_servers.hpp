@@ -16,8 +16,10 @@
 
 namespace bootkey::unlock {
 
-/// The endpoints of `server`: one, or for a link-local address without scope one for each of `interfaces` (indices of
-/// those in use). `only_interface`: the one name given with --interface, or empty; it is the scope of a link-local
+/// The endpoints of `server`, in the order in which they are to be tried. For a link-local address without scope: one
+/// for each of `interfaces` (indices of those in use). For any other address: the way that the kernel's routes have,
+/// and, if several interfaces are in use, then over each of them: of two default routes the kernel takes one, which may
+/// lead nowhere. `only_interface`: the one name given with --interface, or empty; it is the scope of a link-local
 /// address that has none, and the way to other addresses where it exists. An interface that does not exist now gives no
 /// endpoint.
 [[nodiscard]] std::vector<base::Endpoint> endpoints_of(const options::ServerAddress& server,
