@@ -26,7 +26,13 @@ bool fuzz::run(Input input) {
         if (what == 0)
             offers.answered(static_cast<AnswerNumber>(pid), script.below(20),
                             {std::to_string(script.below(4)), script.below(2) == 0});
-        if (what == 1) offers.waits(waiting[pid] = prompt_of(pid, script.until("\n")));
+        if (what == 1) {
+            const Prompt& prompt = waiting[pid] = prompt_of(pid, script.until("\n"));
+            offers.waits(prompt);
+            // In a new round of tries it may be offered again.
+            if (prompt.tried == 0 && prompt.tries != 1)
+                std::erase_if(taken, [&](const auto& one) { return one.first == prompt.device; });
+        }
         if (what == 2 && !waiting.empty()) offers.gone(waiting.extract(waiting.begin()).key());
         if (what == 3 && offer) taken.emplace(offer->device, offer->password);
         if (what >= 3) what == 3 ? offers.taken() : offers.not_taken(), offer.reset();
@@ -39,7 +45,8 @@ bool fuzz::run(Input input) {
             offer = std::get<Offer>(action);
             const Prompt& prompt = waiting.begin()->second;
             require(prompt.process == offer->process && !prompt.is_last_try(), "the last try is the person's");
-            require(taken.count({prompt.device, offer->password}) == 0, "a device is offered a password once");
+            require(taken.count({prompt.device, offer->password}) == 0,
+                    "a device is offered a password once in a round of tries");
             accepted = true;
         }
     }

@@ -53,6 +53,16 @@ void AskpassOffers::waits(const Prompt& prompt) {
     Device& device = devices_[prompt.device];
     if (device.last) refuse_last(device);
     waiting_[prompt.process] = {prompt};
+    if (begins_round(prompt)) {
+        refuse_all(waiting_[prompt.process]);
+        device.offered.clear();
+        device.refused.clear();
+    }
+}
+
+// With one try only, every prompt begins a round, and a person would never be asked in vain.
+bool AskpassOffers::begins_round(const Prompt& prompt) {
+    return !prompt.device.empty() && prompt.tried == 0 && prompt.tries != 1;
 }
 
 void AskpassOffers::refuse(AnswerNumber answer, std::string why) {

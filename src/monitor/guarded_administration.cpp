@@ -54,12 +54,14 @@ Error GuardedAdministration::refused(std::string tried, std::string why) {
 
 // A worker that was started again asks once more; the hooks have run by then, or still do.
 void GuardedAdministration::request(const StartHooks&, Reply reply) {
-    if (hooks_over_) return reply(HooksOver{});
     waiting_for_hooks_ = std::move(reply);
+    if (hooks_over_) return waiting_for_hooks_(HooksOver{reserved_});
     if (std::exchange(hooks_asked_for_, true)) return;
-    administration_.start_hooks([this] {
+    administration_.start_hooks([this](const std::vector<std::string>& reserved) {
         hooks_over_ = true;
-        waiting_for_hooks_(HooksOver{});
+        reserved_.clear();
+        for (const std::string& name : reserved) reserved_ += (reserved_.empty() ? "" : ",") + name;
+        waiting_for_hooks_(HooksOver{reserved_});
     });
 }
 

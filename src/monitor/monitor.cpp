@@ -102,7 +102,7 @@ Outcome Monitor::run() {
 
 // Whoever waits for the password is not told, for it makes no difference to them.
 void Monitor::leave_timeline() const {
-    const auto left = network::leave_timeline(log_, unlock::to_json(timeline_));
+    const auto left = network::leave_timeline(unlock::to_json(timeline_));
     if (!left) log_.info(2, left.error().message());
 }
 

@@ -3,6 +3,8 @@
 
 #include <utility>
 
+#include "bootkey/base/text.hpp"
+
 namespace bootkey::monitor {
 
 std::uint32_t RemoteAdministration::remember(Done done) {
@@ -10,7 +12,7 @@ std::uint32_t RemoteAdministration::remember(Done done) {
     return next_number_++;
 }
 
-void RemoteAdministration::start_hooks(std::function<void()> proceed) {
+void RemoteAdministration::start_hooks(Proceed proceed) {
     proceed_ = std::move(proceed);
     say(StartHooks{});
 }
@@ -27,8 +29,11 @@ void RemoteAdministration::remove_host_route(const base::IpAddress& destination,
     say(RemoveHostRoute{remember(std::move(done)), interface, destination});
 }
 
-void RemoteAdministration::hooks_over() {
-    if (const auto proceed = std::exchange(proceed_, {})) proceed();
+void RemoteAdministration::hooks_over(const std::string& reserved) {
+    std::vector<std::string> names;
+    for (const std::string_view name : base::split(reserved, ','))
+        if (!name.empty()) names.emplace_back(name);
+    if (proceed_) proceed_(names);
 }
 
 void RemoteAdministration::done(const monitor::Done& answer) {

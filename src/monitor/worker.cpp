@@ -87,8 +87,8 @@ private:
         if (!process_.monitor().is_behind()) say(std::move(news));
     }
 
-    void on(const HooksOver&) {
-        if (administration_) administration_->hooks_over();
+    void on(const HooksOver& news) {
+        if (administration_) administration_->hooks_over(news.reserved);
     }
     void on(const Done& answer) {
         if (administration_) administration_->done(answer);

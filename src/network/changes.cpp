@@ -227,9 +227,11 @@ Result<std::string> Changes::make_home_below(const std::string& parent) {
     const std::string tried = "cannot make a directory for keys in " + parent;
     // Anew for each parent: giving up on another may have removed the journal and its directory.
     auto locked = file_.open_or_make(*log_);
-    auto path = machine_->is_in_memory(parent)
-                    ? new_home_path(parent)
-                    : Result<std::string>(Error{ExitCode::cannot_create, tried, "not a file system in memory", ""});
+    const char* why_not = !machine_->is_in_memory(parent) ? "not a file system in memory"
+                          : !machine_->has_room(parent)   ? "its file system is full or read-only"
+                                                          : nullptr;
+    auto path = why_not == nullptr ? new_home_path(parent)
+                                   : Result<std::string>(Error{ExitCode::cannot_create, tried, why_not, ""});
     Result<void> made = path ? Result<void>() : Result<void>(path.error());
     if (made && locked) {
         locked->journal.use(DirectoryMade{*path}, 0, self_);

@@ -11,6 +11,7 @@
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/un.h>
 #include <sys/vfs.h>
 
@@ -160,6 +161,17 @@ bool is_in_memory(const std::string& directory) {
     struct statfs status {};
     if (statfs(directory.c_str(), &status) != 0) return false;
     return status.f_type == TMPFS_MAGIC || status.f_type == RAMFS_MAGIC;
+}
+
+bool has_room(const std::string& directory) {
+    struct statvfs status {};
+    if (statvfs(directory.c_str(), &status) != 0) return true;  // what fails then says why
+    constexpr std::uint64_t bytes = 512 * 1024;
+    constexpr std::uint64_t files = 32;
+    if ((status.f_flag & ST_RDONLY) != 0) return false;
+    // Where there is no limit, as in ramfs, all numbers are 0.
+    const bool has_bytes = status.f_blocks == 0 || std::uint64_t{status.f_bavail} * status.f_frsize >= bytes;
+    return has_bytes && (status.f_files == 0 || status.f_favail >= files);
 }
 
 void end_agent(const std::string& home) {

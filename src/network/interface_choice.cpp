@@ -52,6 +52,7 @@ void InterfaceChoice::add(const std::string& text) {
 
 Use InterfaceChoice::use(const Link& link) const {
     if ((link.flags & IFF_LOOPBACK) != 0) return Use::ignore;
+    if (std::ranges::find(left_alone_, link.name) != left_alone_.end()) return Use::ignore;
     bool named = false;  // whether anything but exclusions was given
     Use found = Use::ignore;
     for (const Pattern& pattern : patterns_) {

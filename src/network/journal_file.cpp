@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <ctime>
+#include <utility>
 
 #include "bootkey/base/file.hpp"
 #include "bootkey/base/text.hpp"
@@ -36,6 +37,11 @@ Error journal_error(const std::string& directory, int errno_value) {
     return base::system_error("cannot use the journal of changes in " + directory, errno_value,
                               refused ? "run bootkey as root" : "see that the directory can be written to",
                               refused ? base::ExitCode::no_permission : base::ExitCode::cannot_create);
+}
+
+// Whether it says that the file system is full or may not be written to, which keeps nobody from unlocking.
+bool is_for_want_of_room(int errno_value) {
+    return errno_value == ENOSPC || errno_value == EDQUOT || errno_value == EROFS;
 }
 
 // Opens the directory and sees that it is ours alone; errno otherwise.
@@ -116,18 +122,36 @@ int replace_file(int directory, const char* name, mode_t mode, const std::string
 
 Result<void> LockedJournal::store() {
     const int directory = directory_.get();
-    if (!journal.empty()) {
-        const int reason = replace_file(directory, file_name, 0600, journal.text());
-        if (reason != 0) return journal_error(path_, reason);
+    if (!directory_) {
+        memory_->journal = journal;
         return {};
     }
-    if (unlinkat(directory, file_name, 0) != 0 && errno != ENOENT) return journal_error(path_, errno);
+    int reason = 0;
+    if (!journal.empty())
+        reason = replace_file(directory, file_name, 0600, journal.text());
+    else if (unlinkat(directory, file_name, 0) != 0 && errno != ENOENT)
+        reason = errno;
+    if (is_for_want_of_room(reason)) {
+        keep_in_memory(reason);
+        return {};
+    }
+    if (reason != 0) return journal_error(path_, reason);
+    memory_->journal.reset();
     tidy();
     return {};
 }
 
+void LockedJournal::keep_in_memory(int errno_value) {
+    memory_->journal = journal;
+    if (std::exchange(memory_->is_told, true)) return;
+    log_->warning(
+        base::system_error("cannot store the journal of changes in " + path_, errno_value,
+                           "make room there; what bootkey changes is undone all the same, unless it is killed")
+            .message());
+}
+
 void LockedJournal::tidy() {
-    if (!journal.empty()) return;
+    if (!journal.empty() || !directory_) return;
     for (const char* name : {file_name, timeline_name}) unlinkat(directory_.get(), new_name(name).c_str(), 0);
     struct stat status {};
     if (fstat(directory_.get(), &status) == 0 && (status.st_mode & made_by_bootkey) != 0)
@@ -135,7 +159,7 @@ void LockedJournal::tidy() {
 }
 
 Result<void> LockedJournal::leave_timeline(const std::string& text) {
-    const int reason = replace_file(directory_.get(), timeline_name, 0644, text);
+    const int reason = directory_ ? replace_file(directory_.get(), timeline_name, 0644, text) : ENOSPC;
     if (reason == 0) return {};
     auto error = base::system_error("cannot write the timeline of this unlock into " + path_, reason,
                                     "see that the directory can be written to", base::ExitCode::cannot_create);
@@ -145,7 +169,9 @@ Result<void> LockedJournal::leave_timeline(const std::string& text) {
 
 Result<std::optional<LockedJournal>> JournalFile::open(const base::Log& log) const {
     for (;;) {
-        LockedJournal locked(path_, open_directory(path_));
+        LockedJournal locked(path_, open_directory(path_), memory_, log);
+        if (memory_->journal) locked.journal = *memory_->journal;
+        if (!locked.directory_ && errno == ENOENT && memory_->journal) return std::optional(std::move(locked));
         if (!locked.directory_ && errno == ENOENT) return std::optional<LockedJournal>();
         if (!locked.directory_) return journal_error(path_, errno);
         const int reason = lock(locked.directory_.get());
@@ -154,6 +180,7 @@ Result<std::optional<LockedJournal>> JournalFile::open(const base::Log& log) con
                          "another bootkey has kept it for a second", "see what that one waits for"};
         if (reason != 0) return journal_error(path_, reason);
         if (was_removed(locked.directory_.get())) continue;
+        if (memory_->journal) return std::optional(std::move(locked));
         const auto text = read_journal(locked.directory_.get(), path_, log);
         if (!text) return text.error();
         locked.journal = Journal::parse(*text);
@@ -172,6 +199,11 @@ Result<LockedJournal> JournalFile::open_or_make(const base::Log& log) const {
         if (*locked) return std::move(**locked);
         made = mkdir(path_.c_str(), 0711 | made_by_bootkey) ==
                0;  // whoever may read it could open it, lock it and keep us out
+        if (!made && is_for_want_of_room(errno)) {
+            LockedJournal in_memory(path_, UniqueFd(), memory_, log);
+            in_memory.keep_in_memory(errno);
+            return in_memory;
+        }
         if (!made && errno != EEXIST) return journal_error(path_, errno);
     }
 }

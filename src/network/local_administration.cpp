@@ -43,7 +43,7 @@ public:
         if (auto undone = changes_.undo_ours(); !undone) log_.warning(undone.error().message());
     }
 
-    void start_hooks(std::function<void()> proceed) override { hooks_.start(std::move(proceed)); }
+    void start_hooks(Proceed proceed) override { hooks_.start(std::move(proceed)); }
 
     void bring_up(std::uint32_t interface, Done done) override {
         auto act = [this, interface, done = std::move(done)] {
@@ -154,8 +154,9 @@ Result<int> restore(const base::Log& log, const std::string& runtime_directory) 
     return changes->undo_left_over();
 }
 
-Result<void> leave_timeline(const base::Log& log, const std::string& text, const std::string& runtime_directory) {
-    auto locked = JournalFile(runtime_directory).open_or_make(log);
+Result<void> leave_timeline(const std::string& text, const std::string& runtime_directory) {
+    const base::Log quiet(-1);  // all that is to be said of the journal has been said by now
+    auto locked = JournalFile(runtime_directory).open_or_make(quiet);
     if (!locked) return std::move(locked).error();
     return locked->leave_timeline(text);
 }

@@ -50,6 +50,7 @@ public:
 
     bool exists(const std::string& path) override { return access(path.c_str(), F_OK) == 0; }
     bool is_in_memory(const std::string& directory) override { return network::is_in_memory(directory); }
+    bool has_room(const std::string& directory) override { return network::has_room(directory); }
     int make_directory(const std::string& path) override { return mkdir(path.c_str(), 0700) == 0 ? 0 : errno; }
     Result<void> remove_home(const std::string& path) override {
         end_agent(path);

@@ -5,6 +5,8 @@
 // length.)
 #include "bootkey/network/netlink_message.hpp"
 
+#include <linux/if_link.h>
+#include <linux/ipv6.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 
@@ -41,6 +43,21 @@ std::string text_of(Bytes content) {
     return {reinterpret_cast<const char*>(content.data()), static_cast<std::size_t>(end - content.begin())};
 }
 
+// From the settings of each address family: those of IPv6 are an array of numbers, net.ipv6.conf.INTERFACE.*.
+Link::Ipv6 ipv6_of(Bytes families) {
+    while (const auto family = take_attribute(families)) {
+        if (family->type != AF_INET6) continue;
+        Bytes rest = family->content;
+        while (const auto attribute = take_attribute(rest)) {
+            constexpr std::size_t place = DEVCONF_DISABLE_IPV6 * sizeof(std::int32_t);
+            if (attribute->type != IFLA_INET6_CONF || attribute->content.size() < place) continue;
+            if (read_front<std::int32_t>(attribute->content.subspan(place)).value_or(0) != 0) return Link::Ipv6::off;
+        }
+        return Link::Ipv6::on;
+    }
+    return Link::Ipv6::missing;
+}
+
 std::optional<Link> decode_link(const Message& message) {
     const auto info = read_front<ifinfomsg>(message.payload);
     // Bridges report their ports with AF_BRIDGE: a port that leaves its bridge is no interface that is gone.
@@ -52,6 +69,8 @@ std::optional<Link> decode_link(const Message& message) {
     while (const auto attribute = take_attribute(rest)) {
         if (attribute->type == IFLA_IFNAME) link.name = text_of(attribute->content);
         if (attribute->type == IFLA_MASTER) link.controller = read_front<std::uint32_t>(attribute->content).value_or(0);
+        if (attribute->type == IFLA_MTU) link.mtu = read_front<std::uint32_t>(attribute->content).value_or(0);
+        if (attribute->type == IFLA_AF_SPEC) link.ipv6 = ipv6_of(attribute->content);
     }
     return link;
 }

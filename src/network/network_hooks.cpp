@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "bootkey/base/child_process.hpp"
+#include "bootkey/base/file.hpp"
 #include "bootkey/base/text.hpp"
 #include "bootkey/base/trusted_path.hpp"
 #include "bootkey/network/hook_conversation.hpp"
@@ -42,6 +43,29 @@ void warn_untrusted(const base::Log& log, const std::string& path) {
 bool is_hook(int directory, const char* name, struct stat& status) {
     return is_hook_name(name) && fstatat(directory, name, &status, 0) == 0 && S_ISREG(status.st_mode) &&
            (status.st_mode & (S_IXUSR | S_IXGRP | S_IXOTH)) != 0;
+}
+
+constexpr base::Duration ports_limit = std::chrono::seconds(1);  // for all hooks to say which interfaces they take
+constexpr std::size_t max_ports = 64;
+constexpr std::size_t max_ports_text = 64 * 16;
+
+bool is_interface_name(std::string_view name) {
+    constexpr std::size_t max_size = 15;  // IFNAMSIZ - 1
+    const auto possible = [](char c) { return c > ' ' && c < 127 && c != '/' && c != ','; };
+    return !name.empty() && name.size() <= max_size && std::ranges::all_of(name, possible);
+}
+
+// Whether the hook may know the mode "ports": the word is in its file. Others are not bothered with it.
+bool may_know_ports(const std::string& path) {
+    constexpr std::size_t max_size = 256 * 1024;
+    const auto content = base::read_file(path, max_size);
+    return content && content->find("ports") != std::string::npos;
+}
+
+std::string joined(const std::vector<std::string>& names) {
+    std::string text;
+    for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
+    return text;
 }
 
 // Our standard error, if we have one.
@@ -106,15 +130,17 @@ public:
     /// How long the next hook holds up the one after it; asked for each, told how many are left with it.
     using Window = std::function<base::Duration(std::size_t left)>;
 
-    HookRun(base::Loop& loop, const base::Log& log, const HookSettings& settings, std::string mode, Window window,
-            std::function<void()> ended)
+    /// `output`: where standard output goes; -1: to our standard error.
+    HookRun(base::Loop& loop, const base::Log& log, const HookSettings& settings, std::string mode,
+            std::vector<std::string> names, Window window, std::function<void()> ended, int output = -1)
         : loop_(loop),
           log_(log),
           settings_(settings),
           mode_(std::move(mode)),
           window_(std::move(window)),
           ended_(std::move(ended)),
-          names_(find_hooks(settings.directory, geteuid() == 0, log)),
+          names_(std::move(names)),
+          output_(output),
           next_timer_(loop.timer([this] { window_over(); })) {
         next_timer_->arm({});  // from the loop, as `ended` is promised
     }
@@ -148,8 +174,12 @@ private:
 
     std::string text_of(const Hook& hook) const { return "network hook " + hook.name + " (\"" + mode_ + "\")"; }
 
+    // A hook may not know the mode, and that is nothing to speak of.
+    [[nodiscard]] bool is_quiet() const { return output_ >= 0; }
+
     void report(const Hook& hook, std::string failure) const {
-        if (settings_.ended) settings_.ended({hook.name, mode_, hook.begun, loop_.now(), std::move(failure)});
+        if (settings_.ended && !is_quiet())
+            settings_.ended({hook.name, mode_, hook.begun, loop_.now(), std::move(failure)});
     }
 
     void window_over() {
@@ -179,7 +209,8 @@ private:
         command.program = settings_.directory + '/' + name;
         command.arguments = {command.program, mode_};
         command.environment = hook_environment(settings_, mode_);
-        command.standard_output = command.standard_error = standard_error();
+        command.standard_output = is_quiet() ? output_ : standard_error();
+        command.standard_error = is_quiet() ? -1 : standard_error();
         command.own_process_group = true;
         command.as_root = geteuid() == 0;  // without privilege it runs as whoever runs us
         command.directory = "/";
@@ -188,11 +219,12 @@ private:
         auto child = base::ChildProcess::start(loop_, command,
                                                [this, place](const base::ExitReport& exit) { on_exit(place, exit); });
         if (!child) {
+            if (is_quiet()) return false;
             log_.warning(text_of(*place) + ": " + child.error().message());
             report(*place, child.error().message());
             return false;
         }
-        log_.info(3, "running " + text_of(*place));
+        log_.info(is_quiet() ? 4 : 3, "running " + text_of(*place));
         place->child = std::move(*child);
         place->limit = loop_.timer([this, place] { over_limit(*place); });
         place->limit->arm(settings_.time_limit);
@@ -266,7 +298,7 @@ private:
     void on_exit(Hook* hook, const base::ExitReport& exit) {
         if (hook->conversation) hook->conversation->drain();  // its last words
         withdraw(*hook);
-        if (!exit.success() && !hook->killed) log_.warning(text_of(*hook) + " failed: " + exit.text());
+        if (!exit.success() && !hook->killed && !is_quiet()) log_.warning(text_of(*hook) + " failed: " + exit.text());
         report(*hook, hook->killed ? "killed, for it ran too long" : exit.success() ? "" : exit.text());
         const bool waited_for = hook == holding_up_;
         std::erase_if(running_, [hook](const std::unique_ptr<Hook>& each) { return each.get() == hook; });
@@ -285,6 +317,7 @@ private:
     Window window_;
     std::function<void()> ended_;
     std::vector<std::string> names_;
+    int output_;
     std::size_t begun_ = 0;
     Hook* holding_up_ = nullptr;  // the hook begun last, while the next one waits for it
     std::unique_ptr<base::Timer> next_timer_;
@@ -299,8 +332,9 @@ NetworkHooks::NetworkHooks(base::Loop& loop, const base::Log& log, HookSettings 
 
 NetworkHooks::~NetworkHooks() = default;
 
-void NetworkHooks::start(std::function<void()> proceed) {
+void NetworkHooks::start(Proceed proceed) {
     started_ = true;
+    names_ = find_hooks(settings_.directory, geteuid() == 0, log_);
     proceed_ = std::move(proceed);
     timer_ = loop_.timer([this] {
         log_.info(2, base::format("network hooks still run after %g s: going on without waiting for them",
@@ -308,20 +342,56 @@ void NetworkHooks::start(std::function<void()> proceed) {
         go_on();
     });
     timer_->arm(settings_.delay);
+    step_ = loop_.timer([this] { run_start_hooks(); });
+    std::vector<std::string> asked;
+    for (const std::string& name : names_)
+        if (may_know_ports(settings_.directory + '/' + name)) asked.push_back(name);
+    int ends[2];
+    if (asked.empty() || pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) return step_->arm({});
+    ports_.reset(ends[0]);
+    ports_end_.reset(ends[1]);
+    step_->arm(ports_limit);
     run_ = std::make_unique<HookRun>(
-        loop_, log_, settings_, "start", [this](std::size_t) { return settings_.delay; },
-        [this] {
-            timer_->disarm();
-            go_on();
-        });
+        loop_, log_, settings_, "ports", std::move(asked), [](std::size_t) { return ports_limit; },
+        [this] { step_->arm({}); }, ports_end_.get());
+}
+
+void NetworkHooks::run_start_hooks() {
+    run_.reset();
+    read_ports();
+    run_ = std::make_unique<HookRun>(
+        loop_, log_, settings_, "start", std::move(names_), [this](std::size_t) { return settings_.delay; },
+        [this] { on_start_hooks_ended(); });
+}
+
+void NetworkHooks::read_ports() {
+    ports_end_.reset();
+    std::string text(max_ports_text, '\0');
+    const ssize_t size = ports_ ? read(ports_.get(), text.data(), text.size()) : 0;
+    text.resize(size > 0 ? static_cast<std::size_t>(size) : 0);
+    ports_.reset();
+    for (const std::string_view line : base::split(text, '\n'))
+        if (is_interface_name(line) && reserved_.size() < max_ports) reserved_.emplace_back(line);
+    if (!reserved_.empty())
+        log_.info(3, "left to network hooks, which are going to join them to others: " + joined(reserved_));
+}
+
+void NetworkHooks::on_start_hooks_ended() {
+    timer_->disarm();
+    if (went_on_ && reserved_.empty()) return;
+    reserved_.clear();
+    go_on();
 }
 
 void NetworkHooks::go_on() {
-    if (proceed_) std::exchange(proceed_, nullptr)();
+    went_on_ = true;
+    const auto proceed = proceed_;  // a copy: it may end this object
+    if (proceed) proceed(reserved_);
 }
 
 void NetworkHooks::stop(base::Duration budget, const std::function<void()>& done) {
     proceed_ = nullptr;
+    if (step_) step_->disarm();
     run_.reset();
     if (!started_) {
         timer_ = loop_.timer(done);
@@ -335,7 +405,7 @@ void NetworkHooks::stop(base::Duration budget, const std::function<void()>& done
     });
     timer_->arm(budget);
     run_ = std::make_unique<HookRun>(
-        loop_, log_, settings_, "stop",
+        loop_, log_, settings_, "stop", find_hooks(settings_.directory, geteuid() == 0, log_),
         [this, deadline](std::size_t left) {
             const base::Duration rest = std::max(deadline - loop_.now(), base::Duration::zero());
             return std::min(settings_.delay, rest / static_cast<base::Duration::rep>(left));

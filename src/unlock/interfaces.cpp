@@ -19,6 +19,19 @@ using base::format;
 constexpr base::Duration first_bring_up_pause = std::chrono::milliseconds(500);
 constexpr base::Duration longest_bring_up_pause = std::chrono::seconds(30);
 
+// Why the interface has no IPv6 address either.
+std::string why_no_ipv6(const network::Link& link) {
+    constexpr std::uint32_t least_mtu = 1280;  // RFC 8200, section 5
+    if (link.mtu != 0 && link.mtu < least_mtu)
+        return format("its MTU of %u bytes is less than the %u that IPv6 needs", link.mtu, least_mtu);
+    if (link.ipv6 == network::Link::Ipv6::missing) return "the kernel has no IPv6 (ipv6.disable=1 on its command line)";
+    if (link.ipv6 == network::Link::Ipv6::off)
+        return format("IPv6 is off (net.ipv6.conf.%s.disable_ipv6 is 1)", escaped(link.name).c_str());
+    return "none of its IPv6 addresses can be used: another host may have the same, or link-local addresses are not "
+           "made "
+           "(addrgenmode none)";
+}
+
 bool is_running(const network::Link& link) {
     return (link.flags & IFF_UP) != 0 && (link.flags & IFF_RUNNING) != 0;
 }
@@ -41,9 +54,10 @@ base::Result<std::unique_ptr<Interfaces>> Interfaces::start(base::Loop& loop, co
     if (!links) return std::move(links).error();
     self->links_ = std::move(*links);
     self->delay_timer_->arm(delay);
-    administration.start_hooks([weak = std::weak_ptr(self->self_)] {
+    administration.start_hooks([weak = std::weak_ptr(self->self_)](const std::vector<std::string>& reserved) {
         const auto alive = weak.lock();
         if (!alive) return;
+        (*alive)->choice_.leave_alone(reserved);
         (*alive)->hooks_over_ = true;
         (*alive)->begin_when_ready();
     });
@@ -90,7 +104,7 @@ std::vector<std::string> Interfaces::status() const {
 void Interfaces::begin_when_ready() {
     if (!hooks_over_ || !links_known_) return;
     log_.info(3, "network hooks are through; choosing interfaces");
-    report_missing_names();
+    if (!std::exchange(has_begun_, true)) report_missing_names();
     const auto links = table().links();  // a copy: what is asked for may change the table
     for (const auto& [index, link] : links) consider(link);
 }
@@ -223,11 +237,26 @@ void Interfaces::report_missing_names() const {
 
 void Interfaces::on_delay_passed() {
     restore_console_level();
-    if (!in_use().empty()) return;
+    if (!in_use().empty()) return report_missing_addresses();
     log_.error(
         format("no network interface is usable after %.1f seconds: none has a carrier and is up; still waiting; "
                "check cables, drivers and --interface",
                base::to_seconds(delay_)));
+}
+
+// What is said only if no interface can be used: one of several without an address is nothing unusual.
+void Interfaces::report_missing_addresses() const {
+    const auto indices = in_use();
+    if (std::ranges::any_of(indices, [this](std::uint32_t index) { return table().usable(index); })) return;
+    for (const std::uint32_t index : indices) {
+        const network::Link* link = table().find(index);
+        if (link == nullptr) continue;
+        const std::string name = escaped(link->name);
+        log_.error(
+            format("interface %s is running, but has no address after %.1f seconds: it has no IPv4 address, and %s; "
+                   "still waiting; give it an address, by ip= on the kernel command line for instance, or mend that",
+                   name.c_str(), base::to_seconds(delay_), why_no_ipv6(*link).c_str()));
+    }
 }
 
 void Interfaces::restore_console_level() {

@@ -100,6 +100,18 @@ TEST_CASE("askpass is offered what the rules allow") {
          "10<7 1! 11<8 2!"},
         {"a new round of tries refuses, too", "answer:1=7 10:root:0/1 taken gone:10 11:root:0/1", "10<7 1!"},
 
+        // A new round of tries
+        {"what failed in the one before is offered once more",
+         "answer:1=7 10:root:0/3 taken gone:10 11:root:1/3 gone:11 12:root:2/3 gone:12 13:root:0/3 answer:2=7",
+         "10<7 1! 13<7"},
+        {"once", "answer:1=7 10:root:0/3 taken gone:10 11:root:0/3 answer:2=7 taken gone:11 12:root:1/3 answer:3=7",
+         "10<7 1! 11<7 2! 3!"},
+        {"and the last try is the person's again",
+         "answer:1=7 10:root:0/2 taken gone:10 11:root:1/2 gone:11 12:root:0/2 answer:2=7 taken gone:12 13:root:1/2",
+         "10<7 1! 12<7 2!"},
+        {"though another device has taken it meanwhile",
+         "answer:1=7 10:root:0/3 taken gone:10 11:swap:0/3 taken gone:11 12:root:0/3 answer:2=7", "10<7 11<7 1! 12<7"},
+
         // Mistakes of the person, and askpass in trouble
         {"not read: not refused, and offered again", "answer:1=7 10:root:0/3 not-taken gone:10 11:root:1/3",
          "10<7 11<7"},

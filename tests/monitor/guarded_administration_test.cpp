@@ -18,7 +18,7 @@ namespace {
 /// Writes down what it is asked for.
 class Recorder final : public network::Administration {
 public:
-    void start_hooks(std::function<void()> proceed) override {
+    void start_hooks(Proceed proceed) override {
         asked.emplace_back("hooks");
         proceed_ = std::move(proceed);
     }
@@ -38,7 +38,7 @@ public:
     void restore_console_level() override { asked.emplace_back("restore"); }
 
     std::vector<std::string> asked;
-    std::function<void()> proceed_;
+    Proceed proceed_;
 };
 
 network::Link link(std::uint32_t index, const char* name, unsigned flags = IFF_BROADCAST) {
@@ -148,7 +148,7 @@ TEST_CASE("network hooks run once, however often a worker asks, and each worker 
     scene.ask(StartHooks{});
     CHECK(scene.administration.asked == std::vector<std::string>{"hooks"});
     CHECK(scene.replies.empty());
-    scene.administration.proceed_();
+    scene.administration.proceed_({});
     CHECK(scene.replies.size() == 1);
     scene.ask(StartHooks{});
     CHECK(scene.replies.size() == 2);

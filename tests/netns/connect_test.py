@@ -45,6 +45,48 @@ class ConnectTest(netns_case.NetnsCase):
         self.fetch(client, *keys.options, "--connect=[2001:db8::1]:4711", "--interface=eth0")
         client.check_unchanged(before)
 
+    def test_over_the_second_of_two_default_routes(self):
+        """The kernel takes the first, which leads to a router that knows no way."""
+        keys = self.lab.keys()
+        server = self.silent_server(keys, addresses=["198.51.100.9/24"], own=True)
+        for bridge in "lan2", "lan3":
+            self.lab.switch.ip(f"link add {bridge} type bridge mcast_snooping 0", f"link set {bridge} up")
+        self.lab.switch.ip(f"link set {server.host.port()} master lan3")
+        router = self.lab.host("router", nics=2)
+        router.add_addresses("192.168.1.1/24")
+        router.add_addresses("198.51.100.1/24", nic="eth1")
+        self.lab.switch.ip(f"link set {router.port('eth1')} master lan3")
+        router.check(["sh", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward"])
+        server.host.space.ip("route add default via 198.51.100.1")
+        dead_end = self.lab.host("dead-end")
+        dead_end.add_addresses("192.168.2.1/24")
+        self.lab.switch.ip(f"link set {dead_end.port()} master lan2")
+        for option in "--connect=198.51.100.9:4711", "--server=198.51.100.9:4711":
+            with self.subTest(option):
+                client = self.lab.client(nics=2)
+                self.lab.switch.ip(f"link set {client.port('eth0')} master lan2")
+                client.check(["sh", "-c", "ip link set eth0 up; ip address add 192.168.2.50/24 dev eth0; "
+                                          "ip route add default via 192.168.2.1 dev eth0; ip link set eth1 up; "
+                                          "ip address add 192.168.1.50/24 dev eth1; "
+                                          "ip route add default via 192.168.1.1 dev eth1 metric 10"])
+                before = client.state()
+                self.fetch(client, *keys.options, option)
+                client.check_unchanged(before)
+
+    def test_interface_that_has_no_address_is_said(self):
+        keys = self.lab.keys()
+        for command, why in (("echo 1 >/proc/sys/net/ipv6/conf/eth0/disable_ipv6", r"IPv6 is off \(net\.ipv6\.conf\.eth0\.disable_ipv6 is 1\)"),
+                             ("ip link set eth0 mtu 1000", "its MTU of 1000 bytes is less than the 1280 that IPv6 needs")):
+            with self.subTest(command):
+                client = self.lab.client()
+                client.check(["sh", "-c", command])
+                before = client.state()
+                process = self.start(client, *keys.options, "--delay=0.5")
+                process.wait_for_error("interface eth0 is running, but has no address after 0.5 seconds: it has no IPv4 address, and " + why)
+                process.signal(signal.SIGTERM)
+                process.finish()
+                client.check_unchanged(before)
+
     def test_own_route_gives_way_when_somebody_configures_the_interface(self):
         keys = self.lab.keys()
         client = self.lab.client()

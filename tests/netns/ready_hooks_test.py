@@ -483,6 +483,29 @@ class ReadyHooksTest(netns_case.NetnsCase):
         server.start()
         self.start_use_stop(client, self.install("vlan"), "eth0.7", *keys.options)
 
+    def test_bond_gets_its_ports_early_or_late(self):
+        """A bridge, which would take ports that are up as well, stands in for the bond: not every kernel has that."""
+        wrapper = self.lab.file("ip", '#!/bin/sh\ncase "$*" in *"type bond"*) exec /usr/sbin/ip link add name "$4" type bridge ;; esac\n'
+                                      'exec /usr/sbin/ip "$@"\n', 0o755)
+        keys = self.lab.keys()
+        self.lab.mandos([keys.section(PASSWORD)], addresses=["10.9.0.1/24"], port=4711, zeroconf=False)
+        directory = os.path.dirname(self.install("bond", "INTERFACE=bond7\nPORTS=eth0 eth1\nADDRESSES=10.9.0.50/24\n"))
+        for late in False, True:
+            with self.subTest(late=late):
+                client = self.lab.client(nics=0 if late else 2)
+                client.check(["sh", "-c", f"mount -t tmpfs none /usr/local/sbin && cp {wrapper} /usr/local/sbin/ip && "
+                                          "chmod 755 /usr/local/sbin/ip"])
+                run = self.start(client, *keys.options, f"--network-hook-dir={directory}", "--connect=10.9.0.1:4711", "--delay=1")
+                run.wait_for_error("left to network hooks, which are going to join them to others: eth0, eth1")
+                if late:
+                    run.wait_for_error("network hooks still run after 1 s")
+                    client.plug_in()
+                    client.plug_in()
+                result = run.finish()
+                self.assert_password(result)
+                self.assertNotIn("is left out", result.errors)
+                self.assertNotIn("interface eth0: bringing it up", result.errors)
+
     def test_bond(self):
         client = self.lab.client(nics=2)
         self.need(client, "type", "bond")

@@ -259,6 +259,18 @@ class RestoreTest(netns_case.NetnsCase):
         self.kill_in(self.searching)
         self.assertIn("2001:db8:5::7", self.client.check(["ip", "address", "show", "dev", "eth0"]))
 
+    def test_run_without_room_keeps_nobody_from_unlocking(self):
+        self.lab.mandos([self.keys.section(PASSWORD)])
+        for prepare in ("mount -t tmpfs -o size=8k none /run; head -c 8192 /dev/zero >/run/fill", "mount -o remount,ro /run"):
+            with self.subTest(prepare):
+                client = self.lab.client()
+                client.check(["sh", "-c", prepare])
+                before = client.state()
+                result = self.run_bootkey(client, *self.keys.options)
+                self.assert_password(result)
+                self.assertRegex(result.errors, "cannot store the journal of changes in /run/bootkey")
+                client.check_unchanged(before)
+
     def home_in(self, process):
         find = ["sh", "-c", "find /run /tmp /dev/shm -xdev -maxdepth 3 -type d -uid 65521 -name 'bootkey-home-*' 2>/dev/null"]
         lab.wait_until(lambda: self.client.check(find).strip(), "a GnuPG home")

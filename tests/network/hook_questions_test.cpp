@@ -67,7 +67,7 @@ struct Fixture {
     }
     void start() {
         runner = std::make_unique<NetworkHooks>(*loop, log.log, settings);
-        runner->start([this] { proceeded = true; });
+        runner->start([this](const auto&) { proceeded = true; });
     }
     bool wait(const std::function<bool()>& condition, base::Duration limit = 5s) {
         return run_until(*loop, condition, limit);

@@ -3,11 +3,17 @@
 // The journal's file: made, replaced, removed, locked, and not trusted where others may have written it.
 #include "bootkey/network/journal_file.hpp"
 
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/time.h>
+#include <unistd.h>
 
 #include <catch2/catch.hpp>
+#include <filesystem>
+#include <fstream>
 
+#include "base/forked.hpp"
 #include "sandbox_fixture.hpp"
 
 using namespace bootkey;
@@ -51,6 +57,52 @@ TEST_CASE("the file comes with the first entry and goes with the last") {
     }
     CHECK_FALSE(std::filesystem::exists(path));
     CHECK(log.text.empty());
+}
+
+TEST_CASE("where there is no room for the file, the journal is kept in memory, and written when there is") {
+    if (geteuid() != 0) {
+        WARN("skipped: needs root for a mount namespace");
+        return;
+    }
+    constexpr int skipped = 100;
+    const int status = base::testing::forked([&] {
+        TemporaryDirectory directory;
+        const std::string full = directory / "full";
+        std::filesystem::create_directory(full);
+        if (unshare(CLONE_NEWNS) != 0 || mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
+            mount("none", full.c_str(), "tmpfs", 0, "size=4k") != 0)
+            return skipped;
+        RememberingLog log;
+        const std::string path = full + "/run";
+        std::ofstream(full + "/fill") << std::string(4096, 'x');
+        const JournalFile file(path);
+        store_console(file, log.log);
+        if (log.text.find("cannot store the journal of changes in " + path) == std::string::npos) return 1;
+        log.text.clear();
+        if (expect(file.open(log.log))->journal.entries().size() != 1) return 2;
+        if (std::filesystem::exists(path + "/journal")) return 3;
+        std::filesystem::remove(full + "/fill");
+        auto locked = expect(file.open(log.log));
+        if (!locked || !locked->store().ok() || !std::filesystem::exists(path + "/journal")) return 4;
+        locked.reset();
+        // Read-only from the beginning: not even a directory can be made.
+        std::filesystem::remove_all(path);
+        if (mount(nullptr, full.c_str(), nullptr, MS_REMOUNT | MS_RDONLY, nullptr) != 0) return skipped;
+        const JournalFile read_only(path);
+        store_console(read_only, log.log);
+        auto in_memory = expect(read_only.open(log.log));
+        if (!in_memory || in_memory->journal.entries().size() != 1) return 5;
+        in_memory->journal.remove(Entry{ConsoleLowered{7}, 0, {self}});
+        if (!in_memory->store().ok() || !expect(read_only.open(log.log))->journal.empty()) return 6;
+        const bool told_once = log.text.find("cannot store") == log.text.rfind("cannot store");
+        umount2(full.c_str(), MNT_DETACH);
+        return told_once ? 0 : 7;
+    });
+    if (status == skipped) {
+        WARN("skipped: may not make a mount namespace");
+        return;
+    }
+    CHECK(status == 0);
 }
 
 TEST_CASE("a directory that others made, or keep something in, stays") {

@@ -155,7 +155,7 @@ TEST_CASE("an administration that is destroyed while its stop hooks run puts eve
               chmod((f.hooks + "/a").c_str(), 0755);
               f.open();
               bool started = false;
-              f.administration->start_hooks([&started] { started = true; });
+              f.administration->start_hooks([&started](const auto&) { started = true; });
               EXPECT(run_until(
                   *f.loop, [&started] { return started; }, 5s));
               f.administration->bring_up(if_nametoindex("one"), f.answer());
@@ -179,7 +179,7 @@ TEST_CASE("whatever the hooks do, everything is put back within 4.5 seconds") {
               }
               f.open();
               bool proceeded = false;
-              f.administration->start_hooks([&proceeded] { proceeded = true; });
+              f.administration->start_hooks([&proceeded](const auto&) { proceeded = true; });
               EXPECT(!proceeded && run_until(*f.loop, [&proceeded] { return proceeded; }));
               f.administration->bring_up(if_nametoindex("one"), f.answer());
               EXPECT(f.wait(1) && is_up("one"));
@@ -202,7 +202,7 @@ TEST_CASE("an interface that only a hook made, and deletes, is nothing to take d
               chmod((f.hooks + "/bridge").c_str(), 0755);
               f.open();
               bool proceeded = false;
-              f.administration->start_hooks([&proceeded] { proceeded = true; });
+              f.administration->start_hooks([&proceeded](const auto&) { proceeded = true; });
               EXPECT(run_until(*f.loop, [&proceeded] { return proceeded; }));
               f.administration->bring_up(if_nametoindex("br0"), f.answer());
               EXPECT(f.wait(1) && is_up("br0"));

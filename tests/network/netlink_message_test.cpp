@@ -95,7 +95,7 @@ TEST_CASE("a link message") {
         decode(message(RTM_NEWLINK, interface_info(3, IFF_UP | IFF_RUNNING),
                        {attribute(IFLA_IFNAME, "eth0"), attribute(IFLA_MTU, 1500u), attribute(IFLA_MASTER, 9u)}));
     REQUIRE(report);
-    CHECK(std::get<LinkReport>(*report).link == Link{3, "eth0", IFF_UP | IFF_RUNNING, 9});
+    CHECK(std::get<LinkReport>(*report).link == Link{3, "eth0", IFF_UP | IFF_RUNNING, 9, 1500});
     const auto gone = decode(message(RTM_DELLINK, interface_info(3), {attribute(IFLA_IFNAME, "eth0")}));
     REQUIRE(gone);
     CHECK(std::get<LinkGoneReport>(*gone).index == 3);

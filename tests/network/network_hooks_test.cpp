@@ -29,6 +29,7 @@ struct HooksFixture {
     HookSettings settings{hooks, "eth0,wg0", "0.2", "192.0.2.1:4711", false, 60s, 60s};
     std::unique_ptr<NetworkHooks> runner;
     int proceeded = 0;
+    std::vector<std::string> reserved;
     int done = 0;
     base::Time before{};
 
@@ -46,7 +47,10 @@ struct HooksFixture {
     void start() {
         runner = std::make_unique<NetworkHooks>(*loop, log.log, settings);
         before = loop->now();
-        runner->start([this] { ++proceeded; });
+        runner->start([this](const std::vector<std::string>& names) {
+            ++proceeded;
+            reserved = names;
+        });
     }
     void stop(base::Duration budget) {
         before = loop->now();
@@ -136,6 +140,33 @@ TEST_CASE("what others than root may write to is not run as root") {
     CHECK(find_hooks(f.hooks, false, f.log.log).size() == 5);
     chmod(f.hooks.c_str(), 0777);
     CHECK(find_hooks(f.hooks, true, f.log.log).empty());
+}
+
+TEST_CASE("interfaces that a hook is going to take are left to it until the start hooks have ended") {
+    HooksFixture f;
+    f.settings.delay = 300ms;
+    f.add("bond", "[ $1 != ports ] || { echo eth0; echo 'no name'; echo eth1; exit; }\n[ $1 != start ] || sleep 1");
+    f.add_noting("other");
+    f.add("unknowing", "case $1 in start | stop) ;; *) echo ports >&2; exit 1 ;; esac");
+    f.start();
+    REQUIRE(f.wait_to_proceed());
+    CHECK(f.reserved == std::vector<std::string>{"eth0", "eth1"});
+    REQUIRE(f.wait([&] { return f.proceeded == 2; }));
+    CHECK(f.reserved.empty());
+    CHECK(f.noted() == "other start\n");  // whoever does not know the mode is not bothered with it
+    CHECK_FALSE(f.log.has("failed"));
+}
+
+TEST_CASE("what hooks take is free again when they end before the delay, and a slow answer is not waited for") {
+    HooksFixture f;
+    f.add("quick", "[ $1 != ports ] || echo eth0");
+    f.add("slow", "# knows ports\n[ $1 != ports ] || { echo eth1; sleep 60; }");
+    f.start();
+    REQUIRE(f.wait_to_proceed());
+    CHECK(f.reserved.empty());
+    CHECK(f.proceeded == 1);
+    CHECK(f.elapsed() < 20s);
+    CHECK(f.log.has("eth0, eth1"));
 }
 
 TEST_CASE("a hook gets exactly its variables, one argument, no input, and a process group of its own") {
@@ -311,7 +342,7 @@ TEST_CASE("the runner may be destroyed from its own callbacks, and kills what ru
     f.settings.delay = 200ms;
     f.add_noting("a", "echo $$ > " + f.out + ".child; exec sleep 1000");
     f.runner = std::make_unique<NetworkHooks>(*f.loop, f.log.log, f.settings);
-    f.runner->start([&f] {
+    f.runner->start([&f](const auto&) {
         ++f.proceeded;
         f.runner.reset();
     });

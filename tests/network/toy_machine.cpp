@@ -50,6 +50,7 @@ public:
     }  // nobody hides it here
     bool exists(const std::string& path) override;
     bool is_in_memory(const std::string& directory) override;
+    bool has_room(const std::string&) override { return true; }
     int make_directory(const std::string& path) override;
     Result<void> remove_home(const std::string& path) override;
     bool is_running(const Instance& instance) override;

@@ -203,6 +203,21 @@ class EndOfBootTest(unittest.TestCase):
     SLOW = "trap 'sleep 4; echo >/run/ended; exit 0' TERM; echo >/run/ready; while :; do sleep 0.01; done\n"
 
     @in_both_shells
+    def test_starts_and_ends_bootkey_where_run_has_no_room(self, boot):
+        boot.write("behaviour", "trap 'exit 0' TERM; echo >/scratch/ready; while :; do sleep 0.01; done\n")
+        for prepare in ('mount -t tmpfs -o size=4k none "$1/run" && head -c 4096 /dev/zero >"$1/run/fill"',
+                        'mount -t tmpfs -o ro none "$1/run"'):
+            with self.subTest(prepare):
+                result = boot.run(f"""{UNTIL}
+                    {PREMOUNT}
+                    await '[ -e /scratch/ready ]'
+                    read -r pid </bootkey.pid && [ -e "/proc/$pid/exe" ] && echo started
+                    {LOCAL_BOTTOM} || echo "status $?"
+                    [ -e "/proc/$pid/exe" ] || [ -e /bootkey.pid ] || echo ended""", network=prepare)
+                self.assertEqual(result.output, b"started\nended\n", result)
+                boot.remove("scratch/ready")
+
+    @in_both_shells
     def test_lets_bootkey_put_things_back(self, boot):
         boot.write("lib/mandos/network-hooks.d/vlan", "#!/bin/sh\n", 0o755)  # then it might take 5 s
         self.assertLess(self.end(boot, self.OBEDIENT), 4)

@@ -4,11 +4,13 @@
 // (the same number for the same bytes, see known_passwords.hpp) and so are askpass processes; nothing in here is
 // secret.
 //
-// The rules. A device gets the same password once. When a device asks again after it has taken a password, that was the
-// wrong one: the servers that sent it are told, and only another one is offered, from another host if there is any:
-// whoever has the machine's public key can send any number of wrong ones. Servers that a person has named come before
-// those that were announced. The last of several tries is the person's. A password that no device has refused is kept
-// for the next device. Nothing is offered while two processes wait, since nobody could tell which of them reads it.
+// The rules. A device gets the same password once in a round of tries: a right one may fail for another reason, such as
+// want of memory for the key derivation, and the boot begins its tries anew. When a device asks again after it has
+// taken a password, that was the wrong one: the servers that sent it are told, and only another one is offered, from
+// another host if there is any: whoever has the machine's public key can send any number of wrong ones. Servers that a
+// person has named come before those that were announced. The last of several tries is the person's. A password that no
+// device has refused is kept for the next device. Nothing is offered while two processes wait, since nobody could tell
+// which of them reads it.
 #pragma once
 
 #include <cstddef>
@@ -107,6 +109,7 @@ private:
 
     [[nodiscard]] const Kept* choose(const Device& device) const;
     [[nodiscard]] static unsigned refusals_of(const Kept& kept, const Device& device);
+    [[nodiscard]] static bool begins_round(const Prompt& prompt);
     void refuse(AnswerNumber answer, std::string why);
     void refuse_last(Device& device);
     [[nodiscard]] bool make_room_for(const Sender& sender);

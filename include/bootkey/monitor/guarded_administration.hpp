@@ -63,6 +63,7 @@ private:
     int refusals_ = 0;
     bool hooks_asked_for_ = false;
     bool hooks_over_ = false;
+    std::string reserved_;  // by hooks that still run
     Reply waiting_for_hooks_;
 };
 

@@ -131,9 +131,10 @@ using FromWorker =
 struct Ping {
     static auto parts(auto&) { return std::tie(); }
 };
-/// The network hooks are through, or --delay is over.
+/// The network hooks are through, or --delay is over; then it comes again when they are through.
 struct HooksOver {
-    static auto parts(auto&) { return std::tie(); }
+    std::string reserved;  ///< interfaces that are left to hooks that still run, separated by commas
+    static auto parts(auto& self) { return std::tie(self.reserved); }
 };
 /// How the request of that number ended.
 struct Done {

@@ -19,7 +19,7 @@ public:
     /// `monitor` must outlive the object.
     explicit RemoteAdministration(Channel& monitor) : monitor_(monitor) {}
 
-    void start_hooks(std::function<void()> proceed) override;
+    void start_hooks(Proceed proceed) override;
     void bring_up(std::uint32_t interface, Done done) override;
     void add_host_route(const base::IpAddress& destination, std::uint32_t interface, Done done) override;
     void remove_host_route(const base::IpAddress& destination, std::uint32_t interface, Done done) override;
@@ -27,7 +27,7 @@ public:
     void restore_console_level() override { say(RestoreConsoleLevel{}); }
 
     /// What the monitor answered.
-    void hooks_over();
+    void hooks_over(const std::string& reserved);
     void done(const monitor::Done& answer);
 
 private:
@@ -35,7 +35,7 @@ private:
     [[nodiscard]] std::uint32_t remember(Done done);
 
     Channel& monitor_;
-    std::function<void()> proceed_;
+    Proceed proceed_;
     std::uint32_t next_number_ = 0;
     std::map<std::uint32_t, Done> waiting_;  // by number
 };

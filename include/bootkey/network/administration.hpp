@@ -7,6 +7,8 @@
 
 #include <cstdint>
 #include <functional>
+#include <string>
+#include <vector>
 
 #include "bootkey/base/address.hpp"
 #include "bootkey/base/result.hpp"
@@ -20,9 +22,13 @@ public:
 
     virtual ~Administration() = default;
 
-    /// Runs every network hook with "start", in name order. `proceed` is called once: when all have ended, or
-    /// when --delay has passed since the call; hooks that still run then go on until their time limit.
-    virtual void start_hooks(std::function<void()> proceed) = 0;
+    /// Told names of interfaces that hooks are going to take as ports of others, and that are to be left alone until
+    /// then.
+    using Proceed = std::function<void(const std::vector<std::string>& reserved)>;
+    /// Runs every network hook with "start", in name order. `proceed` is called when all have ended, and nothing is
+    /// reserved; or when --delay has passed since the call, and once more when those that still ran then have ended,
+    /// if something was reserved.
+    virtual void start_hooks(Proceed proceed) = 0;
     /// Turns duplicate address detection off on the interface (index) and sets IFF_UP; on old kernels not before udev
     /// has renamed it. An interface that is up already is left as it is, but counts as used by us.
     virtual void bring_up(std::uint32_t interface, Done done) = 0;

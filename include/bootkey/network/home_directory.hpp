@@ -17,6 +17,9 @@ namespace bootkey::network {
 [[nodiscard]] bool is_home_path(const std::string& path, const std::vector<std::string>& parents);
 /// Whether files in `directory` are in memory only (tmpfs, ramfs): secret keys may be written nowhere else.
 [[nodiscard]] bool is_in_memory(const std::string& directory);
+/// Whether there is room in the file system of `directory` for a GnuPG home (512 KiB, 32 files), and it may be written
+/// to.
+[[nodiscard]] bool has_room(const std::string& directory);
 
 /// Tells the gpg-agent in the home to end, and waits for at most half a second for it.
 void end_agent(const std::string& home);

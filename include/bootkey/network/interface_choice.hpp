@@ -5,6 +5,7 @@
 #pragma once
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "bootkey/network/link_table.hpp"
@@ -28,6 +29,8 @@ public:
     InterfaceChoice(const std::vector<std::string>& names, bool direct);
 
     [[nodiscard]] Use use(const Link& link) const;
+    /// These, and no others, are ignored from now on, whatever else is said: network hooks are going to take them.
+    void leave_alone(std::vector<std::string> names) { left_alone_ = std::move(names); }
     /// The plain names (no pattern, no exclusion, no "none") among those given: to report those that do not exist.
     [[nodiscard]] const std::vector<std::string>& plain_names() const { return plain_names_; }
     /// DEVICE for the network hooks: what was given, comma-joined; empty if a pattern or an exclusion is among it. A
@@ -44,6 +47,7 @@ private:
 
     std::vector<Pattern> patterns_;
     std::vector<std::string> plain_names_;
+    std::vector<std::string> left_alone_;
     std::string given_;
     bool pattern_given_ = false;
     bool none_given_ = false;

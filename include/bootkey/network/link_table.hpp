@@ -22,6 +22,9 @@ struct Link {
     std::string name;
     unsigned flags = 0;            ///< IFF_*: netdevice(7)
     std::uint32_t controller = 0;  ///< index of the bridge, bond, ... that has enslaved it (IFLA_MASTER), or 0
+    std::uint32_t mtu = 0;         ///< bytes (IFLA_MTU); 0: not known
+    /// Whether the kernel gives it IPv6 addresses: IFLA_AF_SPEC, where IPv6 is missing for a small MTU or altogether.
+    enum class Ipv6 { on, off, missing } ipv6 = Ipv6::missing;
     friend bool operator==(const Link&, const Link&) = default;
 };
 

@@ -39,7 +39,7 @@ public:
 
 /// Leaves `text` as the timeline of an unlock; see LockedJournal. Errors: no_permission, cannot_create, unavailable
 /// (another instance keeps the lock).
-[[nodiscard]] base::Result<void> leave_timeline(const base::Log& log, const std::string& text,
+[[nodiscard]] base::Result<void> leave_timeline(const std::string& text,
                                                 const std::string& runtime_directory = "/run/bootkey");
 
 }  // namespace bootkey::network

@@ -47,6 +47,8 @@ public:
     [[nodiscard]] virtual bool exists(const std::string& path) = 0;
     /// Whether files in the directory are in memory only.
     [[nodiscard]] virtual bool is_in_memory(const std::string& directory) = 0;
+    /// Whether a home fits into the directory's file system.
+    [[nodiscard]] virtual bool has_room(const std::string& directory) = 0;
     /// For the owner alone (mode 0700).
     [[nodiscard]] virtual int make_directory(const std::string& path) = 0;
     /// Removes a directory for OpenPGP keys with all below it and ends the agent in it. Success if there is none.

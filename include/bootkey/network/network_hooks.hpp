@@ -16,6 +16,7 @@
 #include "bootkey/base/log.hpp"
 #include "bootkey/base/loop.hpp"
 #include "bootkey/base/time.hpp"
+#include "bootkey/base/unique_fd.hpp"
 #include "bootkey/network/hook_dialogue.hpp"
 
 namespace bootkey::network {
@@ -83,11 +84,16 @@ public:
     NetworkHooks(base::Loop& loop, const base::Log& log, HookSettings settings);
     ~NetworkHooks();
 
-    /// Runs every hook with "start", one after the other; the next one begins when the one before has ended or has run
-    /// for the delay. `proceed` is called once from the loop: when all have ended, or when the delay has passed since
-    /// this call. A hook that runs for longer than the time limit, or for longer after the answer to a question, is
-    /// killed with its process group.
-    void start(std::function<void()> proceed);
+    /// Told the interfaces that hooks say they are going to take; see Administration::start_hooks().
+    using Proceed = std::function<void(const std::vector<std::string>& reserved)>;
+
+    /// Asks every hook whose file has the word in it by "ports" which interfaces it is going to take, which may take a
+    /// second in all. Then runs every hook with "start", one after the other; the next one begins when the one before
+    /// has ended or has run for the delay. `proceed` is called from the loop: when all have ended, or when the delay
+    /// has passed since this call, and once more when the last one has ended, if something was reserved. A hook that
+    /// runs for longer than the time limit, or for longer after the answer to a question, is killed with its process
+    /// group.
+    void start(Proceed proceed);
     /// Kills start hooks that still run and runs every hook with "stop" in the same way, but within `budget` for all of
     /// them: each gets its share before the next begins, and at its end those that still run are killed. Then calls
     /// `done` once from the loop. A `proceed` that is still due is not called any more. Runs none if start() was never
@@ -96,12 +102,20 @@ public:
 
 private:
     void go_on();
+    void read_ports();
+    void run_start_hooks();
+    void on_start_hooks_ended();
 
     base::Loop& loop_;
     const base::Log& log_;
     HookSettings settings_;
     bool started_ = false;
-    std::function<void()> proceed_;  // while it is due
+    Proceed proceed_;
+    bool went_on_ = false;  // it was called
+    std::vector<std::string> names_;
+    std::vector<std::string> reserved_;  // by start hooks that have not all ended
+    base::UniqueFd ports_, ports_end_;   // what hooks print with "ports"
+    std::unique_ptr<base::Timer> step_;  // to the start hooks
     std::unique_ptr<HookRun> run_;
     std::unique_ptr<base::Timer> timer_;  // until proceed, or for the stop hooks' budget
 };

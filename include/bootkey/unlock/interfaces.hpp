@@ -78,6 +78,7 @@ private:
     /// Notes in the interface's record that this has happened now, if it has not before, and tells.
     void note(State& state, Moment InterfaceRecord::*what);
     void report_missing_names() const;
+    void report_missing_addresses() const;
     void on_delay_passed();
     void restore_console_level();
 
@@ -89,7 +90,8 @@ private:
     Listener listener_;
     std::map<std::uint32_t, State> states_;
     int bring_ups_pending_ = 0;
-    bool hooks_over_ = false;   // or slower than --delay
+    bool hooks_over_ = false;  // or slower than --delay
+    bool has_begun_ = false;
     bool links_known_ = false;  // the first dump is complete
     bool console_lowered_ = false;
     base::Duration bring_up_pause_;  // before the next try of what could not be brought up
