@@ -33,6 +33,7 @@ public:
 
     std::string input;  // sent by it, not used yet
     bool closed = false;
+    bool paused = false;
     bool succeeded = false;
 
 private:
@@ -52,8 +53,10 @@ private:
 struct ManagementWorld {
     explicit ManagementWorld(std::string token, bool with_password)
         : secret(std::move(token)), interface(settings(with_password), steering(), log) {
-        interface.attach({[this](auto client, auto lines) { return clients.at(client).take(lines, secret); },
-                          [this](auto client) { clients.at(client).closed = true; }});
+        interface.attach({.send = [this](auto client, auto lines) { return clients.at(client).take(lines, secret); },
+                          .close = [this](auto client) { clients.at(client).closed = true; },
+                          .drop = [this](auto client) { clients.erase(client); },
+                          .pause = [this](auto client, bool on) { clients.at(client).paused = on; }});
         log.add_sink([this](const base::LogEntry& entry) {
             require(entry.text.find(secret) == std::string::npos, "no secret is logged");
             interface.logged(entry);
@@ -61,7 +64,8 @@ struct ManagementWorld {
     }
 
     void come(management::ClientId id) {
-        if (clients.try_emplace(id).second) require(interface.client_came(id).ok(), "there is memory for a client");
+        if (!clients.try_emplace(id).second) return;
+        require(interface.client_came(id, {"a", "a"}, now).ok(), "there is memory for a client");
     }
     void leave(management::ClientId id) {
         if (clients.erase(id) > 0) interface.client_left(id);
@@ -71,6 +75,7 @@ struct ManagementWorld {
         const auto client = clients.find(id);
         if (client == clients.end() || client->second.closed) return;
         auto& input = client->second.input += text;
+        if (client->second.paused) return;
         const auto used = interface.received(id, base::bytes_of(input), now);
         require(used <= input.size(), "no more is used than there is");
         input.erase(0, used);
@@ -95,10 +100,11 @@ struct ManagementWorld {
     }
     /// All clients read until they have everything.
     void settle() {
-        for (const auto& [id, client] : clients) {
-            for (int turn = 0; !client.closed && (turn < 3 || client.is_in_reply() || !client.input.empty()); ++turn) {
+        for (management::ClientId id = 0; id < 4; ++id) {
+            for (int turn = 0; has_more(id, turn); ++turn) {
                 require(turn < 100'000, "a client that reads gets everything");
                 read(id);
+                if (clients.contains(id) && clients.at(id).paused) interface.run_due(now += std::chrono::seconds(8));
             }
         }
     }
@@ -111,6 +117,11 @@ struct ManagementWorld {
     management::Interface interface;
 
 private:
+    [[nodiscard]] bool has_more(management::ClientId id, int turn) const {
+        const auto client = clients.find(id);
+        return client != clients.end() && !client->second.closed &&
+               (turn < 3 || client->second.is_in_reply() || !client->second.input.empty());
+    }
     static management::Settings settings(bool with_password) {
         management::Settings chosen;
         chosen.log_cache = 50;

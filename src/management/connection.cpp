@@ -53,12 +53,18 @@ Connection::~Connection() {
 
 bool Connection::send(std::string_view lines) {
     if (is_closing_ || is_over_) return false;
+    if (is_deaf_) return true;
     if (evbuffer_add(output_.get(), lines.data(), lines.size()) != 0) throw std::bad_alloc();
     if (!is_busy_ || unsent() > Server::most_unsent) flush();
     if (unsent() > Server::most_unsent) give_up("does not read what it is sent");
     is_full_ = is_full_ || unsent() >= enough;
     if (!is_busy_) watch_for_more();
     return !is_full_ && !is_over_;
+}
+
+void Connection::pause(bool on) {
+    is_paused_ = on;
+    if (!is_busy_) watch_for_more();
 }
 
 void Connection::close() {
@@ -94,7 +100,7 @@ void Connection::go_on() {
             if (unsent() >= enough / 2) break;
             is_full_ = false;
             listener_.drained();
-        } else if (used_ < input_.size()) {
+        } else if (used_ < input_.size() && !is_paused_) {
             used_ += listener_.received(input_.bytes().subspan(used_));
             if (used_ == input_.size()) {
                 input_.clear();
@@ -121,8 +127,9 @@ void Connection::flush() {
         const ssize_t sent = sendmsg(fd_.get(), &message, MSG_NOSIGNAL);
         if (sent < 0 && errno == EINTR) continue;
         if (sent < 0 && errno == EAGAIN) return;
-        if (sent < 0) return give_up({});
-        evbuffer_drain(output_.get(), static_cast<std::size_t>(sent));
+        // Somebody who has gone may have said what is to be done: that is read, up to its end or an error.
+        is_deaf_ = sent < 0;
+        evbuffer_drain(output_.get(), is_deaf_ ? unsent() : static_cast<std::size_t>(sent));
     }
     if (!is_closing_ || is_over_ || std::exchange(is_shut_, true)) return;
     ::shutdown(fd_.get(), SHUT_WR);
@@ -134,8 +141,9 @@ void Connection::watch_for_more() {
     // What the client said is acted on first; where that had to be left for the next turn, being writable brings it
     // about.
     const bool has_input = used_ < input_.size();
-    const bool listens = is_closing_ ? is_shut_ : !has_input && !is_full_;
-    watch_->update({.readable = listens, .writable = unsent() > 0 || (!is_closing_ && (has_input || is_full_))});
+    const bool listens = is_closing_ ? is_shut_ : !has_input && !is_full_ && !is_paused_;
+    const bool goes_on = !is_closing_ && ((has_input && !is_paused_) || is_full_);
+    watch_->update({.readable = listens, .writable = unsent() > 0 || goes_on});
 }
 
 void Connection::give_up(std::string_view why) {

@@ -44,6 +44,8 @@ public:
 
     /// Takes `lines` to be sent. Returns whether more should follow now.
     [[nodiscard]] bool send(std::string_view lines);
+    /// What the client says is left where it is from now on, or is told again.
+    void pause(bool on);
     /// Ends the connection when all is sent; what the client still says is dropped.
     void close();
 
@@ -74,7 +76,9 @@ private:
     Listener listener_;
     bool is_full_ = false;     // send() has returned false
     bool is_busy_ = false;     // the listener is being told something
+    bool is_paused_ = false;   // the listener does not want to be told anything
     bool is_closing_ = false;  // nothing follows what waits
+    bool is_deaf_ = false;     // the client takes no more, but may have said something before
     bool is_shut_ = false;     // our end is closed; the client's is awaited
     bool is_over_ = false;
     std::string why_;

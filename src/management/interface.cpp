@@ -8,6 +8,7 @@
 #include "bootkey/base/text.hpp"
 #include "bootkey/management/fields.hpp"
 #include "bootkey/management/login.hpp"
+#include "bootkey/management/other_protocol.hpp"
 #include "command.hpp"
 #include "session.hpp"
 
@@ -56,7 +57,10 @@ Shared::Shared(Settings chosen, Steering wishes)
 }
 
 Interface::Interface(Settings settings, Steering steering, const base::Log& log)
-    : log_(log), shared_(std::make_unique<Shared>(std::move(settings), std::move(steering))) {
+    : log_(log),
+      shared_(std::make_unique<Shared>(std::move(settings), std::move(steering))),
+      gate_(!shared_->settings.connect),
+      heeds_protocol_(!OtherProtocol().take(shared_->settings.password.bytes())) {
     state_changed({.state = State::connecting});
 }
 
@@ -145,18 +149,33 @@ AuthRetry Interface::auth_retry() const {
 
 void Interface::attach(Outlet outlet) {
     sessions_.clear();
+    gate_ = LoginGate(!settings().connect);
     outlet_ = std::move(outlet);
 }
 
-base::Result<void> Interface::client_came(ClientId client) {
+base::Result<void> Interface::client_came(ClientId client, Origin origin, base::Time now) {
     const bool needs_password = !settings().password.empty();
     auto session = Session::create(client, !needs_password, outlet_);
     if (!session) return std::move(session).error();
+    (*session)->address = origin.address;
     (*session)->notify(needs_password ? prompt : welcome());
     const std::string name = named(**session);
     sessions_[client] = std::move(*session);
-    log_.info(2, name + " came");
+    log_.info(needs_password ? 7 : 2, name + " came from " + origin.address);
+    if (!needs_password) return {};
+    if (const auto gone = gate_.came(client, std::move(origin), now))
+        drop(*gone, "had to make room for others that have not given the password yet either", now);
     return {};
+}
+
+void Interface::drop(ClientId client, std::string_view why, base::Time now) {
+    const auto found = sessions_.find(client);
+    if (found == sessions_.end()) return;
+    const auto session = std::move(found->second);
+    sessions_.erase(found);
+    gate_.left(client);
+    repeatable(why, session->address, now);
+    if (outlet_.drop) outlet_.drop(client);
 }
 
 // Everything that a new client has to know.
@@ -174,18 +193,29 @@ std::size_t Interface::received(ClientId client, std::span<const std::byte> byte
     std::size_t used = 0;
     while (used < bytes.size() && session.listens()) {
         const auto taken = session.splitter.take(bytes.subspan(used));
+        const auto protocol = session.protocol.take(bytes.subspan(used, taken.used));
         used += taken.used;
+        if (protocol && heeds_protocol_) {
+            refuse_protocol(session, *protocol, now);
+            break;
+        }
         if (taken.found != LineSplitter::Found::nothing)
             hear(session, taken.found == LineSplitter::Found::too_long, now);
     }
     return session.is_closing() ? bytes.size() : used;
 }
 
+void Interface::refuse_protocol(Session& session, std::string_view protocol, base::Time now) {
+    session.splitter.wipe();
+    repeatable("spoke " + std::string(protocol) + ", not commands, and was disconnected", session.address, now);
+    session.close();
+}
+
 void Interface::hear(Session& session, bool is_too_long, base::Time now) {
-    if (!session.is_admitted) {
-        log_in(session);
-        return session.splitter.wipe();
-    }
+    const bool is_first = !std::exchange(session.has_spoken, true);
+    if (!session.is_admitted) return take_password(session, now);
+    if (is_first && OtherProtocol::is_http_request(session.splitter.text()))
+        return refuse_protocol(session, "HTTP", now);
     session.begin();
     Turn turn{*shared_, session.switches, session.words, now};
     if (is_too_long) {
@@ -199,17 +229,48 @@ void Interface::hear(Session& session, bool is_too_long, base::Time now) {
     if (turn.leaves) session.close();
 }
 
-// A line that is too long is no right password: its text is empty.
-void Interface::log_in(Session& session) {
-    if (is_same_password(session.splitter.text(), settings().password)) {
-        session.is_admitted = true;
-        session.notify("SUCCESS: password is correct\r\n" + welcome());
-        return log_.info(2, named(session) + " gave the password");
+// It stays where it is until its turn comes, which is mostly now.
+void Interface::take_password(Session& session, base::Time now) {
+    gate_.gave_password(session.id(), now);
+    compare_passwords(now);
+    if (gate_.waits_for_comparison(session.id())) session.pause(true);
+}
+
+void Interface::compare_passwords(base::Time now) {
+    while (const auto client = gate_.next(now)) {
+        Session& session = *sessions_.at(*client);
+        log_in(session, now);
+        session.splitter.wipe();
+        session.pause(false);
     }
+}
+
+// A line that is too long is no right password: its text is empty.
+void Interface::log_in(Session& session, base::Time now) {
+    if (is_same_password(session.splitter.text(), settings().password)) {
+        gate_.was_right(session.id());
+        return let_in(session);
+    }
+    gate_.was_wrong(session.id(), now);
     const bool is_last = ++session.tries == most_tries;
     session.notify(std::string("ERROR: bad password\r\n") + (is_last ? "" : prompt));
-    log_.warning(named(session) + " gave a wrong password");
+    repeatable("gave a wrong password", session.address, now);
     if (is_last) session.close();
+}
+
+void Interface::let_in(Session& session) {
+    if (admitted() >= max_clients) {
+        session.notify("ERROR: too many management clients\r\n");
+        return session.close();
+    }
+    session.is_admitted = true;
+    session.notify("SUCCESS: password is correct\r\n" + welcome());
+    log_.info(2, named(session) + " from " + session.address + " gave the password");
+}
+
+std::size_t Interface::admitted() const {
+    return static_cast<std::size_t>(
+        std::count_if(sessions_.begin(), sessions_.end(), [](const auto& each) { return each.second->is_admitted; }));
 }
 
 void Interface::carry_out(Turn& turn, Session& session, std::string_view line) const {
@@ -243,19 +304,28 @@ void Interface::client_left(ClientId client) {
     if (found == sessions_.end()) return;
     const auto session = std::move(found->second);
     sessions_.erase(found);
-    log_.info(2, named(*session) + " left");
-    const bool others =
-        std::any_of(sessions_.begin(), sessions_.end(), [](const auto& each) { return each.second->is_admitted; });
-    if (settings().signal && session->is_admitted && !others) shared_->steering.signal(SIGUSR1);
+    gate_.left(client);
+    log_.info(session->is_admitted ? 2 : 7, named(*session) + " left");
+    if (settings().signal && session->is_admitted && admitted() == 0) shared_->steering.signal(SIGUSR1);
+}
+
+void Interface::repeatable(std::string_view what, std::string_view address, base::Time now) {
+    if (const auto line = repeats_.happened(what, address, now)) log_.warning(*line);
+}
+
+void Interface::log_counts(base::Time now) {
+    for (const auto& line : repeats_.rest(now)) log_.warning(line);
 }
 
 std::optional<base::Time> Interface::next_deadline() const {
     std::optional<base::Time> earliest;
-    for (const auto& [id, session] : sessions_) {
-        const auto& switches = session->switches;
-        if (switches.byte_count.count() > 0 && (!earliest || switches.next_byte_count < *earliest))
-            earliest = switches.next_byte_count;
-    }
+    const auto consider = [&](const std::optional<base::Time>& moment) {
+        if (moment && (!earliest || *moment < *earliest)) earliest = moment;
+    };
+    for (const auto& [id, session] : sessions_)
+        if (session->switches.byte_count.count() > 0) consider(session->switches.next_byte_count);
+    consider(gate_.next_deadline());
+    consider(repeats_.next_deadline());
     return earliest;
 }
 
@@ -268,6 +338,9 @@ void Interface::run_due(base::Time now) {
         session->notify(">BYTECOUNT:" + std::to_string(totals.bytes_in) + "," + std::to_string(totals.bytes_out) +
                         "\r\n");
     }
+    compare_passwords(now);
+    for (const ClientId client : gate_.overdue(now)) drop(client, "did not log in in time, and was disconnected", now);
+    for (const auto& line : repeats_.due(now)) log_.warning(line);
 }
 
 }  // namespace bootkey::management

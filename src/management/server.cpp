@@ -4,12 +4,15 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 
+#include "caller.hpp"
 #include "connection.hpp"
 #include "connector.hpp"
 #include "listening_socket.hpp"
@@ -20,17 +23,27 @@ namespace {
 
 constexpr int most_accepted_a_turn = 8;
 constexpr base::Duration shortage_pause = std::chrono::seconds(1);
-constexpr std::string_view refusal = "ERROR: too many management clients\r\n";
+constexpr std::string_view too_many = "ERROR: too many management clients\r\n";
+constexpr std::string_view not_yours =
+    "ERROR: without a password only root and the user who runs bootkey may connect, who wait for the replies\r\n";
+constexpr std::byte line_feed{'\n'};
 
 bool is_open_to_others(const Place& place) {
     const auto* const endpoint = std::get_if<base::Endpoint>(&place);
     return endpoint != nullptr && !endpoint->address.is_loopback();
 }
 
+std::string what_anybody_can_do(const Settings& settings) {
+    std::string text = "can steer the unlock";
+    if (settings.hold) text += ", release the hold";
+    if (settings.confirm) text += ", give the consent to a password";
+    return text;
+}
+
 // Nothing is waited for: a new connection takes so few bytes at once, and what it has sent is read, so that it is not
 // reset.
-void refuse(const base::UniqueFd& fd) {
-    [[maybe_unused]] const auto sent = ::send(fd.get(), refusal.data(), refusal.size(), MSG_NOSIGNAL);
+void refuse(const base::UniqueFd& fd, std::string_view why) {
+    [[maybe_unused]] const auto sent = ::send(fd.get(), why.data(), why.size(), MSG_NOSIGNAL);
     ::shutdown(fd.get(), SHUT_WR);
     if (auto dropped = base::Secret::with_capacity(Connection::most_at_once)) [[maybe_unused]]
         const auto size = recv(fd.get(), dropped->spare().data(), dropped->capacity(), 0);
@@ -50,10 +63,13 @@ public:
               arm();
           })),
           accept_again_(loop.timer([this] { accepting_->update({.readable = true}); })) {
-        interface_.attach({[this](ClientId client, std::string_view lines) { return send(client, lines); },
-                           [this](ClientId client) { close(client); }});
+        interface_.attach({.send = [this](ClientId client, std::string_view lines) { return send(client, lines); },
+                           .close = [this](ClientId client) { close(client); },
+                           .drop = [this](ClientId client) { drop(client); },
+                           .pause = [this](ClientId client, bool on) { pause(client, on); }});
     }
     ~Sockets() {
+        interface_.log_counts(loop_.now());
         interface_.attach({});
         connections_.clear();
     }
@@ -72,7 +88,10 @@ public:
 
     base::Result<void> connect() {
         if (const auto address = socket_address(place_); !address) return address.error();
-        connector_.emplace(loop_, place_, log_, [this](base::UniqueFd fd) { add(std::move(fd)); });
+        connector_.emplace(loop_, place_, log_, [this](base::UniqueFd fd) {
+            const std::string client = text_of(place_);
+            add(std::move(fd), {{client, client}, std::nullopt, false});
+        });
         connector_->again();
         return {};
     }
@@ -88,12 +107,39 @@ private:
             if (!fd && errno == EAGAIN) return;
             if (!fd) return pause_accepting(errno);
             prepare_connected(fd.get(), place_);
-            if (connections_.size() < most_clients)
-                add(std::move(fd));
-            else
-                refuse(fd);
+            if (!take(std::move(fd))) return;
         }
     }
+
+    // Returns whether there is time for another one at once: to look up whose a connection is takes a while.
+    bool take(base::UniqueFd fd) {
+        const Caller caller = caller_at(fd.get());
+        if (!needs_password() && !may_steer(caller.user))
+            refuse_stranger(fd, caller);
+        else if (!needs_password() && connections_.size() >= most_clients)
+            refuse(fd, too_many);
+        else
+            add(std::move(fd), caller);
+        return !caller.is_tcp;
+    }
+
+    void refuse_stranger(const base::UniqueFd& fd, const Caller& caller) {
+        tell_of_stranger(caller);
+        refuse(fd, not_yours);
+        arm();
+    }
+
+    void tell_of_stranger(const Caller& caller) {
+        interface_.repeatable(
+            caller.user
+                ? "was refused: without --management-password-file only root and the user who runs bootkey may "
+                  "connect"
+                : "was refused, for it had closed the connection before it could be seen whose it is; let it wait "
+                  "for the replies, or use a Unix socket",
+            caller.origin.address, loop_.now());
+    }
+
+    [[nodiscard]] bool needs_password() const { return !interface_.settings().password.empty(); }
 
     // Want of descriptors or memory passes, but the connection that waits keeps the socket readable.
     void pause_accepting(int errno_value) {
@@ -102,19 +148,22 @@ private:
         accept_again_->arm(shortage_pause);
     }
 
-    void add(base::UniqueFd fd) {
+    void add(base::UniqueFd fd, const Caller& caller) {
         const ClientId client = ++last_client_;
-        auto connection =
-            Connection::create(loop_, std::move(fd),
-                               {[this, client](std::span<const std::byte> bytes) { return received(client, bytes); },
-                                [this, client] { interface_.drained(client); },
-                                [this, client](std::string_view why) { ended(client, std::string(why)); }});
+        const int number = fd.get();
+        auto connection = Connection::create(
+            loop_, std::move(fd),
+            {[this, client, number](std::span<const std::byte> bytes) { return received(client, number, bytes); },
+             [this, client] { interface_.drained(client); },
+             [this, client](std::string_view why) { ended(client, std::string(why)); }});
         if (!connection) return refuse_for(connection.error());
         connections_[client] = std::move(*connection);
-        if (const auto known = interface_.client_came(client); !known) {
-            connections_.erase(client);
+        if (!needs_password() && caller.is_tcp) unheard_.insert(client);
+        if (const auto known = interface_.client_came(client, caller.origin, loop_.now()); !known) {
+            drop(client);
             refuse_for(known.error());
         }
+        arm();
     }
 
     void refuse_for(const base::Error& error) {
@@ -122,16 +171,26 @@ private:
         if (connector_) connector_->again();
     }
 
-    std::size_t received(ClientId client, std::span<const std::byte> bytes) {
+    // Before its first command the client has to be there still: only then is it sure whose it is.
+    std::size_t received(ClientId client, int fd, std::span<const std::byte> bytes) {
+        if (unheard_.contains(client) && std::ranges::find(bytes, line_feed) != bytes.end()) {
+            unheard_.erase(client);
+            if (const Caller caller = caller_at(fd); !may_steer(caller.user)) {
+                tell_of_stranger(caller);
+                close(client);
+                arm();
+                return bytes.size();
+            }
+        }
         const std::size_t used = interface_.received(client, bytes, loop_.now());
         arm();
         return used;
     }
 
-    // The byte counts that clients have asked for.
+    // What the Interface has to do by itself.
     void arm() {
         if (const auto deadline = interface_.next_deadline())
-            due_->arm(*deadline - loop_.now());
+            due_->arm(std::max(*deadline - loop_.now(), base::Duration{}));
         else
             due_->disarm();
     }
@@ -145,12 +204,22 @@ private:
         if (const auto found = connections_.find(client); found != connections_.end()) found->second->close();
     }
 
+    void pause(ClientId client, bool on) {
+        if (const auto found = connections_.find(client); found != connections_.end()) found->second->pause(on);
+    }
+
+    void drop(ClientId client) {
+        connections_.erase(client);
+        unheard_.erase(client);
+    }
+
     void ended(ClientId client, const std::string& why) {
         if (!why.empty())
             log_.warning("management client " + std::to_string(client) + " " + why + ": it is disconnected");
-        connections_.erase(client);
+        drop(client);
         if (connector_) connector_->again();
         interface_.client_left(client);
+        arm();
     }
 
     base::Loop& loop_;
@@ -161,6 +230,7 @@ private:
     std::optional<Connector> connector_;
     ClientId last_client_ = 0;
     std::map<ClientId, std::unique_ptr<Connection>> connections_;
+    std::set<ClientId> unheard_;  // of whom it is to be seen again whose they are
     std::unique_ptr<base::Timer> due_;
     std::unique_ptr<base::Timer> accept_again_;
     std::unique_ptr<base::Watch> accepting_;
@@ -176,6 +246,12 @@ base::Result<std::unique_ptr<Server>> Server::start(base::Loop& loop, Interface&
                                "give --management-password-file, or use 127.0.0.1 or a Unix socket"};
         log.warning("the management interface at " + text_of(settings.place) +
                     " can be reached from other machines, and nothing that is said there is encrypted");
+    } else if (!settings.connect && settings.password.empty() &&
+               std::holds_alternative<base::Endpoint>(settings.place)) {
+        log.warning("the management interface at " + text_of(settings.place) +
+                    " asks for no password: whatever program of root or of the user who runs bootkey connects there " +
+                    what_anybody_can_do(settings) +
+                    "; give --management-password-file, or a Unix socket to --management");
     }
     auto sockets = std::make_unique<Sockets>(loop, interface, log);
     if (const auto begun = settings.connect ? sockets->connect() : sockets->listen(); !begun) return begun.error();

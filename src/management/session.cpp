@@ -36,6 +36,10 @@ void Session::notify(std::string_view lines) {
     }
 }
 
+void Session::pause(bool on) {
+    if (std::exchange(is_paused_, on) != on) outlet_.pause(id_, on);
+}
+
 void Session::drained() {
     is_full_ = false;
     send_some();

@@ -11,6 +11,7 @@
 
 #include "bootkey/management/interface.hpp"
 #include "bootkey/management/line_splitter.hpp"
+#include "bootkey/management/other_protocol.hpp"
 #include "bootkey/management/reply.hpp"
 #include "bootkey/management/words.hpp"
 #include "command.hpp"
@@ -25,7 +26,9 @@ public:
 
     [[nodiscard]] ClientId id() const { return id_; }
     /// Whether it may say something now.
-    [[nodiscard]] bool listens() const { return !closing_ && !is_busy_ && reply_.empty() && !is_full_; }
+    [[nodiscard]] bool listens() const { return !closing_ && !is_busy_ && !is_paused_ && reply_.empty() && !is_full_; }
+    /// It is not heard, or is again; what it is told is not held up.
+    void pause(bool on);
     [[nodiscard]] bool is_closing() const { return closing_; }
 
     /// What is said now is not part of a reply, and waits until answer().
@@ -39,8 +42,11 @@ public:
     /// Ends the connection after what has been said so far.
     void close();
 
-    bool is_admitted;  // has given the password, if one is needed
-    int tries = 0;     // wrong passwords
+    bool is_admitted;         // has given the password, if one is needed
+    int tries = 0;            // wrong passwords
+    std::string address;      // where it comes from, if that is known
+    OtherProtocol protocol;   // as far as it has spoken
+    bool has_spoken = false;  // a line
     LineSplitter splitter;
     Words words;
     Switches switches;
@@ -57,6 +63,7 @@ private:
     std::string waiting_;   // notifications, behind the reply
     bool is_busy_ = false;  // a command is being carried out
     bool is_full_ = false;  // is not to be sent more of a reply
+    bool is_paused_ = false;
     bool closing_ = false;
 };
 

@@ -198,9 +198,9 @@ TEST_CASE("a password is asked for at the door") {
     CHECK(peer.ask("geheim", "info\r\n") == "SUCCESS: password is correct\r\n" + std::string(banner));
     auto guesser = lab.connect();
     guesser.send("a\nb\nc\ngeheim\n");
-    CHECK(guesser.read_to_end() ==
-          "ENTER PASSWORD:ERROR: bad password\r\nENTER PASSWORD:ERROR: bad password\r\nENTER PASSWORD:ERROR: bad "
-          "password\r\n");
+    CHECK(guesser.read("password\r\nENTER PASSWORD:") == "ENTER PASSWORD:ERROR: bad password\r\nENTER PASSWORD:");
+    CHECK(guesser.read("password\r\nENTER PASSWORD:") == "ERROR: bad password\r\nENTER PASSWORD:");
+    CHECK(guesser.read_to_end() == "ERROR: bad password\r\n");
 }
 
 TEST_CASE("commands come in any pieces") {

@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// What clients of one Interface share and what not, and the password at the door.
+// What clients of one Interface share and what not.
 #include <csignal>
 #include <string>
 #include <vector>
 
 #include "bootkey/management/interface.hpp"
-#include "bootkey/management/login.hpp"
 #include "management/world.hpp"
 
 using namespace bootkey;
-using management::testing::banner;
 using management::testing::secret;
 using management::testing::World;
 using Texts = std::vector<std::string>;
@@ -85,41 +83,4 @@ TEST_CASE("clients that are not let in do not count as the last to leave") {
     world.ask(2, "geheim");
     world.interface.client_left(2);
     CHECK(world.take_orders() == Texts{"signal 10"});
-}
-
-TEST_CASE("a client is told nothing before it gives the password") {
-    World world(with_password());
-    world.interface.hold();
-    CHECK(world.connect(1) == "ENTER PASSWORD:");
-    world.interface.hold();
-    world.interface.fatal("x");
-    world.interface.ask({management::Query::Kind::password, "Disk"});
-    world.interface.state_changed({.state = management::State::resolve});
-    CHECK(world.read(1).empty());
-    CHECK(world.ask(1, "geheim") == "SUCCESS: password is correct\r\n" + std::string(banner) +
-                                        ">HOLD:Waiting for hold release:0\r\n>PASSWORD:Need 'Disk' password\r\n");
-    CHECK(world.ask(1, "hold") == "SUCCESS: hold=0\r\n");
-}
-
-TEST_CASE("the third wrong password closes the connection") {
-    World world(with_password());
-    world.connect(1);
-    const Texts wrong =
-        GENERATE(Texts{"x", "y", "z"}, Texts{"", "geheim ", " geheim"}, Texts{"geheimgeheim", "geh", "pid"},
-                 Texts{std::string(2000, 'x'), "geheim\x01\xff", "GEHEIM"});
-    CHECK(world.ask(1, wrong[0]) == "ERROR: bad password\r\nENTER PASSWORD:");
-    CHECK(world.ask(1, wrong[1]) == "ERROR: bad password\r\nENTER PASSWORD:");
-    CHECK_FALSE(world.closed.contains(1));
-    CHECK(world.ask(1, wrong[2]) == "ERROR: bad password\r\n");
-    CHECK(world.closed.contains(1));
-    CHECK(world.ask(1, "geheim").empty());
-    for (const auto& text : world.logged) CHECK(text.find("geh") == std::string::npos);
-}
-
-TEST_CASE("a password is right only as a whole") {
-    const auto wanted = secret("geheim");
-    CHECK(management::is_same_password("geheim", wanted));
-    for (const char* given : {"", "g", "gehei", "geheim ", "geheimg", "geheimgeheim", "Geheim", "geheiM"})
-        CHECK_FALSE(management::is_same_password(given, wanted));
-    CHECK_FALSE(management::is_same_password("x", secret("")));
 }

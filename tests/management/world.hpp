@@ -31,14 +31,18 @@ struct World {
     std::map<ClientId, std::string> sent;
     std::map<ClientId, std::size_t> room;  // bytes that a client takes before it is full; without: any number
     std::set<ClientId> closed;
+    std::set<ClientId> dropped;
+    std::map<ClientId, bool> paused;
 
     base::Log log{3};
     std::vector<std::string> logged;
     Interface interface;
 
     explicit World(Settings settings = {}) : interface(std::move(settings), steering(), log) {
-        interface.attach({[this](ClientId client, std::string_view lines) { return take(client, lines); },
-                          [this](ClientId client) { closed.insert(client); }});
+        interface.attach({.send = [this](ClientId client, std::string_view lines) { return take(client, lines); },
+                          .close = [this](ClientId client) { closed.insert(client); },
+                          .drop = [this](ClientId client) { dropped.insert(client); },
+                          .pause = [this](ClientId client, bool on) { paused[client] = on; }});
         log.add_sink([this](const base::LogEntry& entry) {
             logged.push_back(entry.text);
             interface.logged(entry);
@@ -46,10 +50,12 @@ struct World {
     }
 
     /// A client comes; returns what it is sent.
-    std::string connect(ClientId client) {
-        REQUIRE(interface.client_came(client));
+    std::string connect(ClientId client, const std::string& address = "192.0.2.1") {
+        REQUIRE(interface.client_came(client, {address, address}, now));
         return read(client);
     }
+    /// Time passes.
+    void wait(base::Duration duration) { interface.run_due(now += duration); }
     /// It sends this; returns how much of it was used.
     std::size_t send(ClientId client, std::string_view text) {
         return interface.received(client, base::bytes_of(text), now);

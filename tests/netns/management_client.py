@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A client of the management interface, for tests: lines in, lines out, nothing understood."""
 
+import os
 import re
 import socket
 import time
@@ -8,16 +9,18 @@ import time
 import lab
 
 
-def connection_inside(host, where):
-    """A connection on a host of the lab, made there and handed to us; None if nobody listens.
+def connection_inside(host, where, user=0):
+    """A connection on a host of the lab, made there by a program of that user and handed to us; None if nobody listens.
 
     `where`: a port of 127.0.0.1, or the path of a Unix socket.
     """
     is_path = isinstance(where, str)
 
     def connect():
+        os.seteuid(user)  # of this process alone, which ends here
         with socket.socket(socket.AF_UNIX if is_path else socket.AF_INET) as connection:
             if connection.connect_ex(where if is_path else ("127.0.0.1", where)) == 0:
+                os.seteuid(0)
                 socket.send_fds(theirs, [b"connected"], [connection.fileno()])
                 return True
         return False
@@ -41,9 +44,9 @@ class ManagementClient:
             lab.wait_until(lambda: self._connect(where), "the management interface", timeout)
 
     @classmethod
-    def over_tcp(cls, host, port):
-        """A client on a host of the lab, where somebody listens on 127.0.0.1."""
-        return cls(lab.wait_until(lambda: connection_inside(host, port), "the management interface"))
+    def over_tcp(cls, host, port, user=0):
+        """A client of that user on a host of the lab, where somebody listens on 127.0.0.1."""
+        return cls(lab.wait_until(lambda: connection_inside(host, port, user), "the management interface"))
 
     @staticmethod
     def _connect(path):

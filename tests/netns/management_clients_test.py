@@ -4,6 +4,7 @@
 and what each of them is told of the log and of texts.
 """
 
+import contextlib
 import os
 import re
 import signal
@@ -19,6 +20,46 @@ from netns_case import PASSWORD
 PORT = 7505
 MOST_CLIENTS = 16
 TOO_MANY = "ERROR: too many management clients"
+STRANGER = "ERROR: without a password only root and the user who runs bootkey may connect, who wait for the replies"
+
+# A host that holds more connections than there is room for, until all are closed.
+IDLE = """
+import socket, sys
+held = [socket.create_connection((sys.argv[1], int(sys.argv[2])), 5) for _ in range(40)]
+print("connected", flush=True)
+for connection in held:
+    connection.settimeout(20)
+    while connection.recv(100): pass
+print("all closed")
+"""
+# A host that guesses on many connections at once, with no regard to what is answered, for four seconds; how many were.
+GUESS = """
+import socket, sys, threading, time
+answered, end = [0] * 24, time.monotonic() + 4
+def guess(number):
+    while time.monotonic() < end:
+        try:
+            with socket.create_connection((sys.argv[1], int(sys.argv[2])), 1) as connection:
+                connection.recv(100)
+                connection.sendall(b"guess %d\\n" % number)
+                answered[number] += connection.recv(100).startswith(b"ERROR")
+        except OSError:
+            pass
+threads = [threading.Thread(target=guess, args=(number,), daemon=True) for number in range(len(answered))]
+for thread in threads: thread.start()
+time.sleep(1)
+print("at it", flush=True)
+time.sleep(3.5)
+print(sum(answered))
+"""
+
+
+def say_and_go():
+    """As somebody else, give the consent and close at once."""
+    os.seteuid(65520)  # of this process alone, which ends here
+    with socket.socket() as connection:
+        connection.connect(("127.0.0.1", PORT))
+        connection.sendall(b"needok release-password ok\n")
 
 
 class ManagementClientsTest(ManagementCase):
@@ -92,11 +133,12 @@ class ManagementClientsTest(ManagementCase):
         file = self.lab.file("password", "tell nobody\n")
         run = self.start(client, *keys.options, f"--management=127.0.0.1:{PORT}", f"--management-password-file={file}",
                          "--management-hold")
-        guessing, knowing = (ManagementClient.over_tcp(client, PORT) for _ in range(2))
-        for management in (guessing, knowing):
-            self.addCleanup(management.close)
+        guessing = ManagementClient.over_tcp(client, PORT)
+        self.addCleanup(guessing.close)
         guessing.send("hold release", "tell nobody ", "", "tell nobody")
         self.assertEqual([line.removeprefix("ENTER PASSWORD:") for line in guessing.rest()], ["ERROR: bad password"] * 3)
+        knowing = ManagementClient.over_tcp(client, PORT)
+        self.addCleanup(knowing.close)
         knowing.send("tell nobody")
         self.assertEqual(knowing.until("password"), "ENTER PASSWORD:SUCCESS: password is correct")
         self.assertEqual(knowing.until(""), BANNER)
@@ -113,6 +155,73 @@ class ManagementClientsTest(ManagementCase):
         file = self.lab.file("password", "tell nobody\n")
         run = self.start(client, *keys.options, f"--management=0.0.0.0:{PORT}", f"--management-password-file={file}")
         run.wait_for_error("warning: the management interface at .* can be reached from other machines")
+        self.end(run)
+
+    def test_programs_of_others_at_loopback(self):
+        """Without a password bootkey is steered by root and its own user alone: not by its worker, nor by anybody else here."""
+        keys = self.lab.keys()
+        self.lab.mandos([keys.section(PASSWORD)])
+        client = self.lab.client()
+        run = self.start(client, *keys.options, f"--management=127.0.0.1:{PORT}", "--management-confirm")
+        run.wait_for_error(f"warning: the management interface at 127.0.0.1:{PORT} asks for no password: .* give the consent")
+        run.wait_for_error("a person's consent is waited for")
+        for user in (65520, 65521, 1000) * 4:  # the worker's, the decryptor's, somebody's
+            stranger = ManagementClient.over_tcp(client, PORT, user)
+            self.addCleanup(stranger.close)
+            with contextlib.suppress(OSError):  # it is closed already
+                stranger.send("needok release-password ok")
+            self.assertEqual(stranger.rest(), [STRANGER])
+        for _ in range(5):  # who is gone before it can be seen who it was
+            client.space.call(say_and_go)
+        self.alive(run, 0.5)
+        self.assertLess(len(re.findall("was refused", run.errors())), 4)
+        person = ManagementClient.over_tcp(client, PORT)
+        self.addCleanup(person.close)
+        person.until("^>NEED-OK:Need 'release-password' confirmation")
+        person.send("needok release-password ok")
+        self.assert_password(run.finish())
+
+    def test_what_a_web_page_can_send(self):
+        """A browser on the machine, or whatever else sends a request for somebody else, is not taken for a client."""
+        keys = self.lab.keys()
+        client = self.lab.client()
+        run = self.start(client, *keys.options, f"--management=127.0.0.1:{PORT}", "--management-hold")
+        for first in (b"POST / HTTP/1.1\r\nContent-Type: text/plain\r\n\r\n", b"GET /?x HTTP/1.1\r\n", b"\x16\x03\x01\x02\n",
+                      b"SSH-2.0-x\r\n"):
+            for piece in (len(first), 1):
+                browser = ManagementClient.over_tcp(client, PORT)
+                self.addCleanup(browser.close)
+                with contextlib.suppress(OSError):  # it is closed before all is said
+                    for begin in range(0, len(first), piece):
+                        browser.send_bytes(first[begin:begin + piece])
+                    browser.send("hold release", "signal SIGTERM")
+                self.assertEqual(browser.rest(), [BANNER, ">HOLD:Waiting for hold release:0"])
+        self.alive(run, 0.5)
+        self.assertEqual(len(re.findall("spoke (HTTP|TLS|SSH), not commands", run.errors())), 3)
+        person = ManagementClient.over_tcp(client, PORT)
+        self.addCleanup(person.close)
+        self.assertEqual(person.ask("hold"), ["SUCCESS: hold=1"])
+        self.end(run)
+
+    def test_who_does_not_know_the_password_keeps_nobody_out(self):
+        """Connections that never log in, and guesses by the thousand, from another host."""
+        keys = self.lab.keys()
+        client, attacker, operator = (self.lab.host(addresses=[f"192.0.2.{number}/24"]) for number in (9, 10, 11))
+        file = self.lab.file("password", "tell nobody\n")
+        run = self.start(client, *keys.options, f"--management=192.0.2.9:{PORT}", f"--management-password-file={file}",
+                         "--management-hold")
+        run.wait_for_error("on hold")
+        idle = attacker.start(["/usr/bin/python3", "-c", IDLE, "192.0.2.9", str(PORT)])
+        idle.read_line()
+        enter = [self.bootkey, f"--control=192.0.2.9:{PORT}", f"--management-password-file={file}", "hold"]
+        self.assertEqual(operator.check(enter), "SUCCESS: hold=1\n")
+        self.assertEqual(idle.finish(30).output, b"all closed\n")
+        guess = attacker.start(["/usr/bin/python3", "-c", GUESS, "192.0.2.9", str(PORT)])
+        guess.read_line()
+        self.assertEqual(operator.check(enter), "SUCCESS: hold=1\n")
+        guesses = int(guess.finish(30).output)
+        self.assertLess(guesses, 4 * 20)  # in four seconds
+        self.assertLess(len(run.errors().splitlines()), 20)
         self.end(run)
 
     # -- connected to

@@ -20,7 +20,9 @@
 
 #include "bootkey/base/log.hpp"
 #include "bootkey/base/time.hpp"
+#include "bootkey/management/login_gate.hpp"
 #include "bootkey/management/queries.hpp"
+#include "bootkey/management/repeats.hpp"
 #include "bootkey/management/settings.hpp"
 #include "bootkey/management/state.hpp"
 #include "bootkey/management/steering.hpp"
@@ -34,6 +36,10 @@ struct Outlet {
     std::function<bool(ClientId client, std::string_view lines)> send;
     /// Ends the connection when all that was sent has been delivered. client_left() follows from the loop.
     std::function<void(ClientId client)> close;
+    /// Ends the connection at once; client_left() does not follow.
+    std::function<void(ClientId client)> drop;
+    /// received() is not to be called for a while, or again.
+    std::function<void(ClientId client, bool on)> pause;
 };
 
 class Session;
@@ -43,8 +49,10 @@ struct Turn;
 
 class Interface {
 public:
+    static constexpr std::size_t max_clients = 16;  ///< that are logged in; others do not count (see LoginGate)
+
     /// `log` gets a line for each command that may change something (verbosity 3) or only asks (7), and for clients
-    /// that come and go (2), and must outlive the object.
+    /// that come and go (2; without the password, 7), and must outlive the object.
     Interface(Settings settings, Steering steering, const base::Log& log);
     ~Interface();
     Interface(const Interface&) = delete;
@@ -86,16 +94,21 @@ public:
 
     /// How lines are sent from now on; an empty one: not at all.
     void attach(Outlet outlet);
-    /// A client came: it gets the banner and what is pending, or is asked for the password. Fails (os_error) for want
-    /// of locked memory: then the client is unknown here.
-    [[nodiscard]] base::Result<void> client_came(ClientId client);
+    /// A client came: it gets the banner and what is pending, or is asked for the password, and another one or itself
+    /// may be dropped to make room. Fails (os_error) for want of locked memory: then the client is unknown here.
+    [[nodiscard]] base::Result<void> client_came(ClientId client, Origin origin, base::Time now);
     /// Bytes that it sent. Returns how many were used; the rest is to be offered again after drained(), or is of no
     /// interest where the client is being closed. Bytes that were used are not needed any more and should be wiped.
     [[nodiscard]] std::size_t received(ClientId client, std::span<const std::byte> bytes, base::Time now);
     /// It has read what it was sent: a long reply goes on.
     void drained(ClientId client);
     void client_left(ClientId client);
-    /// When run_due() is to be called next (byte counts).
+    /// A client from `address` did what anybody can do as often as they like: logged once, and then by counts. `what`
+    /// as for Repeats::happened.
+    void repeatable(std::string_view what, std::string_view address, base::Time now);
+    /// Logs what has been counted so far, for the end.
+    void log_counts(base::Time now);
+    /// When run_due() is to be called next (byte counts, passwords to be compared, clients that do not log in).
     [[nodiscard]] std::optional<base::Time> next_deadline() const;
     void run_due(base::Time now);
 
@@ -104,13 +117,22 @@ private:
     void tell_all(const std::string& line, bool Switches::*is_wanted = nullptr);
     [[nodiscard]] std::string welcome() const;
     void hear(Session& session, bool is_too_long, base::Time now);
-    void log_in(Session& session);
+    void take_password(Session& session, base::Time now);
+    void compare_passwords(base::Time now);
+    void log_in(Session& session, base::Time now);
+    void let_in(Session& session);
+    void refuse_protocol(Session& session, std::string_view protocol, base::Time now);
+    void drop(ClientId client, std::string_view why, base::Time now);
+    [[nodiscard]] std::size_t admitted() const;
     void carry_out(Turn& turn, Session& session, std::string_view line) const;
 
     const base::Log& log_;
     Outlet outlet_;
     std::unique_ptr<Shared> shared_;
     std::map<ClientId, std::unique_ptr<Session>> sessions_;
+    LoginGate gate_;
+    Repeats repeats_;
+    bool heeds_protocol_;               // the password does not begin like one
     std::optional<StateChange> state_;  // the last one
 };
 

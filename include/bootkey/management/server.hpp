@@ -2,7 +2,8 @@
 //
 // The sockets of the management interface: listens at a Unix socket or a TCP port, or connects out, and carries bytes
 // between clients and an Interface. Runs in the privileged process, so nothing a client does can make it wait or grow:
-// a client that stops reading is dropped. Owns the sockets and the Unix socket's name.
+// a client that stops reading is dropped. Where no password is asked for, only programs of root and of the user who
+// runs bootkey are let in. Owns the sockets and the Unix socket's name.
 #pragma once
 
 #include <cstddef>
@@ -17,7 +18,7 @@ namespace bootkey::management {
 
 class Server {
 public:
-    static constexpr std::size_t most_clients = 16;         ///< the next is told so and closed
+    static constexpr std::size_t most_clients = Interface::max_clients;  ///< the next is told so and closed
     static constexpr std::size_t most_unsent = 256 * 1024;  ///< bytes; a client that does not read so much is closed
 
     /// Listens where `interface.settings()` says, or begins to connect out (which is tried for ever, 1 s to 30 s

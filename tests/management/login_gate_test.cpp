@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "bootkey/management/login_gate.hpp"
+
+#include <catch2/catch.hpp>
+
+#include <set>
+#include <string>
+#include <vector>
+
+using namespace bootkey;
+using management::ClientId;
+using management::LoginGate;
+using management::Origin;
+using namespace std::chrono_literals;
+using Clients = std::vector<ClientId>;
+
+namespace {
+
+constexpr base::Time start{std::chrono::hours(1)};
+
+Origin from(const std::string& address, const std::string& network = {}) {
+    return {network.empty() ? address : network, address};
+}
+
+// Fills the gate with clients 1 to 16 of one address.
+void fill(LoginGate& gate, const std::string& address = "192.0.2.10") {
+    for (ClientId client = 1; client <= LoginGate::max_clients; ++client)
+        REQUIRE_FALSE(gate.came(client, from(address), start));
+}
+
+// The client's password is compared and wrong.
+void slip(LoginGate& gate, ClientId client, base::Time now) {
+    gate.gave_password(client, now);
+    REQUIRE(gate.next(now) == client);
+    gate.was_wrong(client, now);
+}
+
+}  // namespace
+
+TEST_CASE("whoever comes to a full gate takes the place of the oldest client of the address that has most") {
+    LoginGate gate;
+    fill(gate);
+    CHECK(gate.came(17, from("192.0.2.11"), start) == 1);
+    CHECK(gate.came(18, from("192.0.2.11"), start) == 2);
+    CHECK(gate.came(19, from("192.0.2.10"), start) == 3);  // it takes its own
+    for (ClientId client = 20; client < 26; ++client) static_cast<void>(gate.came(client, from("192.0.2.11"), start));
+    CHECK(gate.came(26, from("192.0.2.11"), start) == 17);  // nine against eight: now these have most
+}
+
+TEST_CASE("one client of an address is never in the way of many of another") {
+    LoginGate gate;
+    REQUIRE_FALSE(gate.came(1, from("192.0.2.11"), start));
+    for (ClientId client = 2; client < 10'000; ++client)
+        REQUIRE(gate.came(client, from("192.0.2.10"), start) != ClientId{1});
+    gate.gave_password(1, start);
+    CHECK(gate.next(start) == 1);
+}
+
+TEST_CASE("addresses of one network share, and share out their share") {
+    LoginGate gate;
+    REQUIRE_FALSE(gate.came(1, from("2001:db8:1::1", "2001:db8:1::/64"), start));  // other networks
+    REQUIRE_FALSE(gate.came(2, from("192.0.2.11"), start));
+    REQUIRE_FALSE(gate.came(3, from("2001:db8::7", "2001:db8::/64"), start));
+    for (ClientId client = 4; client <= 14; ++client)
+        REQUIRE_FALSE(gate.came(client, from("2001:db8::" + std::to_string(client + 100), "2001:db8::/64"), start));
+    for (ClientId client = 15; client <= 16; ++client)
+        REQUIRE_FALSE(gate.came(client, from("2001:db8::a", "2001:db8::/64"), start));
+    CHECK(gate.came(17, from("2001:db8::a", "2001:db8::/64"), start) == 15);
+    CHECK(gate.came(18, from("2001:db8::b", "2001:db8::/64"), start) == 16);
+}
+
+TEST_CASE("among many addresses those that guess make room first, and last those that have given one password") {
+    LoginGate gate;
+    for (ClientId client = 1; client <= LoginGate::max_clients; ++client)
+        REQUIRE_FALSE(gate.came(client, from(std::to_string(client)), start));
+    auto now = start;
+    for (int i = 0; i < 3; ++i) slip(gate, 9, now += 10s);
+    slip(gate, 10, now += 10s);  // a slip
+    gate.gave_password(1, now);
+    CHECK(gate.came(17, from("a"), now) == 9);
+    CHECK(gate.came(18, from("b"), now) == 2);
+    CHECK(gate.came(19, from("c"), now) == 3);
+    for (const ClientId client : {4, 5, 6, 7, 8, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19}) gate.gave_password(client, now);
+    CHECK(gate.came(20, from("d"), now) == 10);
+    gate.gave_password(20, now);
+    CHECK(gate.came(21, from("e"), now) == 21);  // all others are about to be compared
+}
+
+TEST_CASE("clients have ten seconds for each answer") {
+    LoginGate gate;
+    REQUIRE_FALSE(gate.came(1, from("a"), start));
+    REQUIRE_FALSE(gate.came(2, from("b"), start + 1s));
+    CHECK(gate.next_deadline() == start + 10s);
+    CHECK(gate.overdue(start + 10s - 1ms).empty());
+    CHECK(gate.overdue(start + 10s) == Clients{1});
+    gate.left(1);
+    slip(gate, 2, start + 9s);
+    CHECK(gate.overdue(start + 19s - 1ms).empty());
+    CHECK(gate.overdue(start + 19s) == Clients{2});
+    gate.gave_password(2, start + 9s);  // it is for us to answer
+    CHECK(gate.overdue(start + 1h).empty());
+    CHECK(gate.next_deadline() == start + 10s);
+    CHECK(gate.waits_for_comparison(2));
+    gate.left(2);
+    CHECK_FALSE(gate.waits_for_comparison(2));
+    CHECK_FALSE(gate.next_deadline());
+}
+
+TEST_CASE("the pause after a wrong password grows, for its address alone") {
+    LoginGate gate;
+    REQUIRE_FALSE(gate.came(1, from("a"), start));
+    REQUIRE_FALSE(gate.came(2, from("b"), start));
+    auto now = start;
+    for (const auto pause : {1s, 2s, 4s, 8s, 8s, 8s}) {
+        slip(gate, 1, now);
+        gate.gave_password(1, now);
+        CHECK_FALSE(gate.next(now + pause - 1ms));
+        CHECK(gate.next_deadline() == now + pause);
+        gate.gave_password(2, now + 50ms);
+        CHECK(gate.next(now + 50ms) == 2);
+        now += pause;
+        CHECK(gate.next(now) == 2);  // who has never been wrong comes first
+        gate.left(2);
+        REQUIRE_FALSE(gate.came(2, from("b"), now));
+        CHECK(gate.next(now) == 1);
+    }
+    SECTION("a right one ends it") {
+        gate.was_right(1);
+        REQUIRE_FALSE(gate.came(3, from("a"), now));
+        slip(gate, 3, now);
+        gate.gave_password(3, now);
+        CHECK(gate.next_deadline() == now + 1s);
+    }
+    SECTION("time makes it forgotten") {
+        gate.left(2);
+        slip(gate, 1, now);
+        slip(gate, 1, now + 8s + LoginGate::memory);
+        gate.gave_password(1, now + 8s + LoginGate::memory);
+        CHECK(gate.next_deadline() == now + 9s + LoginGate::memory);
+    }
+}
+
+TEST_CASE("a new connection does not escape the pause") {
+    LoginGate gate;
+    REQUIRE_FALSE(gate.came(1, from("a"), start));
+    slip(gate, 1, start);
+    gate.left(1);
+    REQUIRE_FALSE(gate.came(2, from("a"), start));
+    gate.gave_password(2, start);
+    CHECK_FALSE(gate.next(start + 1s - 1ms));
+    CHECK(gate.next(start + 1s) == 2);
+}
+
+TEST_CASE("any number of addresses gets few guesses a second, and keeps nobody else waiting for long") {
+    LoginGate gate;
+    ClientId client = 0;
+    std::size_t compared = 0;
+    auto worst = base::Duration{};
+    ClientId knows = 0;  // none waits now
+    base::Time knew;
+    for (auto now = start; now < start + 10s; now += 1ms) {
+        // A thousand new addresses a second; and somebody who knows the password, again and again.
+        ++client;
+        static_cast<void>(gate.came(client, from("guess" + std::to_string(client)), now));
+        gate.gave_password(client, now);
+        if (knows == 0) {
+            knows = ++client;
+            knew = now;
+            static_cast<void>(gate.came(client, from("192.0.2.11"), now));
+            gate.gave_password(client, now);
+            if (!gate.waits_for_comparison(client)) knows = 0;  // there was no room
+        }
+        while (const auto next = gate.next(now)) {
+            if (next == knows) {
+                worst = std::max(worst, now - knew);
+                knows = 0;
+                gate.was_right(*next);
+            } else {
+                gate.was_wrong(*next, now);
+                gate.left(*next);
+                ++compared;
+            }
+        }
+    }
+    CHECK(compared <= 201);
+    CHECK(worst > 0s);
+    CHECK(worst <= 1s);
+}
+
+TEST_CASE("without limits there is still a pause, and nobody is cut off") {
+    LoginGate gate(false);
+    for (ClientId client = 1; client < 100; ++client) CHECK_FALSE(gate.came(client, from("a"), start));
+    CHECK_FALSE(gate.next_deadline());
+    CHECK(gate.overdue(start + 1h).empty());
+    slip(gate, 1, start);
+    gate.gave_password(1, start);
+    CHECK(gate.next_deadline() == start + 1s);
+}
+
+TEST_CASE("a client that is not known is no error") {
+    LoginGate gate;
+    gate.gave_password(7, start);
+    gate.was_wrong(7, start);
+    gate.was_right(7);
+    gate.left(7);
+    CHECK_FALSE(gate.next(start));
+}
