@@ -51,6 +51,25 @@ base::Error ControlConnection::failure(std::string what, std::string why, std::s
 
 base::Result<ControlConnection> ControlConnection::open(const options::ManagementAddress& address,
                                                         const AskPassword& ask) {
+    auto connection = connect(address);
+    if (!connection) return connection;
+    auto greeted = connection->await_greeting(ask);
+    if (!greeted && connection->unanswered_) {
+        std::optional<base::Secret> typed = std::move(connection->unanswered_);
+        connection = connect(address);
+        if (!connection) return connection;
+        greeted = connection->await_greeting([&]() -> base::Result<base::Secret> {
+            if (!typed) return ask();
+            base::Secret password = std::move(*typed);
+            typed.reset();
+            return password;
+        });
+    }
+    if (!greeted) return std::move(greeted).error();
+    return connection;
+}
+
+base::Result<ControlConnection> ControlConnection::connect(const options::ManagementAddress& address) {
     const std::string name = base::escaped(address.text);
     sockaddr_storage storage{};
     const socklen_t size = fill(storage, address);
@@ -64,7 +83,6 @@ base::Result<ControlConnection> ControlConnection::open(const options::Managemen
         const int error = errno == EINPROGRESS || errno == EAGAIN ? ETIMEDOUT : errno;
         return connection.failure("cannot connect to", std::strerror(error), advice_for(error, address));
     }
-    if (auto greeted = connection.await_greeting(ask); !greeted) return std::move(greeted).error();
     return connection;
 }
 
@@ -76,12 +94,14 @@ base::Result<void> ControlConnection::await_greeting(const AskPassword& ask) {
         if (!*lines)
             return failure("not let in by", refusal.empty() ? "it closed the connection" : "it says " + refusal,
                            "it may have enough clients, or want another password");
+        unanswered_.reset();
         for (ControlLine& line : **lines) {
             if (is_refusal(line.text)) refusal = base::escaped(line.text);
             if (line.kind == ControlLine::Kind::password_prompt) {
                 auto password = ask();
                 if (!password) return std::move(password).error();
                 if (auto sent = send(password->bytes()); !sent) return sent;
+                unanswered_ = std::move(*password);
             } else if (line.kind == ControlLine::Kind::notification) {
                 early_.push_back(std::move(line));
             }

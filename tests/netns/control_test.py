@@ -10,7 +10,7 @@ import time
 import lab
 import netns_case
 import secret_search
-from management_peers import BANNER, OpenVpn, Person, Scripted
+from management_peers import BANNER, Bootkey, OpenVpn, Person, Scripted
 
 SECRET = b'a "quoted" \\ secret; #1'
 EVIL = b"\x1b]0;evil\x07\x1b[2J\x9b\xe2\x80\xae"
@@ -156,6 +156,16 @@ class ControlTest(netns_case.NetnsCase):
         self.assertEqual(self.control(peer, "password", given=SECRET + b"\nmore").status, 0)
         escaped = SECRET.replace(b"\\", b"\\\\").replace(b'"', b'\\"')
         self.assertEqual(peer.heard(), b'password "Disk" "%s"\npid\n' % escaped)
+
+    def test_password_that_is_typed_slowly(self):
+        """The other bootkey does not wait so long for it, and is connected to again."""
+        peer = Bootkey(self.host, self.bootkey, "--management-hold", password="let me in")
+        person = self.person(peer, "hold")
+        person.sees(rb"Password of the management interface: ")
+        peer.process.wait_for_error("did not log in in time", timeout=20)
+        person.type_unseen(b"let me in\n")
+        person.sees(rb"SUCCESS: hold=1")
+        self.ends(person, 0, b"let me in")
 
     def test_password_of_the_interface(self):
         peer = OpenVpn(self.host, "--management-hold", password="let me in")

@@ -29,6 +29,8 @@ public:
     using AskPassword = std::function<base::Result<base::Secret>()>;
 
     /// Connects, gives the password if the server asks for one, as often as it asks, and returns when it has greeted.
+    /// Where the server did not wait for the password as long as a person took to type it, connects once more and gives
+    /// it at once.
     /// Errors: unavailable (nobody there, nobody who greets, wrong password), those of `ask`, os_error.
     [[nodiscard]] static base::Result<ControlConnection> open(const options::ManagementAddress& address,
                                                               const AskPassword& ask);
@@ -46,6 +48,7 @@ public:
 
 private:
     ControlConnection(base::UniqueFd socket, std::string name) : socket_(std::move(socket)), name_(std::move(name)) {}
+    [[nodiscard]] static base::Result<ControlConnection> connect(const options::ManagementAddress& address);
     [[nodiscard]] base::Error failure(std::string what, std::string why, std::string advice = {}) const;
     [[nodiscard]] base::Result<void> await_greeting(const AskPassword& ask);
 
@@ -53,6 +56,7 @@ private:
     std::string name_;  // the address, for messages
     ControlLines lines_;
     std::vector<ControlLine> early_;
+    std::optional<base::Secret> unanswered_;  // the password that was given last, until the server says something
 };
 
 }  // namespace bootkey::modes
