@@ -67,7 +67,8 @@ bool may_steer(const std::optional<uid_t>& user) {
     if (!user) return false;
     uid_t real = 0, effective = 0, saved = 0;
     if (getresuid(&real, &effective, &saved) != 0) return *user == 0;
-    return *user == 0 || *user == real || *user == saved;  // leave_caller_behind() makes the caller's user id the saved one
+    return *user == 0 || *user == real ||
+           *user == saved;  // leave_caller_behind() makes the caller's user id the saved one
 }
 
 }  // namespace bootkey::management

@@ -13,7 +13,7 @@
 namespace bootkey::management {
 namespace {
 
-constexpr int backlog = 16;
+constexpr int backlog = 128;  // who waits while others crowd in
 
 base::Error failure(const Place& place, int errno_value, std::string advice) {
     return base::system_error("cannot listen at the management socket " + text_of(place), errno_value,

@@ -6,53 +6,45 @@
 #include <utility>
 
 namespace bootkey::management {
-namespace {
-
-constexpr unsigned max_slips = 2;  // wrong passwords that a person may give who knows the right one
-
-}  // namespace
 
 LoginGate::Waiting* LoginGate::find(ClientId client) {
     const auto found = std::ranges::find(waiting_, client, &Waiting::client);
     return found == waiting_.end() ? nullptr : &*found;
 }
 
-const LoginGate::Record* LoginGate::record_of(const Waiting& waiting) const {
+const LoginGate::Record& LoginGate::record_of(const Waiting& waiting) const {
+    static const Record none;  // of an address that had to be forgotten
     const auto found = records_.find(waiting.origin.address);
-    return found == records_.end() ? nullptr : &found->second;
+    return found == records_.end() ? none : found->second;
 }
 
 std::optional<ClientId> LoginGate::came(ClientId client, Origin origin, base::Time now) {
+    Record& record = record_for(origin.address, now);
+    ++record.connections;
+    record.last = std::max(record.last, now);
     const auto deadline = has_limits_ ? std::optional(now + max_login_time) : std::nullopt;
     waiting_.push_back({client, std::move(origin), deadline, std::nullopt});
     if (!has_limits_ || waiting_.size() <= max_clients) return std::nullopt;
-    forget_old_records(now);
     const auto going = one_to_go();
     const ClientId gone = going->client;
     waiting_.erase(going);
     return gone;
 }
 
-// Among equals: those who guess go first, and last those whose first passwords are about to be compared, which takes
-// less than a second.
-int LoginGate::worth(const Waiting& waiting) const {
-    const Record* const record = record_of(waiting);
-    if (record != nullptr) return record->wrong > max_slips ? 0 : 1;
-    return waiting.given ? 2 : 1;
-}
-
+// Among equals, those whose first password is about to be compared stay.
 std::vector<LoginGate::Waiting>::iterator LoginGate::one_to_go() {
-    std::map<std::string, std::size_t> networks, addresses;
+    std::map<std::string, long> networks, addresses;
     for (const Waiting& each : waiting_) {
         ++networks[each.origin.network];
         ++addresses[each.origin.address];
     }
-    const auto standing = [&](const Waiting& each) {
-        return std::tuple(-static_cast<long>(networks[each.origin.network]),
-                          -static_cast<long>(addresses[each.origin.address]), worth(each));
+    const auto nuisance = [&](const Waiting& each) {
+        const Record& record = record_of(each);
+        return std::tuple(networks[each.origin.network], addresses[each.origin.address],
+                          record.connections + record.wrong, !each.given || record.wrong > 0);
     };
-    return std::min_element(waiting_.begin(), waiting_.end(),
-                            [&](const auto& one, const auto& other) { return standing(one) < standing(other); });
+    return std::max_element(waiting_.begin(), waiting_.end(),
+                            [&](const auto& one, const auto& other) { return nuisance(one) < nuisance(other); });
 }
 
 void LoginGate::gave_password(ClientId client, base::Time now) {
@@ -63,13 +55,12 @@ void LoginGate::gave_password(ClientId client, base::Time now) {
 }
 
 base::Time LoginGate::comparison_of(const Waiting& waiting) const {
-    const Record* const record = record_of(waiting);
-    return record == nullptr ? next_ : std::max(next_, record->next);
+    return std::max(next_, record_of(waiting).next);
 }
 
 std::optional<ClientId> LoginGate::next(base::Time now) const {
     const Waiting* chosen = nullptr;
-    const auto rank = [this](const Waiting& each) { return std::pair(record_of(each) != nullptr, *each.given); };
+    const auto rank = [this](const Waiting& each) { return std::pair(record_of(each).wrong > 0, *each.given); };
     for (const Waiting& each : waiting_)
         if (each.given && comparison_of(each) <= now && (chosen == nullptr || rank(each) < rank(*chosen)))
             chosen = &each;
@@ -89,19 +80,19 @@ void LoginGate::was_wrong(ClientId client, base::Time now) {
     Record& record = record_for(waiting->origin.address, now);
     ++record.wrong;
     record.pause = record.pause == base::Duration{} ? min_pause : std::min(2 * record.pause, max_pause);
-    record.next = now + record.pause;
-    next_ = now + min_interval;
+    record.last = record.next = now + record.pause;
+    next_ = std::max(next_, now - max_burst * min_interval) + min_interval;
 }
 
 void LoginGate::forget_old_records(base::Time now) {
-    std::erase_if(records_, [now](const auto& each) { return each.second.next + memory <= now; });
+    std::erase_if(records_, [now](const auto& each) { return each.second.last + memory <= now; });
 }
 
-// If there are too many, the one that has least to wait makes room.
+// If there are too many, the one that has been quiet for longest makes room.
 LoginGate::Record& LoginGate::record_for(const std::string& address, base::Time now) {
     forget_old_records(now);
     if (!records_.contains(address) && records_.size() >= max_addresses)
-        records_.erase(std::ranges::min_element(records_, {}, [](const auto& each) { return each.second.next; }));
+        records_.erase(std::ranges::min_element(records_, {}, [](const auto& each) { return each.second.last; }));
     return records_[address];
 }
 

@@ -23,6 +23,9 @@ namespace {
 
 constexpr int most_accepted_a_turn = 8;
 constexpr base::Duration shortage_pause = std::chrono::seconds(1);
+// Between strangers, and between clients of whom each takes another's place: so many take little of the processor's
+// time.
+constexpr base::Duration crowd_pause = std::chrono::milliseconds(5);
 constexpr std::string_view too_many = "ERROR: too many management clients\r\n";
 constexpr std::string_view not_yours =
     "ERROR: without a password only root and the user who runs bootkey may connect, who wait for the replies\r\n";
@@ -105,22 +108,24 @@ private:
             base::UniqueFd fd(::accept4(listening_->fd(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
             if (!fd && (errno == EINTR || errno == ECONNABORTED)) continue;
             if (!fd && errno == EAGAIN) return;
-            if (!fd) return pause_accepting(errno);
+            if (!fd) return wait_for_resources(errno);
             prepare_connected(fd.get(), place_);
-            if (!take(std::move(fd))) return;
+            const bool is_welcome = take(std::move(fd));
+            if (!is_welcome || interface_.is_crowded()) return pause_accepting(crowd_pause);
         }
     }
 
-    // Returns whether there is time for another one at once: to look up whose a connection is takes a while.
+    // Returns whether it was one that may come.
     bool take(base::UniqueFd fd) {
         const Caller caller = caller_at(fd.get());
-        if (!needs_password() && !may_steer(caller.user))
+        const bool is_stranger = !needs_password() && !may_steer(caller.user);
+        if (is_stranger)
             refuse_stranger(fd, caller);
         else if (!needs_password() && connections_.size() >= most_clients)
             refuse(fd, too_many);
         else
             add(std::move(fd), caller);
-        return !caller.is_tcp;
+        return !is_stranger;
     }
 
     void refuse_stranger(const base::UniqueFd& fd, const Caller& caller) {
@@ -142,10 +147,14 @@ private:
     [[nodiscard]] bool needs_password() const { return !interface_.settings().password.empty(); }
 
     // Want of descriptors or memory passes, but the connection that waits keeps the socket readable.
-    void pause_accepting(int errno_value) {
+    void wait_for_resources(int errno_value) {
         log_.info(4, base::system_error("cannot accept a management client", errno_value).message());
+        pause_accepting(shortage_pause);
+    }
+
+    void pause_accepting(base::Duration pause) {
         accepting_->update({});
-        accept_again_->arm(shortage_pause);
+        accept_again_->arm(pause);
     }
 
     void add(base::UniqueFd fd, const Caller& caller) {

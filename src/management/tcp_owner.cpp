@@ -19,7 +19,7 @@ namespace bootkey::management {
 namespace {
 
 constexpr std::size_t max_table = 4 * 1024 * 1024;  // bytes: some 28,000 sockets
-constexpr int max_tries = 3;  // a table that changes while it is read may leave a socket out
+constexpr int max_tries = 3;                        // a table that changes while it is read may leave a socket out
 
 // The hexadecimal number that is all of `text`.
 template <typename Number>

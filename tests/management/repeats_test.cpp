@@ -26,7 +26,8 @@ TEST_CASE("what happens again is counted") {
     CHECK_FALSE(repeats.happened("laughed", "192.0.2.1", start + 2s));
     CHECK(repeats.next_deadline() == start + 60s);
     CHECK(repeats.due(start + 59s).empty());
-    CHECK(repeats.due(start + 60s) == Lines{"2 more times in the last 60 s a management client from 192.0.2.1 laughed"});
+    CHECK(repeats.due(start + 60s) ==
+          Lines{"2 more times in the last 60 s a management client from 192.0.2.1 laughed"});
     // One has not happened any more, the other is counted for longer.
     CHECK(repeats.happened("cried", "192.0.2.2", start + 61s) == "a management client from 192.0.2.2 cried");
     CHECK_FALSE(repeats.happened("laughed", "192.0.2.1", start + 61s));

@@ -173,7 +173,8 @@ TEST_CASE("TCP without a password is warned of") {
         REQUIRE(guarded.world->logged.size() == 1);
         CHECK(guarded.world->logged[0].find("asks for no password") != std::string::npos);
         CHECK(guarded.world->logged[0].find("release the hold, give the consent") != std::string::npos);
-        CHECK(guarded.world->logged[0].ends_with("; give --management-password-file, or a Unix socket to --management"));
+        CHECK(
+            guarded.world->logged[0].ends_with("; give --management-password-file, or a Unix socket to --management"));
     }
     SECTION("with a password it is not") {
         Guarded guarded(loopback("::1"), "geheim", true);
@@ -202,7 +203,7 @@ TEST_CASE("a browser's request is not read as commands") {
 TEST_CASE("connections that never log in keep nobody out") {
     Guarded guarded(loopback("127.0.0.1"), "geheim");
     std::deque<Peer> idle;
-    for (int i = 0; i < 40; ++i) {
+    for (std::size_t i = 0; i < LoginGate::max_clients + 20; ++i) {
         idle.push_back(guarded.connect());
         CHECK(idle.back().read(":") == "ENTER PASSWORD:");
     }

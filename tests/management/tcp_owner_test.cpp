@@ -89,11 +89,14 @@ TEST_CASE("a line of /proc/net/tcp says whose a socket is") {
 TEST_CASE("what is no line of the table is nothing") {
     const auto here = endpoint("127.0.0.1", 40123), there = endpoint("127.0.0.1", 7505);
     CHECK_FALSE(parse_tcp_socket(""));
-    CHECK_FALSE(parse_tcp_socket("  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  "
-                                 "timeout inode"));
+    CHECK_FALSE(
+        parse_tcp_socket("  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  "
+                         "timeout inode"));
     CHECK_FALSE(parse_tcp_socket(row(here, endpoint("::1", 7505), "0", "1")));
-    for (const char* number : {"-1", "x", "4294967296", "0x1"}) CHECK_FALSE(parse_tcp_socket(row(here, there, number, "1")));
-    for (const char* number : {"-1", "18446744073709551616"}) CHECK_FALSE(parse_tcp_socket(row(here, there, "0", number)));
+    for (const char* number : {"-1", "x", "4294967296", "0x1"})
+        CHECK_FALSE(parse_tcp_socket(row(here, there, number, "1")));
+    for (const char* number : {"-1", "18446744073709551616"})
+        CHECK_FALSE(parse_tcp_socket(row(here, there, "0", number)));
     for (const char* address : {"0100007F", "0100007F:", "0100007:1D51", "0100007F:11D51", "0100007G:1D51", ":1D51",
                                 "0100007F0100007F:1D51", "+100007F:1D51", "0x00007F:1D51"})
         CHECK_FALSE(parse_tcp_socket(std::string("0: ") + address + " 0100007F:1D51 01 0:0 0:0 0 0 0 1"));
@@ -101,8 +104,9 @@ TEST_CASE("what is no line of the table is nothing") {
 
 TEST_CASE("a socket is found in a table that comes in any pieces") {
     const auto here = endpoint("127.0.0.1", 40123), there = endpoint("127.0.0.1", 7505);
-    const std::string table = "heading\n" + row(there, here, "0", "1") + "\n" + row(here, endpoint("127.0.0.1", 1), "1", "2") +
-                              "\n" + row(here, there, "1000", "3") + "\n" + row(here, there, "0", "4") + "\n";
+    const std::string table = "heading\n" + row(there, here, "0", "1") + "\n" +
+                              row(here, endpoint("127.0.0.1", 1), "1", "2") + "\n" + row(here, there, "1000", "3") +
+                              "\n" + row(here, there, "0", "4") + "\n";
     const std::size_t piece = GENERATE(1u, 7u, 150u, 10'000u);
     TcpSearch search(here, there);
     for (std::string_view rest = table; !rest.empty() && search.take(rest.substr(0, piece));)

@@ -25,7 +25,7 @@ STRANGER = "ERROR: without a password only root and the user who runs bootkey ma
 # A host that holds more connections than there is room for, until all are closed.
 IDLE = """
 import socket, sys
-held = [socket.create_connection((sys.argv[1], int(sys.argv[2])), 5) for _ in range(40)]
+held = [socket.create_connection((sys.argv[1], int(sys.argv[2])), 5) for _ in range(200)]
 print("connected", flush=True)
 for connection in held:
     connection.settimeout(20)

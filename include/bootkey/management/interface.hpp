@@ -106,6 +106,8 @@ public:
     /// A client from `address` did what anybody can do as often as they like: logged once, and then by counts. `what`
     /// as for Repeats::happened.
     void repeatable(std::string_view what, std::string_view address, base::Time now);
+    /// Whether the next client to come makes another one go.
+    [[nodiscard]] bool is_crowded() const { return gate_.is_full(); }
     /// Logs what has been counted so far, for the end.
     void log_counts(base::Time now);
     /// When run_due() is to be called next (byte counts, passwords to be compared, clients that do not log in).

@@ -22,8 +22,8 @@ public:
     static constexpr base::Duration max_period = std::chrono::hours(1);
     static constexpr std::size_t max_addresses = 64;  ///< that are told apart in a count
 
-    /// A client from `address` did something; `what` is the predicate of a sentence, one of a fixed few. Returns what is
-    /// to be logged now, if anything: "a management client from ADDRESS WHAT".
+    /// A client from `address` did something; `what` is the predicate of a sentence, one of a fixed few. Returns what
+    /// is to be logged now, if anything: "a management client from ADDRESS WHAT".
     [[nodiscard]] std::optional<std::string> happened(std::string_view what, std::string_view address, base::Time now);
     /// Counts that are due now, a line each. What has not happened any more is forgotten.
     [[nodiscard]] std::vector<std::string> due(base::Time now);
