@@ -112,6 +112,7 @@ bool TcpSearch::take(std::string_view bytes) {
 }
 
 std::optional<uid_t> tcp_owner(const base::Endpoint& peer, const base::Endpoint& ours) {
+    if (peer.address.family() != ours.address.family()) return std::nullopt;
     std::optional<TcpSocket> socket;
     for (int tried = 0; tried < max_tries && !socket; ++tried) {
         if (peer.address.is_v6()) {

@@ -130,6 +130,7 @@ TEST_CASE("the kernel says whose a connection is, until it is closed") {
     connected.peer.reset();
     CHECK_FALSE(tcp_owner(connected.peer_name, connected.our_name));
     CHECK_FALSE(tcp_owner(endpoint("127.0.0.1", 1), connected.our_name));
+    CHECK_FALSE(tcp_owner(endpoint("::1", 1), connected.our_name));  // nor does it mind two families
 }
 
 TEST_CASE("a connection is its maker's, not of whoever has it now") {
