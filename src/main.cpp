@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
 // The program: reads the options, hands over to what they ask for, and is the last stop for exceptions.
+#include <sys/auxv.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -8,6 +9,7 @@
 #include <exception>
 #include <utility>
 
+#include "bootkey/base/environment.hpp"
 #include "bootkey/base/file.hpp"
 #include "bootkey/base/log.hpp"
 #include "bootkey/base/process_start.hpp"
@@ -25,6 +27,15 @@
 namespace {
 
 using namespace bootkey;
+
+// Set before main(): the environment had variables in it that cannot be undone but by executing the program again.
+bool loader_was_told = false;
+
+void before_libraries(int, char**, char** environment) noexcept {
+    loader_was_told = base::reduce_environment(environment);
+}
+// Constructors of libraries come later (the ELF specification, DT_PREINIT_ARRAY).
+__attribute__((section(".preinit_array"), used)) void (*const preinit)(int, char**, char**) = &before_libraries;
 
 monitor::Outcome finish(const base::Result<void>& result, const base::Log& log) {
     if (result) return {};
@@ -55,6 +66,8 @@ monitor::Outcome control(const options::Options& options, const base::Log& log) 
 monitor::Outcome run(int argc, char** argv) {
     base::Log log;
     log.add_sink(base::descriptor_sink(STDERR_FILENO, base::Clock::now(), log));
+    // Started set-user-ID, these variables have had no effect (ld.so(8), "secure-execution mode").
+    if (loader_was_told && getauxval(AT_SECURE) == 0) log.warning(base::execute_again(argv, environ).message());
     const auto keyring = modes::keyring_environment(environ);  // for signing, which is a person's affair
     const auto text_style = modes::text_style(environ);
     const auto set_user_id = base::leave_caller_behind();

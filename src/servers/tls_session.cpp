@@ -136,7 +136,7 @@ base::Result<std::unique_ptr<TlsSession>> make_tls_session(Transport& transport,
     gnutls_session_set_ptr(
         session.get(), const_cast<TlsCredentials::Impl*>(&credentials.impl()));  // for the Diffie-Hellman parameters
     gnutls_certificate_server_set_request(session.get(), GNUTLS_CERT_IGNORE);
-    gnutls_session_set_keylog_function(session.get(), nullptr);  // SSLKEYLOGFILE in the environment is not obeyed
+    gnutls_session_set_keylog_function(session.get(), nullptr);  // whatever SSLKEYLOGFILE says
     return std::unique_ptr<TlsSession>(std::make_unique<GnutlsSession>(transport, std::move(session)));
 }
 
