@@ -15,12 +15,11 @@ namespace bootkey::base {
 namespace {
 
 // What modes::keyring_environment() and modes::text_style() look at, and what leads to code.
-constexpr const char* kept[] = {
-    "HOME",     "GNUPGHOME",          "GPG_TTY",         "TERM",
-    "DISPLAY",  "XAUTHORITY",         "WAYLAND_DISPLAY", "XDG_RUNTIME_DIR",
-    "LANG",     "XDG_SESSION_TYPE",   "LC_ALL",          "DBUS_SESSION_BUS_ADDRESS",
-    "LC_CTYPE", "PINENTRY_USER_DATA", "LC_MESSAGES",     "LANGUAGE",
-    "NO_COLOR", "LD_PRELOAD",         "LD_LIBRARY_PATH", "LD_AUDIT"};
+constexpr const char* kept[] = {"HOME",     "GNUPGHOME",          "GPG_TTY",         "TERM",
+                                "DISPLAY",  "XAUTHORITY",         "WAYLAND_DISPLAY", "XDG_RUNTIME_DIR",
+                                "LANG",     "XDG_SESSION_TYPE",   "LC_ALL",          "DBUS_SESSION_BUS_ADDRESS",
+                                "LC_CTYPE", "PINENTRY_USER_DATA", "LC_MESSAGES",     "LANGUAGE",
+                                "NO_COLOR", "LD_PRELOAD",         "LD_LIBRARY_PATH", "LD_AUDIT"};
 
 // Beginnings of names: ld.so(8), and "Tunables" in glibc's manual, which MALLOC_* are older names of.
 constexpr const char* of_loader[] = {"GLIBC_TUNABLES=", "MALLOC_", "LD_"};
