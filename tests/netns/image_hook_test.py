@@ -1,0 +1,165 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The hook of initramfs-tools, with an /etc of its own: what it makes of files that others than root may change, and of network
+hooks that hang. tests/package/ shows the whole image.
+"""
+
+import os
+import re
+
+import netns_case
+
+HOOK = os.path.join(netns_case.REPOSITORY, "initramfs-tools/hooks/bootkey")
+NOBODY = 65534
+# What it needs of initramfs-tools. Programs of the image are not what this is about.
+FUNCTIONS = r"""
+copy_exec() {
+    [ -e "$1" ] || return 0
+    mkdir -p "$DESTDIR$(dirname "${2:-$1}")" && cp -pL "$1" "$DESTDIR${2:-$1}"
+}
+manual_add_modules() { :; }
+auto_add_modules() { :; }
+sys_walk_mod_add() { :; }
+force_load() { echo "$1" >>"$DESTDIR/loaded"; }
+"""
+KEYS = ("pubkey.txt", "seckey.txt", "tls-pubkey.pem", "tls-privkey.pem")
+# Tells that it was run, and names a file and a module.
+NETWORK_HOOK = """#!/bin/sh
+echo "$1" >>{ran}
+case $1 in
+    files) echo {wanted} ;;
+    modules) echo dummy ;;
+esac
+"""
+
+
+class ImageHookTest(netns_case.NetnsCase):
+    seconds = 400  # many images
+
+    def setUp(self):
+        super().setUp()
+        os.chmod(self.lab.directory, 0o755)
+        self.client = self.lab.host("client")
+        self.client.private_etc()
+        # Not as in the lab's /etc, where everybody may make files.
+        self.shell("chmod 0755 /etc; rm -rf /etc/keys /etc/bootkey /etc/mandos; mkdir -p /etc/keys/bootkey /etc/bootkey/network-hooks.d; "
+                   "umask 077; for name in " + " ".join(KEYS) + "; do echo key >/etc/keys/bootkey/$name; done")
+        self.wanted = self.lab.file("wanted", "needed by the hook")
+        self.ran = self.lab.path("ran")
+
+    def shell(self, script):
+        return self.client.check(["sh", "-ec", script])
+
+    def network_hook(self, name, text=None, path="/etc/bootkey/network-hooks.d"):
+        source = self.lab.file(f"source-{name}", text or NETWORK_HOOK.format(ran=self.ran, wanted=self.wanted), 0o755)
+        self.shell(f"mkdir -p {path}; cp {source} {path}/{name}; chmod 755 {path}/{name}")
+
+    def make_image(self, limit=60, status=0):
+        """Run the hook; the directory with the image's content, and the warnings."""
+        with open(HOOK) as file:
+            script = file.read()
+        functions = self.lab.file("hook-functions", FUNCTIONS)
+        script = script.replace("/usr/share/initramfs-tools/hook-functions", functions)
+        script = script.replace("program=/usr/sbin/bootkey", f"program={self.bootkey}").replace("hook_limit=60", f"hook_limit={limit}")
+        image = self.lab.path("image", "")
+        self.shell(f"rm -rf {image}; mkdir -p {image}etc {image}usr {image}conf")
+        confdir = self.lab.path("confdir", "")
+        os.makedirs(confdir, exist_ok=True)
+        result = self.client.run(["sh", self.lab.file("hook", script, 0o755)], timeout=50,
+                                 environment={**self.client.environment, "DESTDIR": image.rstrip("/"), "version": "0", "CONFDIR": confdir})
+        self.assertEqual(result.status, status, result)
+        return image, result.errors
+
+    def ran_hooks(self):
+        if not os.path.exists(self.ran):
+            return []
+        with open(self.ran) as file:
+            return file.read().split()
+
+    def assert_warned(self, errors, path, command):
+        self.assertRegex(errors, rf"(?m)^W: bootkey: .*{re.escape(path)}.*: {re.escape(command)}$")
+
+    def test_nothing_is_said_of_what_is_roots_alone(self):
+        self.network_hook("vlan")
+        image, errors = self.make_image()
+        self.assertEqual(errors, "")
+        self.assertEqual(self.ran_hooks(), ["files", "modules"])
+        self.assertTrue(os.path.exists(image + self.wanted))
+        with open(f"{image}loaded") as loaded:
+            self.assertEqual(loaded.read(), "dummy\n")
+
+    def test_keys_are_copied_for_root_alone_and_exposed_ones_are_told(self):
+        seckey = "/etc/keys/bootkey/seckey.txt"
+        for change, command in ((f"chmod o+w {seckey}", f"chmod go-w {seckey}"), (f"chown {NOBODY} {seckey}", f"chown root {seckey}"),
+                                (f"chgrp {NOBODY} {seckey}; chmod g+w {seckey}", f"chmod go-w {seckey}"),
+                                ("chmod o+w /etc/keys/bootkey", "chmod go-w /etc/keys/bootkey"),
+                                (f"chown {NOBODY} /etc/keys", "chown root /etc/keys"),
+                                (f"chown {NOBODY} {seckey}; chmod 777 {seckey}", f"chown root {seckey} && chmod go-w {seckey}"),
+                                (f"chmod 755 /etc/keys/bootkey; chmod 644 {seckey}", f"chmod go= {seckey}")):
+            with self.subTest(change):
+                self.shell(f"chown -R 0:0 /etc/keys; chmod 700 /etc/keys/bootkey; chmod 755 /etc/keys; chmod 600 {seckey}; {change}")
+                image, errors = self.make_image()
+                self.assert_warned(errors, seckey, command)
+                for name in KEYS:
+                    status = os.stat(f"{image}conf/conf.d/mandos/{name}")
+                    self.assertEqual((status.st_uid, status.st_gid, status.st_mode & 0o7777), (0, 0, 0o400))
+                self.shell(command)
+                self.assertNotIn(seckey, self.make_image()[1])
+
+    def test_the_configuration_and_what_it_names_is_told(self):
+        for name, option in (("password", "management-password-file"), ("signers", "require-signature")):
+            with self.subTest(name):
+                self.shell(f"echo x >/etc/bootkey/{name}; chmod 606 /etc/bootkey/{name}; echo {option}=/etc/bootkey/{name} >/etc/bootkey/bootkey.conf; "
+                           "chmod 646 /etc/bootkey/bootkey.conf")
+                image, errors = self.make_image()
+                self.assert_warned(errors, "/etc/bootkey/bootkey.conf", "chmod go-w /etc/bootkey/bootkey.conf")
+                self.assert_warned(errors, f"/etc/bootkey/{name}", f"chmod go-w /etc/bootkey/{name}")
+                self.assertEqual("may read" in errors, name == "password")
+                self.assertEqual(os.stat(f"{image}etc/bootkey/{name}").st_mode & 0o7777, 0o400)
+
+    def test_settings_that_others_may_write_are_read_and_not_run(self):
+        self.shell(f"echo 'CLIENT=\"none\"; : >{self.ran}' >/etc/bootkey/initramfs.conf; chmod 666 /etc/bootkey/initramfs.conf")
+        image, errors = self.make_image()
+        self.assert_warned(errors, "/etc/bootkey/initramfs.conf", "chmod go-w /etc/bootkey/initramfs.conf")
+        self.assertFalse(os.path.exists(self.ran))
+        with open(f"{image}etc/bootkey/client") as file:
+            self.assertIn("client=none\n", file.read())
+
+    def test_a_network_hook_that_others_may_change_is_neither_taken_nor_run(self):
+        hook = "/etc/bootkey/network-hooks.d/vlan"
+        for change in (f"chmod 757 {hook}", f"chown {NOBODY} {hook}", f"chgrp {NOBODY} {hook}; chmod 775 {hook}"):
+            with self.subTest(change):
+                self.network_hook("vlan")
+                self.shell(f"chown 0:0 {hook}; {change}")
+                image, errors = self.make_image()
+                self.assertRegex(errors, rf"W: bootkey: network hook {hook} is left out.*(chmod go-w|chown root) {hook}")
+                self.assertEqual(self.ran_hooks(), [])
+                self.assertFalse(os.path.exists(f"{image}lib/mandos/network-hooks.d/vlan"))
+                self.assertTrue(os.path.exists(f"{image}conf/conf.d/mandos/seckey.txt"))
+
+    def test_a_network_hook_that_others_may_replace_is_not_run(self):
+        self.network_hook("vlan")
+        self.shell("chmod 777 /etc/bootkey/network-hooks.d")
+        image, errors = self.make_image()
+        self.assert_warned(errors, "/etc/bootkey/network-hooks.d/vlan", "chmod go-w /etc/bootkey/network-hooks.d")
+        self.assertEqual(self.ran_hooks(), [])
+        self.assertTrue(os.path.exists(f"{image}lib/mandos/network-hooks.d/vlan"))  # as before: it is run at boot
+
+    def test_a_network_hook_that_hangs_is_one_that_failed(self):
+        # The first ignores signals; a program of the second goes on without it, with the same standard output.
+        self.network_hook("a", "#!/bin/sh\ntrap '' TERM\nwhile :; do sleep 1; done\n")
+        self.network_hook("b", "#!/bin/sh\n[ $1 = modules ] || exit 0\nsetsid sleep 40 &\necho dummy\n")
+        self.network_hook("c")
+        image, errors = self.make_image(limit=0.5)
+        for mode in ("files", "modules"):
+            self.assertRegex(errors, rf'network hook /etc/bootkey/network-hooks.d/a failed with "{mode}": it still ran after 0.5 seconds')
+        self.assertNotRegex(errors, "network-hooks.d/[bc]")
+        self.assertEqual(self.ran_hooks(), ["files", "modules"])
+        with open(f"{image}loaded") as loaded:
+            self.assertEqual(loaded.read(), "dummy\ndummy\n")
+        with open(HOOK) as file:
+            self.assertIn("\nhook_limit=60 ", file.read())
+
+
+if __name__ == "__main__":
+    netns_case.main()
