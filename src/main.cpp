@@ -23,6 +23,7 @@
 #include "bootkey/modes/restore.hpp"
 #include "bootkey/monitor/monitor.hpp"
 #include "bootkey/options/command_line.hpp"
+#include "bootkey/options/used_files.hpp"
 
 namespace {
 
@@ -82,6 +83,12 @@ monitor::Outcome run(int argc, char** argv) {
     }
     const auto& options = std::get<options::Options>(*parsed);
     log.set_level(options.verb);
+    // --check tells it in its own way; set-user-ID, the ways to the files have to be checked first.
+    if (options.mode != options::Mode::check && !options.set_user_id)
+        if (auto checked =
+                options::check_files(options::named_files(options), options::treatment_of_exposed(options), log);
+            !checked)
+            return finish(checked.error(), log);
     const base::Error closed{base::ExitCode::io_error, "cannot begin", "standard output is closed",
                              "connect it to what takes the password or the text"};
     switch (options.mode) {

@@ -2,8 +2,10 @@
 #include "bootkey/base/file.hpp"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <poll.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -116,6 +118,12 @@ Result<void> write_file(const std::string& path, std::span<const std::byte> cont
         return system_error(tried, failure, failure == EEXIST ? "move the old file away first" : "check the directory",
                             ExitCode::cannot_create);
     return {};
+}
+
+bool is_in_memory(const std::string& directory) {
+    struct statfs status {};
+    if (statfs(directory.c_str(), &status) != 0) return false;
+    return status.f_type == TMPFS_MAGIC || status.f_type == RAMFS_MAGIC;
 }
 
 }  // namespace bootkey::base

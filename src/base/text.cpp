@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "bootkey/base/text.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <cstdarg>
 #include <cstdio>
@@ -133,6 +134,19 @@ std::string escaped(std::string_view text, std::size_t most) {
 
 std::string printable(std::string_view text, std::size_t most) {
     return fit(text, most, true);
+}
+
+std::string shell_word(std::string_view text) {
+    static constexpr std::string_view plain = "%+,-./:=@_";
+    const auto is_plain = [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+               plain.find(c) != std::string_view::npos;
+    };
+    if (!text.empty() && std::ranges::all_of(text, is_plain)) return std::string(text);
+    std::string word = "'";
+    for (const char letter : is_printable_utf8(text) ? std::string(text) : escaped(text, 4 * text.size()))
+        word += letter == '\'' ? std::string("'\\''") : std::string(1, letter);
+    return word + "'";
 }
 
 std::string hex(const void* bytes, std::size_t size, bool upper_case) {

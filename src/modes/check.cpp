@@ -17,6 +17,7 @@
 #include "bootkey/base/child_process.hpp"
 #include "bootkey/base/file.hpp"
 #include "bootkey/base/text.hpp"
+#include "bootkey/base/trusted_path.hpp"
 #include "bootkey/modes/check_image.hpp"
 #include "bootkey/modes/check_list.hpp"
 #include "bootkey/modes/check_unlock.hpp"
@@ -24,6 +25,7 @@
 #include "bootkey/openpgp/key_files.hpp"
 #include "bootkey/openpgp/key_pair.hpp"
 #include "bootkey/openpgp/tls_key_id.hpp"
+#include "bootkey/options/used_files.hpp"
 
 namespace bootkey::modes {
 namespace {
@@ -48,7 +50,8 @@ bool check_secret(const std::string& path, CheckList& list) {
                    base::system_error("cannot see who may read " + escaped(path), errno, "", ExitCode::no_input));
         return false;
     }
-    if (status.st_uid == 0 && (status.st_mode & 077) == 0) return true;
+    const bool is_owned = status.st_uid == 0 || !base::exposure_of(path).to_writing;  // by Mandos's user
+    if (is_owned && (status.st_mode & 077) == 0) return true;
     list.wrong("key modes", escaped(path) + " is for others than root to read", "chown root and chmod go= it",
                ExitCode::no_input);
     return false;
@@ -84,14 +87,44 @@ bool check_keys(const options::Options& options, openpgp::KeyFiles& keys, CheckL
     return pair.ok() && key_id.ok();
 }
 
+// ---- Files that others may change
+
+// At boot they are used all the same, but here somebody can mend it. False if there is one.
+bool check_exposure(const options::Options& options, const openpgp::KeyFiles& keys, CheckList& list) {
+    std::vector<options::UsedFile> files = options::named_files(options);
+    for (options::UsedFile& file : openpgp::used_files(keys)) {
+        file.content = options::Content::plain;  // the step "key modes" says who may read them
+        files.push_back(std::move(file));
+    }
+    bool good = true;
+    for (const options::UsedFile& file : files) {
+        const auto exposure = base::exposure_of(file.path);
+        if (exposure.to_writing) list.wrong("files", *exposure.to_writing);
+        good = good && !exposure.to_writing;
+        if (exposure.to_reading && file.content == options::Content::secret) list.warn("files", *exposure.to_reading);
+    }
+    if (good) list.good("files", "keys and settings are for root alone to change");
+    return good;
+}
+
 // ---- Network hooks
 
+// Those that others may change are not taken into an image.
 void check_hooks(const base::Log& log, CheckList& list) {
     std::string found;
-    for (const char* source : hook_sources)
-        for (const std::string& name : network::find_hooks(source, true, log))
-            found += (found.empty() ? "" : ", ") + name;
-    list.good("hooks", found.empty() ? "none" : found);
+    bool good = true;
+    const auto is_safe = [&](const std::string& path) {
+        const auto exposure = base::exposure_of(path);
+        if (exposure.to_writing) list.wrong("hooks", *exposure.to_writing);
+        good = good && !exposure.to_writing;
+        return !exposure.to_writing;
+    };
+    for (const std::string source : hook_sources) {
+        if (!is_safe(source)) continue;
+        for (const std::string& name : network::find_hooks(source, false, log))
+            if (is_safe(source + '/' + name)) found += (found.empty() ? "" : ", ") + name;
+    }
+    if (good) list.good("hooks", found.empty() ? "none" : found);
 }
 
 // ---- The password, and what it opens
@@ -175,8 +208,11 @@ CheckOutcome check(const options::Options& options, base::Log& log, const Rehear
     else
         check_image(options.initrd.empty() ? image_of_this_kernel() : options.initrd, options, keys, list);
     check_hooks(log, list);
+    const bool safe = check_exposure(options, keys, list);
     if (!usable) {
         list.untried("server", "there are no keys to ask with");
+    } else if (!safe) {
+        list.untried("server", "others than root may change what it would be asked with");
     } else if (const int signal = check_way(options, log, rehearse, list); signal != 0) {
         return {ExitCode::ok, signal};
     }

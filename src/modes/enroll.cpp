@@ -17,6 +17,7 @@
 #include "bootkey/openpgp/key_files.hpp"
 #include "bootkey/openpgp/key_pair.hpp"
 #include "bootkey/openpgp/tls_key_id.hpp"
+#include "bootkey/options/used_files.hpp"
 
 namespace bootkey::modes {
 namespace {
@@ -94,6 +95,9 @@ base::Result<void> enroll(const options::Options& options, const std::vector<std
     if (auto checked = openpgp::check_names(enrolment.name, enrolment.host); !checked) return checked;
     const auto files = find_keys(options);
     if (!files) return files.error();
+    if (auto checked = options::check_files(openpgp::used_files(*files), options::treatment_of_exposed(options), log);
+        !checked)
+        return checked;
     if (auto pair = openpgp::check_key_pair(files->pubkey, files->seckey); !pair) return pair;
     auto key_id = openpgp::tls_key_id(*files);
     if (!key_id) return std::move(key_id).error();

@@ -14,6 +14,7 @@
 #include "bootkey/base/unique_fd.hpp"
 #include "bootkey/openpgp/key_files.hpp"
 #include "bootkey/openpgp/tls_key.hpp"
+#include "bootkey/options/used_files.hpp"
 
 namespace bootkey::monitor {
 namespace {
@@ -72,6 +73,16 @@ base::Result<openpgp::KeyFiles> find_keys(const options::Options& options) {
         if (!path.empty())
             if (auto readable = check_readable(path); !readable) return std::move(readable).error();
     return files;
+}
+
+base::Result<void> check_exposure(const openpgp::KeyFiles& files, const options::Options& options,
+                                  const base::Log& log) {
+    auto used = openpgp::used_files(files);
+    if (options.set_user_id) {
+        const auto named = options::named_files(options);
+        used.insert(used.end(), named.begin(), named.end());
+    }
+    return options::check_files(used, options::treatment_of_exposed(options), log);
 }
 
 base::Result<servers::TlsCredentials> load_credentials(const openpgp::KeyFiles& files, const options::Options& options,

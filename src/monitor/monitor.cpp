@@ -215,6 +215,8 @@ base::Result<void> Monitor::start_unlocking() {
             return trusted;
     auto keys = find_keys(options_);
     if (!keys) return std::move(keys).error();
+    if (!purpose_.is_rehearsal)  // --check has looked, and told it in its own way
+        if (auto checked = check_exposure(*keys, options_, log_); !checked) return checked;
     keys_ = std::move(*keys);
     if (auto started = start_worker(); !started) return started;
     auto answerer = desk_ && options_.management.query_passwords ? desk_->hook_answerer() : network::HookAnswerer{};

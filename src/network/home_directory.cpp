@@ -6,14 +6,12 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <poll.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/un.h>
-#include <sys/vfs.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -22,6 +20,7 @@
 #include <cstring>
 #include <memory>
 
+#include "bootkey/base/file.hpp"
 #include "bootkey/base/text.hpp"
 #include "bootkey/base/time.hpp"
 #include "bootkey/base/unique_fd.hpp"
@@ -158,9 +157,7 @@ bool is_home_path(const std::string& path, const std::vector<std::string>& paren
 }
 
 bool is_in_memory(const std::string& directory) {
-    struct statfs status {};
-    if (statfs(directory.c_str(), &status) != 0) return false;
-    return status.f_type == TMPFS_MAGIC || status.f_type == RAMFS_MAGIC;
+    return base::is_in_memory(directory);
 }
 
 bool has_room(const std::string& directory) {

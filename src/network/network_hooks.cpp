@@ -37,7 +37,8 @@ std::string shown(const std::string& path) {
 
 void warn_untrusted(const base::Log& log, const std::string& path) {
     log.warning("will not run network hooks as root from " + shown(path) +
-                ": others than root may write to it; chown root and chmod go-w it");
+                ": others than root may write to it; chown root " + base::shell_word(path) + " && chmod go-w " +
+                base::shell_word(path));
 }
 
 bool is_hook(int directory, const char* name, struct stat& status) {

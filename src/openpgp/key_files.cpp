@@ -68,4 +68,14 @@ base::Result<KeyFiles> find_key_files(const KeyFiles& named, std::span<const std
     return found;
 }
 
+std::vector<options::UsedFile> used_files(const KeyFiles& keys) {
+    using options::Content;
+    std::vector<options::UsedFile> files{{keys.pubkey, Content::plain},
+                                         {keys.seckey, Content::secret},
+                                         {keys.tls_pubkey, Content::plain},
+                                         {keys.tls_privkey, Content::secret}};
+    std::erase_if(files, [](const options::UsedFile& file) { return file.path.empty(); });
+    return files;
+}
+
 }  // namespace bootkey::openpgp

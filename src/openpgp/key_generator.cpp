@@ -20,7 +20,7 @@ constexpr const char* seckey_name = "seckey.txt";
 constexpr const char* tls_pubkey_name = "tls-pubkey.pem";
 constexpr const char* tls_privkey_name = "tls-privkey.pem";
 constexpr std::size_t longest_key = 64 * 1024;  // bytes, armoured; RSA with 4096 bits takes 7000
-constexpr mode_t for_all = 0644;
+constexpr mode_t for_all = 0644;  // who has the OpenPGP public key can send passwords, so that is not among it
 constexpr mode_t for_owner = 0600;
 
 struct Part {
@@ -118,7 +118,7 @@ base::Result<std::string> stage_openpgp(KeyStore& store, const KeyRequest& reque
     if (!pubkey) return pubkey.error();
     const auto seckey = export_key(**gpg, *fingerprint, GPGME_EXPORT_MODE_SECRET);
     if (!seckey) return seckey.error();
-    if (auto staged = store.stage(pubkey_name, pubkey->bytes(), for_all); !staged) return std::move(staged).error();
+    if (auto staged = store.stage(pubkey_name, pubkey->bytes(), for_owner); !staged) return std::move(staged).error();
     if (auto staged = store.stage(seckey_name, seckey->bytes(), for_owner); !staged) return std::move(staged).error();
     return fingerprint;
 }

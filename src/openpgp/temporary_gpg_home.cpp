@@ -2,9 +2,7 @@
 #include "bootkey/openpgp/temporary_gpg_home.hpp"
 
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -52,18 +50,12 @@ base::Result<std::string> agent_socket(const std::string& path) {
     return std::string(socket);
 }
 
-bool in_ram(const std::string& directory) {
-    struct statfs status {};
-    if (statfs(directory.c_str(), &status) != 0) return false;
-    return status.f_type == TMPFS_MAGIC || status.f_type == RAMFS_MAGIC;
-}
-
 }  // namespace
 
 base::Result<std::string> find_ram_directory(std::span<const std::string> candidates) {
     std::string looked_at;
     for (const std::string& directory : candidates) {
-        if (in_ram(directory) && access(directory.c_str(), W_OK | X_OK) == 0) return directory;
+        if (base::is_in_memory(directory) && access(directory.c_str(), W_OK | X_OK) == 0) return directory;
         looked_at += (looked_at.empty() ? "" : " nor ") + directory;
     }
     return base::Error{base::ExitCode::unavailable, "cannot make a temporary directory for keys",

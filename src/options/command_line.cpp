@@ -276,12 +276,14 @@ base::Result<Information> answer(const Option& question, const ArgpTable& table,
 base::Result<Options> settle(Words words, bool set_user_id, const std::string& config_file) {
     const Assignments& command_line = words.assignments;
     Assignments file;
+    std::string file_name;
     if (set_user_id) {
         if (auto checked = check_set_user_id(command_line); !checked) return std::move(checked).error();
     } else if (const std::string path = chosen_config(command_line, config_file); !path.empty()) {
         auto lines = read_config(path);
         if (!lines) return std::move(lines).error();
         file = *std::move(lines);
+        file_name = path;
         Options unused;  // lines that the command line overrides must make sense, too
         if (auto applied = take_over(file, unused); !applied) return std::move(applied).error();
     }
@@ -292,6 +294,7 @@ base::Result<Options> settle(Words words, bool set_user_id, const std::string& c
     if (auto checked = check_rivals(all); !checked) return std::move(checked).error();
     Options options;
     options.set_user_id = set_user_id;
+    options.config_file = std::move(file_name);
     if (auto applied = take_over(all, options); !applied) return std::move(applied).error();
     if (auto checked = check_tls_pair(options); !checked) return std::move(checked).error();
     if (options.mode == Mode::unlock)

@@ -36,6 +36,14 @@ TEST_CASE("split keeps empty parts") {
     CHECK(split("a,b", ';') == Parts{"a,b"});
 }
 
+TEST_CASE("a word for the shell is in quotes where it needs them") {
+    CHECK(shell_word("/etc/keys/a-b_c.txt") == "/etc/keys/a-b_c.txt");
+    CHECK(shell_word("") == "''");
+    CHECK(shell_word("/my keys/$x") == "'/my keys/$x'");
+    CHECK(shell_word("it's") == "'it'\\''s'");
+    CHECK(shell_word("a\nb") == "'a\\x0ab'");
+}
+
 TEST_CASE("numbers are all digits and within their limits") {
     struct Row {
         std::string text;

@@ -68,7 +68,7 @@ class CheckTest(netns_case.NetnsCase):
         result = self.client.run([self.bootkey, "--check", f"--initrd={image or self.image}", *options], timeout=60)
         self.assertEqual(result.status, status, str(result) + result.output.decode())
         text = result.output.decode()
-        steps = {"ok": set(), "WRONG": set(), "?": set()}
+        steps = {"ok": set(), "WRONG": set(), "warn": set(), "?": set()}
         for line in text.splitlines()[:-1]:
             verdict, step = line[:6].strip(), line[7:17].strip()
             steps[verdict].add(step)
@@ -113,6 +113,21 @@ class CheckTest(netns_case.NetnsCase):
         self.mandos()
         self.client.check(["chmod", "0444", f"{KEYS}/seckey.txt"])
         self.check(status=66, wrong=("key modes",), ok=("decrypts",), words=("chmod go=",))
+
+    def test_files_that_others_can_change(self):
+        self.mandos()
+        hook = "/etc/bootkey/network-hooks.d/bridge"
+        self.client.check(["sh", "-ec", f"mkdir -p {os.path.dirname(hook)}; echo '#!/bin/sh' >{hook}; chmod 755 {hook}; "
+                                        "echo secret >/etc/bootkey/management; chmod 644 /etc/bootkey/management; "
+                                        "printf 'management=127.0.0.1:7505\nmanagement-password-file=/etc/bootkey/management\n' >/etc/bootkey/bootkey.conf"])
+        self.check(status=0, ok=("files", "hooks", "decrypts"), words=("warn   files", "chmod go= /etc/bootkey/management"))
+        for path, steps, untried in ((f"{KEYS}/pubkey.txt", {"files"}, {"server"}), ("/etc/bootkey/bootkey.conf", {"files"}, {"server"}),
+                                     (KEYS, {"files"}, {"server"}), (hook, {"hooks"}, set()), ("/etc/bootkey", {"files", "hooks"}, {"server"})):
+            with self.subTest(path):
+                mode = self.client.check(["stat", "-c", "%a", path]).strip()
+                self.client.check(["chmod", "o+w", path])
+                self.check(status=77, wrong=steps, untried=untried, words=(f"chmod go-w {path}",))
+                self.client.check(["chmod", mode, path])
 
     def test_server_does_not_know_the_machine(self):
         self.mandos(keys=self.lab.keys(number=2))

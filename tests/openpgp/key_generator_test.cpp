@@ -100,7 +100,7 @@ TEST_CASE("the default keys are Ed25519 and Curve25519, never expire, and are in
                    .text,
                Catch::Contains("fpr:::::::::" + fingerprint + ":"));
     CHECK(mode(root / "keys") == 0700);
-    CHECK(mode(root / "keys/pubkey.txt") == 0644);
+    CHECK(mode(root / "keys/pubkey.txt") == 0600);
     CHECK(mode(root / "keys/seckey.txt") == 0600);
     CHECK(std::distance(std::filesystem::directory_iterator(root / "keys"), {}) == 2);
     CHECK(leftovers(getpid()).empty());

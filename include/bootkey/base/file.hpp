@@ -30,6 +30,8 @@ namespace bootkey::base {
 /// `replace` an existing file is an error (cannot_create) and stays as it was.
 [[nodiscard]] Result<void> write_file(const std::string& path, std::span<const std::byte> content, mode_t mode,
                                       bool replace);
+/// Whether what is in `directory` stays in memory: it is on tmpfs or ramfs. False if that cannot be seen.
+[[nodiscard]] bool is_in_memory(const std::string& directory);
 /// The bytes of `text`.
 [[nodiscard]] inline std::span<const std::byte> bytes_of(std::string_view text) {
     return std::as_bytes(std::span(text.data(), text.size()));

@@ -26,6 +26,9 @@ namespace bootkey::base {
 [[nodiscard]] std::string escaped(std::string_view text, std::size_t most = 256);
 /// The same, but backslashes stay: for text that has been made fit once before, or should have been.
 [[nodiscard]] std::string printable(std::string_view text, std::size_t most);
+/// `text` as one word of a command for sh(1), in quotes if it needs them. For people to copy: what is not printable is
+/// escaped().
+[[nodiscard]] std::string shell_word(std::string_view text);
 /// Lower-case or upper-case hexadecimal digits of `bytes`.
 [[nodiscard]] std::string hex(const void* bytes, std::size_t size, bool upper_case = false);
 /// printf into a std::string.

@@ -15,6 +15,11 @@ namespace bootkey::monitor {
 /// Errors: no_input.
 [[nodiscard]] base::Result<openpgp::KeyFiles> find_keys(const options::Options& options);
 
+/// What becomes of keys that others may change or read, and set-user-ID of all other files that the options name; else
+/// main() has looked at these. See options::check_files(). Error: no_permission.
+[[nodiscard]] base::Result<void> check_exposure(const openpgp::KeyFiles& files, const options::Options& options,
+                                                const base::Log& log);
+
 /// Loads the TLS identity: the PEM pair where there is one, else the OpenPGP key's own material. Errors: no_input
 /// (keys), usage
 /// (--priority).

@@ -6,8 +6,10 @@
 #include <cstddef>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "bootkey/base/result.hpp"
+#include "bootkey/options/used_files.hpp"
 
 namespace bootkey::openpgp {
 
@@ -31,5 +33,8 @@ inline constexpr const char* key_directories[] = {"/conf/conf.d/mandos", "/etc/k
 /// the secret key, wherever that is. Named files are taken as they are (whoever reads them reports what is wrong).
 /// Errors (no_input): no directory holds a pair; one half of a TLS pair without the other.
 [[nodiscard]] base::Result<KeyFiles> find_key_files(const KeyFiles& named, std::span<const std::string> directories);
+
+/// Those that are there, for options::check_files().
+[[nodiscard]] std::vector<options::UsedFile> used_files(const KeyFiles& keys);
 
 }  // namespace bootkey::openpgp

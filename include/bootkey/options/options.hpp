@@ -52,6 +52,7 @@ struct Management {
 struct Options {
     Mode mode = Mode::unlock;
     bool set_user_id = false;  ///< started by somebody who is not root and need not become root by it
+    std::string config_file;   ///< the configuration file that was read; empty: none
 
     // Unlocking
     std::optional<ServerAddress> connect;  ///< --connect: only this server, no Zeroconf
