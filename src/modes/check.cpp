@@ -122,7 +122,8 @@ void check_hooks(const base::Log& log, CheckList& list) {
     for (const std::string source : hook_sources) {
         if (!is_safe(source)) continue;
         for (const std::string& name : network::find_hooks(source, false, log))
-            if (is_safe(source + '/' + name)) found += (found.empty() ? "" : ", ") + name;
+            if (is_safe(base::format("%s/%s", source.c_str(), name.c_str())))
+                found += (found.empty() ? "" : ", ") + name;
     }
     if (good) list.good("hooks", found.empty() ? "none" : found);
 }

@@ -26,6 +26,7 @@ struct Left {
 
 Left reduced(std::vector<std::string> variables) {
     std::vector<char*> pointers;
+    pointers.reserve(variables.size() + 1);
     for (std::string& variable : variables) pointers.push_back(variable.data());
     pointers.push_back(nullptr);
     const bool took_effect = reduce_environment(pointers.data());
@@ -87,5 +88,7 @@ TEST_CASE("what is executed again", "[.][executed again]") {
     std::string word;
     name >> word;
     CHECK(word == std::string("test_base"));
-    CHECK(std::string(std::getenv("BOOTKEY_EXECUTED")) == "again");
+    const char* const variable = std::getenv("BOOTKEY_EXECUTED");
+    REQUIRE(variable != nullptr);
+    CHECK(std::string(variable) == "again");
 }

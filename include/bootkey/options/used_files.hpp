@@ -25,14 +25,14 @@ struct UsedFile {
 /// What becomes of a file that others may change.
 enum class Exposed { refused, warned_of };
 
-/// Refused where a person has started the program on a running system: to enrol, to talk to another bootkey, or to unlock
-/// by hand. Warned of in the initial RAM disk (where the root directory is on ramfs or tmpfs), where it works beside or
-/// in the place of cryptsetup's prompt (--askpass-fifo, --prompt), where it runs set-user-ID, and in the modes that a
-/// package's scripts use.
+/// Refused where a person has started the program on a running system: to enrol, to talk to another bootkey, or to
+/// unlock by hand. Warned of in the initial RAM disk (where the root directory is on ramfs or tmpfs), where it works
+/// beside or in the place of cryptsetup's prompt (--askpass-fifo, --prompt), where it runs set-user-ID, and in the
+/// modes that a package's scripts use.
 [[nodiscard]] Exposed treatment_of_exposed(const Options& options);
 
-/// The files that the options themselves name and this mode reads, but keys: the configuration file, passwords, signers'
-/// keys, Diffie-Hellman parameters, the directory of network hooks.
+/// The files that the options themselves name and this mode reads, but keys: the configuration file, passwords,
+/// signers' keys, Diffie-Hellman parameters, the directory of network hooks.
 [[nodiscard]] std::vector<UsedFile> named_files(const Options& options);
 
 /// Warns of secrets that others may read, and of files that others may change (base::exposure_of()), or refuses the
