@@ -4,15 +4,18 @@
 #include <sys/auxv.h>
 #include <unistd.h>
 
+#include <climits>
 #include <csignal>
 #include <cstdio>
 #include <exception>
+#include <string>
 #include <utility>
 
 #include "bootkey/base/environment.hpp"
 #include "bootkey/base/file.hpp"
 #include "bootkey/base/log.hpp"
 #include "bootkey/base/process_start.hpp"
+#include "bootkey/base/text.hpp"
 #include "bootkey/console/password_sink.hpp"
 #include "bootkey/modes/check.hpp"
 #include "bootkey/modes/control.hpp"
@@ -59,6 +62,11 @@ monitor::Outcome check(const options::Options& options, base::Log& log) {
     return {checked.code, checked.signal};
 }
 
+monitor::Outcome print(const std::string& text) {
+    const int failure = base::write_all(STDOUT_FILENO, base::bytes_of(text));
+    return failure == 0 ? monitor::Outcome{} : monitor::Outcome{base::ExitCode::io_error};
+}
+
 monitor::Outcome control(const options::Options& options, const base::Log& log) {
     const auto code = modes::control(options);
     return code ? monitor::Outcome{*code} : finish(code.error(), log);
@@ -78,8 +86,7 @@ monitor::Outcome run(int argc, char** argv) {
     auto parsed = options::parse(argc, argv, *set_user_id);
     if (!parsed) return finish(parsed.error(), log);
     if (const auto* information = std::get_if<options::Information>(&*parsed)) {
-        const int failure = base::write_all(STDOUT_FILENO, base::bytes_of(information->text));
-        return failure == 0 ? monitor::Outcome{} : monitor::Outcome{base::ExitCode::io_error};
+        return print(information->text);
     }
     const auto& options = std::get<options::Options>(*parsed);
     log.set_level(options.verb);
@@ -94,6 +101,9 @@ monitor::Outcome run(int argc, char** argv) {
     switch (options.mode) {
         case options::Mode::generate_keys:
             return finish(modes::generate_keys(options, log), log);
+        case options::Mode::check_config:
+            return print(options.config_file.empty() ? "there is no configuration file\n"
+                                                     : base::escaped(options.config_file, PATH_MAX) + ": good\n");
         case options::Mode::restore:
             return finish(modes::restore(log), log);
         case options::Mode::enroll:

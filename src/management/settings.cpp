@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "bootkey/base/file.hpp"
+#include "bootkey/base/text.hpp"
 #include "bootkey/management/line_splitter.hpp"
 
 namespace bootkey::management {
@@ -23,7 +24,7 @@ base::Error unusable(const std::string& path, std::string why) {
 base::Result<base::Secret> read_password(const std::string& path) {
     const auto content = base::read_secret_file(path, longest_file, base::ExitCode::usage);
     if (!content) return content.error();
-    const auto bytes = content->bytes();
+    const auto bytes = base::without_byte_order_mark(content->bytes());
     auto line = bytes.first(static_cast<std::size_t>(std::find(bytes.begin(), bytes.end(), line_feed) - bytes.begin()));
     if (!line.empty() && line.back() == carriage_return) line = line.first(line.size() - 1);
     if (line.empty()) return unusable(path, "its first line is empty");

@@ -91,7 +91,9 @@ void check_unlock(const Timeline& timeline, base::Duration limit, CheckList& lis
         silent.empty()
             ? Step{"known", known, "the server has a secret for this machine",
                    last_failure(timeline, [](const AttemptRecord& one) { return one.waiting.has_value(); }),
-                   "enrol it with bootkey --enroll, and see that the server has it enabled and approved"}
+                   "enrol it with bootkey --enroll, and see that the server has it enabled and approved; if no machine "
+                   "gets an "
+                   "answer, see the server's log: under Python 3.14 older versions of it answer nobody"}
             : Step{"known", known, "the server has a secret for this machine",
                    listed(silent) + " did not answer" + within, "the server may wait for a person who approves"},
         Step{"decrypts", winner != nullptr,

@@ -79,11 +79,12 @@ base::Result<base::Secret> first_line(const std::string& file) {
     constexpr std::size_t longest = 4096;  // bytes of the file
     const auto content = base::read_secret_file(file, longest);
     if (!content) return content.error();
-    const auto end = std::ranges::find(content->bytes(), std::byte{'\n'});
-    const auto size = static_cast<std::size_t>(end - content->bytes().begin());
+    const auto bytes = base::without_byte_order_mark(content->bytes());
+    auto size = static_cast<std::size_t>(std::ranges::find(bytes, std::byte{'\n'}) - bytes.begin());
+    if (size > 0 && bytes[size - 1] == std::byte{'\r'}) --size;
     auto line = base::Secret::with_capacity(size + 1);
     if (!line) return line;
-    if (!line->append(content->bytes().first(size)) || !line->append(base::bytes_of("\n")))
+    if (!line->append(bytes.first(size)) || !line->append(base::bytes_of("\n")))
         return base::Error{ExitCode::os_error, "cannot keep the password in " + base::escaped(file), "no room", {}};
     return line;
 }

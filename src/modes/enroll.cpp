@@ -24,9 +24,14 @@ namespace {
 
 constexpr std::size_t longest_password = 64 * 1024;  // bytes: what the unlocking side takes
 
-base::Result<base::Secret> get_password(const std::string& file) {
+base::Result<base::Secret> get_password(const std::string& file, const base::Log& log) {
     if (file.empty()) return ask_twice("Password of the disk");
     auto password = base::read_secret_file(file, longest_password);
+    if (password && !password->empty() && password->bytes().back() == std::byte{'\n'})
+        log.warning(
+            "the password in " + base::escaped(file) +
+            " ends with a new line, which counts: cryptsetup takes none that a person types. If it should not be "
+            "there, write the file with printf %s and enrol again");
     if (password && password->empty())
         return base::Error{base::ExitCode::usage, "cannot use the password in " + base::escaped(file),
                            "the file is empty", "name a file that holds the password, byte for byte"};
@@ -78,6 +83,20 @@ base::Result<std::string> find_signer(const options::Options& options, const std
         "give --sign-with=KEY too"};
 }
 
+// A power cut of a rack whose server is elsewhere is longer than the server's default.
+void tell_of_timeout(const openpgp::Enrolment& enrolment, const base::Log& log) {
+    const std::string what =
+        "the server will disable this machine, and give it no password until an administrator enables it "
+        "(mandos-ctl --enable " +
+        enrolment.name + "), when it has not been up for ";
+    if (enrolment.timeout)
+        log.info(1, what + openpgp::duration_in_words(*enrolment.timeout) + "; for so long a thief could use it, too");
+    else
+        log.info(1, what +
+                        "5 minutes, if its configuration says nothing else: a longer time without power is enough. "
+                        "--timeout=1d gives it a day, and a thief as well");
+}
+
 base::Result<void> print(const std::string& text) {
     const int failure = base::write_all(STDOUT_FILENO, base::bytes_of(text));
     if (failure == 0) return {};
@@ -105,7 +124,7 @@ base::Result<void> enroll(const options::Options& options, const std::vector<std
     // Before the password is asked for: a key that is not there would be known too late.
     const auto signer = find_signer(options, keyring);
     if (!signer) return signer.error();
-    const auto password = get_password(options.password_file);
+    const auto password = get_password(options.password_file, log);
     if (!password) return password.error();
     auto answer = make_answer(files->pubkey, *password, *signer, keyring, options, log);
     if (!answer) return std::move(answer).error();
@@ -116,6 +135,8 @@ base::Result<void> enroll(const options::Options& options, const std::vector<std
         log.warning(
             "no SSH host key in /etc/ssh: the server will check by ping whether this machine is up, and anybody who "
             "takes its address can answer that; install openssh-server and enrol again");
+    enrolment.timeout = options.timeout;
+    tell_of_timeout(enrolment, log);
     return print(options.enroll_script ? openpgp::enrolment_script(enrolment)
                                        : openpgp::clients_conf_section(enrolment));
 }

@@ -40,7 +40,7 @@ base::Result<EncryptedAnswer> encrypt_answer(const std::string& pubkey_path, con
     const base::HeldSignals signals;  // goes last: by then the temporary home is gone
     const auto gpg = GpgSession::open(signals, GpgSession::Agent::none);
     if (!gpg) return gpg.error();
-    const auto fingerprint = import_key(**gpg, pubkey_path, *text);
+    const auto fingerprint = import_key(**gpg, pubkey_path, std::string(base::without_byte_order_mark(*text)));
     if (!fingerprint) return fingerprint.error();
     auto capacity = base::Secret::with_capacity(content.size() + encryption_overhead);
     if (!capacity) return std::move(capacity).error();

@@ -7,7 +7,10 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
+#include <utility>
 
+#include "bootkey/base/address.hpp"
 #include "bootkey/base/text.hpp"
 
 namespace bootkey::openpgp {
@@ -30,6 +33,20 @@ constexpr std::array<std::array<std::string_view, 2>, 5> ssh_algorithms = {{
 bool is_name_character(char character) {
     return (character >= 'a' && character <= 'z') || (character >= 'A' && character <= 'Z') ||
            (character >= '0' && character <= '9') || character == '.' || character == '-' || character == '_';
+}
+
+// RFC 6761 section 6.3, Debian's /etc/hosts, and addresses of every machine's own.
+bool means_the_server(std::string_view host) {
+    std::string name(host);
+    std::ranges::transform(name, name.begin(),
+                           [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+    if (name.ends_with('.')) name.pop_back();
+    for (const std::string_view own :
+         {"localhost", "localhost.localdomain", "ip6-localhost", "ip6-loopback", "loopback"})
+        if (name == own) return true;
+    if (name.ends_with(".localhost")) return true;
+    const auto address = base::IpAddress::parse(name);
+    return address && (address->is_loopback() || address->is_unspecified());
 }
 
 std::string base64(std::string_view bytes) {
@@ -95,6 +112,21 @@ knows_host() {
     ! command -v getent >/dev/null || getent ahosts "$host" >/dev/null
 }
 
+# The name of this server, or an address of its own.
+means_this_server() {
+    if [ "$host" = "$(hostname 2>/dev/null)" ] || [ "$host" = "$(hostname -f 2>/dev/null)" ]; then
+        return 0
+    fi
+    command -v getent >/dev/null && getent ahosts "$host" | grep -q -e '^127\.' -e '^::1[[:space:]]'
+}
+
+# Python 3.14 begins the server's processes in another way than before, in which they cannot be begun: such a server takes
+# connections and answers nobody.
+cannot_serve() {
+    python3 -c 'import sys; sys.exit(sys.version_info < (3, 14))' 2>/dev/null || return 1
+    program=$(command -v mandos) && ! grep -q -e set_start_method -e get_context "$program"
+}
+
 restart_server() {
     if [ -d /run/systemd/system ]; then
         systemctl restart mandos.service
@@ -118,6 +150,9 @@ main() {
     if command -v flock >/dev/null && ! flock -w 60 9; then
         refuse "another enrolment has not ended for a minute"
     fi
+    if means_this_server; then
+        refuse "the host $host means this server, which would check itself and never notice that the machine is gone; enrol with --host=ADDRESS"
+    fi
     if has_section "$name"; then
         refuse "$file has a section [$name] already; remove it, or choose another --name"
     fi
@@ -134,6 +169,11 @@ main() {
         exit 1
     fi
     printf 'Added %s to %s and restarted the Mandos server\n' "$name" "$file"
+    printf 'The server disables it when its checks have failed for %s\n' "${timeout:-5 minutes, if $file says nothing else}"
+    if cannot_serve; then
+        printf 'Warning: under Python 3.14 this Mandos server answers nobody: update the package mandos, or let %s begin with\n' "$program" >&2
+        printf 'multiprocessing.set_start_method("fork"), after its imports\n' >&2
+    fi
     if ! knows_host; then
         printf 'Warning: this server finds no address of the host %s, so it cannot check that the machine is up, and will\n' "$host" >&2
         printf 'disable it, after 5 minutes if not set otherwise: write its address as host of [%s] in %s,\n' "$name" "$file" >&2
@@ -166,7 +206,27 @@ base::Result<void> check_names(std::string_view name, std::string_view host) {
         return base::Error{base::ExitCode::usage, "cannot enrol with the host \"" + base::escaped(host) + "\"",
                            "that is neither a host name nor an IP address",
                            "choose a --host without brackets and port"};
+    if (means_the_server(host))
+        return base::Error{base::ExitCode::usage, "cannot enrol with the host \"" + base::escaped(host) + "\"",
+                           "to the server that means itself, so it would never notice that this machine is gone",
+                           "give --host=ADDRESS, or this machine a name"};
     return {};
+}
+
+std::string duration_in_words(std::chrono::minutes duration) {
+    constexpr std::int64_t hour = 60, day = 24 * hour;
+    const auto [number, unit] = duration.count() % day == 0    ? std::pair(duration.count() / day, "day")
+                                : duration.count() % hour == 0 ? std::pair(duration.count() / hour, "hour")
+                                                               : std::pair(duration.count(), "minute");
+    return std::to_string(number) + " " + unit + (number == 1 ? "" : "s");
+}
+
+std::string duration_text(std::chrono::minutes duration) {
+    constexpr auto day = std::chrono::minutes(24 * 60);
+    const auto count = [](auto number) { return std::to_string(number); };
+    if (duration % day == std::chrono::minutes(0)) return "P" + count(duration / day) + "D";
+    if (duration.count() % 60 == 0) return "PT" + count(duration.count() / 60) + "H";
+    return "PT" + count(duration.count()) + "M";
 }
 
 std::optional<SshHostKey> parse_ssh_host_key(std::string_view text) {
@@ -187,6 +247,7 @@ std::optional<SshHostKey> parse_ssh_host_key(std::string_view text) {
 std::string clients_conf_section(const Enrolment& enrolment) {
     std::string section = "[" + enrolment.name + "]\nhost = " + enrolment.host + "\nkey_id = " + enrolment.key_id +
                           "\nfingerprint = " + enrolment.fingerprint + "\n";
+    if (enrolment.timeout) section += "timeout = " + duration_text(*enrolment.timeout) + "\n";
     if (enrolment.ssh_host_key) section += checker(*enrolment.ssh_host_key);
     section += "secret =\n";
     const std::string secret = base64(enrolment.message);
@@ -199,8 +260,10 @@ std::string enrolment_script(const Enrolment& enrolment) {
     return "#!/bin/sh\n# Makes the Mandos server on this machine know " + enrolment.name +
            ". Made by bootkey --enroll=script.\nLC_ALL=C\nPATH=$PATH:/usr/sbin:/sbin\nexport LC_ALL PATH\n\nname='" +
            enrolment.name + "'\nhost='" + enrolment.host + "'\nkey_id='" + upper_case(enrolment.key_id) +
-           "'\nfingerprint='" + upper_case(enrolment.fingerprint) + "'\n\nsection() {\n    cat <<'END_OF_SECTION'\n" +
-           clients_conf_section(enrolment) + "END_OF_SECTION\n}\n" + std::string(script_body);
+           "'\nfingerprint='" + upper_case(enrolment.fingerprint) + "'\ntimeout='" +
+           (enrolment.timeout ? duration_in_words(*enrolment.timeout) : std::string()) +
+           "'\n\nsection() {\n    cat <<'END_OF_SECTION'\n" + clients_conf_section(enrolment) + "END_OF_SECTION\n}\n" +
+           std::string(script_body);
 }
 
 }  // namespace bootkey::openpgp

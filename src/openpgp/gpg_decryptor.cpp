@@ -424,6 +424,13 @@ base::Result<DecryptionKeys> read_decryption_keys(const std::string& seckey_path
     if (!seckey) return std::move(seckey).error();
     const auto packets = without_armour(seckey->bytes(), seckey_path);
     if (!packets) return packets.error();
+    // gpg would not find the key behind one.
+    if (const auto bytes = base::without_byte_order_mark(seckey->bytes()); bytes.size() != seckey->size()) {
+        auto rest = base::Secret::with_capacity(bytes.size());
+        if (!rest) return std::move(rest).error();
+        static_cast<void>(rest->append(bytes));  // as large as it is
+        seckey = std::move(rest);
+    }
     const auto access = decryption_access(packets->bytes(), seckey_path);
     if (!access) return access.error();
     auto signers = signers_path.empty() ? base::Result<Secret>(Secret()) : read_signer_keys(signers_path);

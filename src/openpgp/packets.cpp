@@ -227,6 +227,7 @@ base::Result<base::Secret> without_armour(Bytes data, const std::string& name) {
         return base::Error{base::ExitCode::no_input, "cannot read OpenPGP data in " + base::escaped(name), why,
                            "make the file anew, with gpg --export-secret-keys --armor or bootkey --generate-keys"};
     };
+    data = base::without_byte_order_mark(data);
     if (!data.empty() && (value_of(data.front()) & 0x80) != 0) {
         if (!decoded->append(data)) return malformed("it does not fit into memory");
         return decoded;

@@ -297,7 +297,7 @@ base::Result<Options> settle(Words words, bool set_user_id, const std::string& c
     options.config_file = std::move(file_name);
     if (auto applied = take_over(all, options); !applied) return std::move(applied).error();
     if (auto checked = check_tls_pair(options); !checked) return std::move(checked).error();
-    if (options.mode == Mode::unlock)
+    if (options.mode == Mode::unlock || options.mode == Mode::check_config)
         if (auto checked = check_management(all, options.management); !checked) return std::move(checked).error();
     if (auto checked = check_arguments(words.arguments, options); !checked) return std::move(checked).error();
     options.control_words = std::move(words.arguments);

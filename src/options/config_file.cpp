@@ -61,7 +61,7 @@ bool has_control_character(std::string_view line) {
 base::Result<Assignments> parse_config(std::string_view text, const std::string& file) {
     Assignments assignments;
     int number = 0;
-    for (const std::string_view raw : base::split(text, '\n')) {
+    for (const std::string_view raw : base::split(base::without_byte_order_mark(text), '\n')) {
         const std::string origin = file + ":" + std::to_string(++number) + ": ";
         const std::string_view line = base::trim(without_comment(base::trim(raw)));
         if (has_control_character(line))

@@ -2,6 +2,8 @@
 #include "bootkey/options/option_values.hpp"
 
 #include <algorithm>
+#include <array>
+#include <chrono>
 #include <cstdint>
 
 #include "bootkey/base/text.hpp"
@@ -104,9 +106,15 @@ base::Result<void> set_network_hook_timeout(Options& options, Value value) {
 }
 
 base::Result<void> set_dh_bits(Options& options, Value value) {
+    if (*value == "0") {  // automatic, as mandos-client has it
+        options.dh_bits.reset();
+        return {};
+    }
     // Smaller primes have been broken (Logjam, 2015); the largest group of RFC 7919 has 8192 bits.
     const auto bits = base::parse_number(*value, 1024, 8192);
-    if (!bits) return refused("not a number of bits from 1024 to 8192", "give one, as in 3072");
+    if (!bits)
+        return refused("not a number of bits from 1024 to 8192",
+                       "give one, as in 3072, or 0 for what the priority asks for");
     options.dh_bits = static_cast<unsigned>(*bits);
     return {};
 }
@@ -225,8 +233,32 @@ base::Result<void> set_host(Options& options, Value value) {
     return {};
 }
 
+base::Result<void> set_timeout(Options& options, Value value) {
+    const auto wrong = [] {
+        return refused("not a duration from 1 minute to 10 years",
+                       "give a number with m, h, d or w behind, as in 2h or 1d");
+    };
+    struct Unit {
+        char letter;
+        std::uint64_t minutes;
+    };
+    constexpr std::array units{Unit{'m', 1}, Unit{'h', 60}, Unit{'d', 24 * 60}, Unit{'w', 7 * 24 * 60}};
+    constexpr std::uint64_t max_minutes = 10ULL * 366 * 24 * 60;
+    if (value->empty()) return wrong();
+    const auto unit = std::ranges::find(units, value->back(), &Unit::letter);
+    const auto number = base::parse_number(value->substr(0, value->size() - 1), 1, max_minutes);
+    if (unit == units.end() || !number || *number * unit->minutes > max_minutes) return wrong();
+    options.timeout = std::chrono::minutes(*number * unit->minutes);
+    return {};
+}
+
 base::Result<void> set_check(Options& options, Value) {
     options.mode = Mode::check;
+    return {};
+}
+
+base::Result<void> set_check_config(Options& options, Value) {
+    options.mode = Mode::check_config;
     return {};
 }
 

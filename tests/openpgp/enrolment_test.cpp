@@ -8,10 +8,12 @@
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <tuple>
 
 #include "base/temporary_directory.hpp"
 #include "bootkey/base/text.hpp"
@@ -115,6 +117,44 @@ TEST_CASE("a section is what Python's configparser makes a client of") {
     CHECK(server.setting("laptop", "fingerprint") == enrolment().fingerprint);
     CHECK(server.setting("laptop", "secret") == base::hex(enrolment().message.data(), enrolment().message.size()));
     CHECK(server.setting("other.host", "host") == "192.0.2.1");
+}
+
+TEST_CASE("the server is told how long the machine may be off, and tells it") {
+    Enrolment machine = enrolment();
+    CHECK(clients_conf_section(machine).find("timeout") == std::string::npos);
+    for (const auto& [minutes, text, words] :
+         {std::tuple(90, "PT90M", "90 minutes"), std::tuple(60, "PT1H", "1 hour"), std::tuple(48 * 60, "P2D", "2 days"),
+          std::tuple(1, "PT1M", "1 minute")}) {
+        machine.timeout = std::chrono::minutes(minutes);
+        const Server server(clients_conf_section(machine));
+        CHECK(server.setting("laptop", "timeout") == text);
+        const Server empty;
+        CHECK_THAT(empty.take(enrolment_script(machine)).text,
+                   Catch::Contains("failed for " + std::string(words) + "\n"));
+    }
+    machine.timeout.reset();
+    const Server server;
+    CHECK_THAT(server.take(enrolment_script(machine)).text, Catch::Contains("5 minutes, if "));
+}
+
+TEST_CASE("a host that means the server itself is refused, by the machine or by the server") {
+    for (const char* host : {"localhost", "LocalHost.", "localhost.localdomain", "ip6-localhost", "a.localhost",
+                             "127.0.0.1", "127.1.2.3", "::1", "::", "0.0.0.0", "::ffff:127.0.0.1"}) {
+        INFO(host);
+        const auto checked = openpgp::check_names("laptop", host);
+        REQUIRE_FALSE(checked);
+        CHECK(checked.error().code == base::ExitCode::usage);
+    }
+    CHECK(openpgp::check_names("localhost", "192.0.2.1"));
+    const Server server("[other]\n");
+    Enrolment machine = enrolment();
+    char name[256] = {};
+    REQUIRE(gethostname(name, sizeof name - 1) == 0);
+    machine.host = name;
+    const auto refused = server.take(enrolment_script(machine));
+    CHECK(refused.status == 1);
+    CHECK_THAT(refused.text, Catch::Contains("means this server"));
+    CHECK(server.text() == "[other]\n");
 }
 
 TEST_CASE("secrets of all lengths survive the section's lines") {

@@ -85,6 +85,17 @@ TEST_CASE("a binary secret key file is as good as an armoured one") {
     CHECK(machine.decrypt(lab.encrypted("secret", "machine")) == "secret");
 }
 
+TEST_CASE("a key file with a byte order mark and line ends of another system is as good") {
+    const GpgLab lab;
+    lab.make_curve_key("machine");
+    const std::string key = lab.read(std::filesystem::path(lab.secret_key("machine")).filename());
+    std::string edited = "\xef\xbb\xbf";
+    for (const char c : key) edited += c == '\n' ? std::string("\r\n") : std::string(1, c);
+    Machine machine;
+    REQUIRE(machine.create(lab.write("edited", edited)));
+    CHECK(machine.decrypt(lab.encrypted("secret", "machine")) == "secret");
+}
+
 TEST_CASE("other forms of encryption to our key are answers too") {
     const GpgLab lab;
     lab.make_curve_key("machine");

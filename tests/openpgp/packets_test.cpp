@@ -117,6 +117,7 @@ TEST_CASE("ASCII armour is taken off") {
         {"with headers", "-----BEGIN PGP MESSAGE-----\nComment: by hand\nVersion: 1\n\n" + checked, nullptr},
         {"CR LF", "-----BEGIN PGP MESSAGE-----\r\n\r\naGVsbG8gd29ybGQK\r\n=7Tvw\r\n-----END PGP MESSAGE-----\r\n",
          nullptr},
+        {"a byte order mark", "\xef\xbb\xbf-----BEGIN PGP MESSAGE-----\r\n\r\n" + checked, nullptr},
         {"text before", "keep this\n\n-----BEGIN PGP MESSAGE-----\n\n" + checked, nullptr},
         {"text after", "-----BEGIN PGP MESSAGE-----\n\n" + checked + "rest", nullptr},
         {"no empty line", "-----BEGIN PGP MESSAGE-----\n" + checked, nullptr},

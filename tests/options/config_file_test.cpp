@@ -38,6 +38,7 @@ TEST_CASE("lines of a configuration file") {
         {"# retry=5", ""},
         {"   # retry=5\n#", ""},
         {"retry=5", "retry=5"},
+        {"\xef\xbb\xbfretry=5\r\ndebug\r\n", "retry=5|debug"},  // as editors of other systems write it
         {"retry=5\n", "retry=5"},
         {"retry=5\r\ndelay=1\r\n", "retry=5|delay=1"},
         {"retry 5", "retry=5"},
@@ -150,6 +151,7 @@ TEST_CASE("settings for other modes may stand in the file") {
     CHECK(accepted({"--generate-keys"}, file.path()).key_type == KeyType::rsa4096);
     CHECK(accepted({"--enroll"}, file.path()).name == "web");
     CHECK(accepted({"--restore"}, file.path()).mode == Mode::restore);
+    CHECK(accepted({"--check-config"}, file.path()).mode == Mode::check_config);
 }
 
 TEST_CASE("a bad line is an error even where the command line overrides it") {

@@ -2,6 +2,7 @@
 #include "bootkey/options/option_table.hpp"
 
 #include <catch2/catch.hpp>
+#include <chrono>
 #include <set>
 
 #include "options/parse_words.hpp"
@@ -95,6 +96,15 @@ TEST_CASE("the defaults that are told are those that hold") {
     CHECK(contains(find_option("config")->default_text, default_config_file));
 }
 
+TEST_CASE("durations are numbers with a unit, and 0 bits are as good as none") {
+    CHECK(accepted({"--enroll", "--timeout=90m"}).timeout == std::chrono::minutes(90));
+    CHECK(accepted({"--enroll", "--timeout=2h"}).timeout == std::chrono::hours(2));
+    CHECK(accepted({"--enroll", "--timeout=1d"}).timeout == std::chrono::hours(24));
+    CHECK(accepted({"--enroll", "--timeout=1w"}).timeout == std::chrono::hours(7 * 24));
+    CHECK_FALSE(accepted({"--enroll"}).timeout);
+    CHECK_FALSE(accepted({"--dh-bits=2048", "--dh-bits=0"}).dh_bits);
+}
+
 TEST_CASE("values that are refused: exit status 64, naming option and value") {
     struct Row {
         const char* mode;  // or nullptr for unlocking
@@ -144,7 +154,6 @@ TEST_CASE("values that are refused: exit status 64, naming option and value") {
         {nullptr, "network-hook-dir", ""},
         {nullptr, "dh-params", ""},
         {nullptr, "dh-bits", ""},
-        {nullptr, "dh-bits", "0"},
         {nullptr, "dh-bits", "1023"},
         {nullptr, "dh-bits", "8193"},
         {nullptr, "dh-bits", "-2048"},
@@ -189,6 +198,14 @@ TEST_CASE("values that are refused: exit status 64, naming option and value") {
         {"--enroll", "host", "-oProxyCommand"},
         {"--enroll", "host", "a b"},
         {"--enroll", "host", "%(secret)s"},
+        {"--enroll", "timeout", ""},
+        {"--enroll", "timeout", "0m"},
+        {"--enroll", "timeout", "5"},
+        {"--enroll", "timeout", "1y"},
+        {"--enroll", "timeout", "-1d"},
+        {"--enroll", "timeout", "1.5h"},
+        {"--enroll", "timeout", "600w"},
+        {"--enroll", "timeout", "99999999999999999999d"},
         {"--enroll", "password-file", ""},
         {"--enroll", "sign-with", ""},
     }));

@@ -3,14 +3,20 @@
 // Small pure functions on text: splitting, numbers, and making hostile bytes fit to be shown.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace bootkey::base {
 
+/// The text without the byte order mark that some editors put at its beginning (U+FEFF in UTF-8).
+[[nodiscard]] std::string_view without_byte_order_mark(std::string_view text);
+/// The same for bytes.
+[[nodiscard]] std::span<const std::byte> without_byte_order_mark(std::span<const std::byte> bytes);
 /// `text` without white space (blank, TAB, CR, LF) at either end.
 [[nodiscard]] std::string_view trim(std::string_view text);
 /// The parts of `text` between `separator`s; N separators make N+1 parts, which may be empty.

@@ -61,7 +61,9 @@ base::Result<void> set_management_flag(Options& options, Value) {
 [[nodiscard]] base::Result<void> set_enroll(Options& options, Value value);
 [[nodiscard]] base::Result<void> set_name(Options& options, Value value);
 [[nodiscard]] base::Result<void> set_host(Options& options, Value value);
+[[nodiscard]] base::Result<void> set_timeout(Options& options, Value value);
 [[nodiscard]] base::Result<void> set_check(Options& options, Value value);
+[[nodiscard]] base::Result<void> set_check_config(Options& options, Value value);
 [[nodiscard]] base::Result<void> set_report(Options& options, Value value);
 [[nodiscard]] base::Result<void> set_control(Options& options, Value value);
 [[nodiscard]] base::Result<void> set_restore(Options& options, Value value);

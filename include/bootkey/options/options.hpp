@@ -16,7 +16,7 @@
 namespace bootkey::options {
 
 /// What the program is asked to do.
-enum class Mode { unlock, generate_keys, enroll, check, report, control, restore };
+enum class Mode { unlock, generate_keys, enroll, check, check_config, report, control, restore };
 
 /// An ADDRESS:PORT as given; the interface of a link-local address is still a name.
 struct ServerAddress {
@@ -88,11 +88,12 @@ struct Options {
     bool force = false;       ///< overwrite existing keys
 
     // Enrolling
-    bool enroll_script = false;  ///< --enroll=script
-    std::string name;            ///< section name; empty: the host's name
-    std::string host;            ///< address the server checks; empty: the section name
-    std::string password_file;   ///< empty: ask on the terminal
-    std::string sign_with;       ///< secret key in the person's GnuPG keyring; empty: the password is not signed
+    bool enroll_script = false;                   ///< --enroll=script
+    std::string name;                             ///< section name; empty: the host's name
+    std::string host;                             ///< address the server checks; empty: the section name
+    std::optional<std::chrono::minutes> timeout;  ///< for the server; none: its own default
+    std::string password_file;                    ///< empty: ask on the terminal
+    std::string sign_with;  ///< secret key in the person's GnuPG keyring; empty: the password is not signed
 
     // Checking and reporting
     std::string device;  ///< --device: the encrypted device that the password must open; empty: none is tried
