@@ -178,10 +178,17 @@ void GpgContext::interrupt() {
 }
 
 void GpgContext::finish() {
-    if (cut_off_ == GPG_ERR_NO_ERROR)
-        gpg_was_killed_ = std::ranges::any_of(processes_, [](const auto& process) { return process->was_killed(); });
-    if (outcome_ != 0) processes_.clear();  // cancelled or failed: gpg may still be busy with what nobody waits for
+    if (outcome_ != 0) {  // cancelled or failed: gpg may still be busy with what nobody waits for
+        gpg_was_killed_ = cut_off_ == GPG_ERR_NO_ERROR && gpg_was_killed();
+        processes_.clear();
+    }
     std::exchange(done_, nullptr)(outcome_);
+}
+
+// Not looked at where all went well: it may have to wait for gpg's end.
+bool GpgContext::gpg_was_killed() {
+    return gpg_was_killed_ ||
+           std::ranges::any_of(processes_, [](const auto& process) { return process->was_killed(); });
 }
 
 }  // namespace bootkey::openpgp

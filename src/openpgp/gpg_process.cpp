@@ -54,7 +54,7 @@ void GpgProcess::reap() {
 
 bool GpgProcess::was_killed() {
     pollfd ended{pidfd_.get(), POLLIN, 0};
-    constexpr int moment = 100;  // ms; its pipes are closed already
+    constexpr int moment = 20;  // ms; its pipes are closed already
     if (running() && poll(&ended, 1, moment) > 0) reap();
     return killed_;
 }

@@ -44,7 +44,7 @@ public:
     /// Ends the operation that runs; nothing if none does.
     void interrupt();
     /// Whether a signal that was not ours has ended gpg in the last operation; to be asked in its Done.
-    [[nodiscard]] bool gpg_was_killed() const { return gpg_was_killed_; }
+    [[nodiscard]] bool gpg_was_killed();
     [[nodiscard]] gpgme_ctx_t handle() const { return context_.get(); }
 
 private:
