@@ -50,6 +50,10 @@ bool AskpassOffers::make_room_for(const Sender& sender) {
 }
 
 void AskpassOffers::waits(const Prompt& prompt) {
+    if (!prompt.foreign_keyscript.empty()) {
+        waiting_[prompt.process] = {prompt};
+        return;
+    }
     Device& device = devices_[prompt.device];
     if (device.last) refuse_last(device);
     waiting_[prompt.process] = {prompt};
@@ -102,8 +106,9 @@ bool AskpassOffers::keeps(PasswordNumber password) const {
 }
 
 std::vector<AskpassAction> AskpassOffers::decide() {
-    for (const auto& [process, waiting] : waiting_) refuse_all(waiting);
-    if (!offer_ && waiting_.size() == 1) {
+    for (const auto& [process, waiting] : waiting_)
+        if (waiting.prompt.foreign_keyscript.empty()) refuse_all(waiting);
+    if (!offer_ && waiting_.size() == 1 && waiting_.begin()->second.prompt.foreign_keyscript.empty()) {
         const auto& [process, waiting] = *waiting_.begin();
         const Kept* next = choose(devices_[waiting.prompt.device]);
         if (next != nullptr && !waiting.served && !waiting.prompt.is_last_try()) {

@@ -114,15 +114,29 @@ std::optional<pid_t> parent_of(pid_t pid) {
     return parent ? std::optional(static_cast<pid_t>(*parent)) : std::nullopt;
 }
 
+// Keyscripts that ask by askpass for what opens the disk: cryptsetup's prompt itself, Debian's decrypt_keyctl, which
+// keeps it for further disks, and bootkey's own, which comes down to cryptsetup's prompt. Debian's others have a key
+// file's passphrase or a card's PIN typed, and what those of other people ask for is unknown. crypttab_validate_option
+// in /lib/cryptsetup/functions makes the path absolute.
+bool asks_for_disk(std::string_view keyscript) {
+    constexpr std::string_view merged = "/usr";
+    if (keyscript.starts_with(merged)) keyscript.remove_prefix(merged.size());
+    return keyscript.empty() || keyscript == askpass_program || keyscript == "/lib/cryptsetup/scripts/decrypt_keyctl" ||
+           keyscript == "/lib/bootkey/keyscript";
+}
+
 }  // namespace
 
 Prompt prompt_of(pid_t pid, std::string_view environment) {
     const auto name = variable(environment, "CRYPTTAB_NAME");
-    if (!name || name->empty()) return {.process = pid, .device = {}, .tried = static_cast<unsigned>(pid), .tries = 0};
+    if (!name || name->empty())
+        return {.process = pid, .device = {}, .tried = static_cast<unsigned>(pid), .tries = 0, .foreign_keyscript = {}};
+    const auto keyscript = variable(environment, "CRYPTTAB_OPTION_keyscript").value_or("");
     return {.process = pid,
             .device = std::string(*name),
             .tried = number(variable(environment, "CRYPTTAB_TRIED"), 0),
-            .tries = number(variable(environment, "CRYPTTAB_OPTION_tries"), usual_tries)};
+            .tries = number(variable(environment, "CRYPTTAB_OPTION_tries"), usual_tries),
+            .foreign_keyscript = std::string(asks_for_disk(keyscript) ? "" : keyscript)};
 }
 
 base::Result<std::optional<struct stat>> find_fifo(const std::string& path) {

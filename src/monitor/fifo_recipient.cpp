@@ -73,6 +73,14 @@ void FifoRecipient::on(const console::Refuse& refusal) {
 }
 
 void FifoRecipient::on_waiting(const console::Prompt& prompt) {
+    if (!prompt.foreign_keyscript.empty()) {
+        log_.info(2,
+                  format("askpass (process %lld) waits for what keyscript %s of %s asks for, which is not the disk's "
+                         "own password (a key file's, or a card's PIN): that is left to a person",
+                         static_cast<long long>(prompt.process), escaped(prompt.foreign_keyscript).c_str(),
+                         console::name_of_device(prompt.device).c_str()));
+        return offers_.waits(prompt);
+    }
     const std::string tries = prompt.tries > 0 ? format(" of %u", prompt.tries) : std::string();
     log_.info(2, format("askpass (process %lld) waits for the password of %s%s", static_cast<long long>(prompt.process),
                         console::name_of_device(prompt.device).c_str(),

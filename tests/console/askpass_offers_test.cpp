@@ -21,7 +21,7 @@ unsigned as_number(std::string_view text) {
 
 // Plays news, one a word, and gives what is decided after each, as words:
 //   answer:A=P:HOST:!   answer A of HOST brought password P, "!" if a person prefers it; both may be missing
-//   process:D:T/N   that process asks for device D, T of N tries
+//   process:D:T/N:K that process asks for device D, T of N tries; K, if given: for what keyscript K wants
 //   failed gone:PROCESS    taken    not-taken    postponed
 // and out come PROCESS<P (offered) and A! (refused).
 std::string play(AskpassOffers& offers, const std::string& news) {
@@ -43,7 +43,8 @@ std::string play(AskpassOffers& offers, const std::string& news) {
         offers.waits({.process = as_number(parts[0]),
                       .device = std::string(parts[1]),
                       .tried = as_number(tries[0]),
-                      .tries = as_number(tries[1])});
+                      .tries = as_number(tries[1]),
+                      .foreign_keyscript = std::string(parts.size() > 3 ? parts[3] : "")});
     }
     std::string decided;
     for (const AskpassAction& action : offers.decide()) {
@@ -151,6 +152,12 @@ TEST_CASE("askpass is offered what the rules allow") {
         // Several
         {"two that wait get nothing", "10:root:0/3 11:swap:0/3 answer:1=7", ""},
         {"one of them does when the other is gone", "10:root:0/3 11:swap:0/3 answer:1=7 gone:10", "11<7"},
+        {"a card's PIN is nobody's", "answer:1=7 10:root:0/3:pin", ""},
+        {"nor is it when another disk has been given a password",
+         "answer:1=7 10:root:0/3 taken gone:10 11:card:0/3:pin gone:11 12:swap:0/3", "10<7 12<7"},
+        {"while a card's PIN is asked for, a disk gets nothing", "10:card:0/3:pin 11:root:0/3 answer:1=7", ""},
+        {"and then it does", "10:card:0/3:pin 11:root:0/3 answer:1=7 gone:10", "11<7"},
+        {"a PIN asked for refuses no password", "answer:1=7 10:root:0/3 taken gone:10 11:root:0/3:pin", "10<7"},
         {"what is being read is not refused meanwhile", "answer:1=7 10:root:0/3 taken gone:10 12:swap:0/3 11:root:1/3",
          "10<7 12<7"},
         {"what was taken elsewhere comes first",

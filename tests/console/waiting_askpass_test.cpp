@@ -49,6 +49,37 @@ TEST_CASE("the environment of askpass tells device and tries") {
     CHECK(prompt.tries == row.tries);
 }
 
+TEST_CASE("askpass under a keyscript asks for the disk's password only if that is known of the keyscript") {
+    struct Row {
+        const char* keyscript;
+        bool is_foreign;
+    };
+    const auto row = GENERATE(values<Row>({
+        {"/lib/cryptsetup/askpass", false},
+        {"/usr/lib/cryptsetup/askpass", false},
+        {"/lib/cryptsetup/scripts/decrypt_keyctl", false},
+        {"/usr/lib/cryptsetup/scripts/decrypt_keyctl", false},
+        {"/lib/bootkey/keyscript", false},
+        {"/usr/lib/bootkey/keyscript", false},
+        {"/lib/cryptsetup/scripts/decrypt_gnupg", true},
+        {"/lib/cryptsetup/scripts/decrypt_gnupg-sc", true},
+        {"/lib/cryptsetup/scripts/decrypt_opensc", true},
+        {"/lib/cryptsetup/scripts/decrypt_ssl", true},
+        {"/lib/cryptsetup/scripts/decrypt_derived", true},
+        {"/lib/cryptsetup/scripts/passdev", true},
+        {"/etc/decrypt_keyctl", true},
+        {"decrypt_keyctl", true},
+        {"/usr/local/sbin/mine", true},
+    }));
+    CAPTURE(row.keyscript);
+    const std::string keyscript = std::string("CRYPTTAB_OPTION_keyscript=") + row.keyscript;
+    using namespace std::string_literals;
+    const Prompt prompt = prompt_of(77, keyscript + "\0CRYPTTAB_NAME=root\0"s);
+    CHECK(prompt.foreign_keyscript == (row.is_foreign ? row.keyscript : ""));
+    CHECK(prompt.device == "root");
+    CHECK(prompt_of(77, keyscript + "\0"s).foreign_keyscript.empty());  // cryptroot has not started that
+}
+
 TEST_CASE("only a FIFO of ours that nobody else may read or write is written to") {
     const base::testing::TemporaryDirectory directory;
     const std::string path = directory / "fifo";

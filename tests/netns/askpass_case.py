@@ -42,16 +42,19 @@ class Terminal:
 class Prompt(Terminal):
     """An askpass that asks for a device's password; it is there when this is made."""
 
-    def __init__(self, case, host, device="root", tried=0, tries=None, wait=True):
+    def __init__(self, case, host, device="root", tried=0, tries=None, wait=True, command=(ASKPASS, "Please unlock: "), variables=None,
+                 text="Please unlock"):
+        """`command`: what asks; `variables`: more of its environment; `text`: by which it asks."""
         super().__init__(case)
         environment = {**host.environment, "CRYPTTAB_NAME": device, "CRYPTTAB_TRIED": str(tried),
                        "CRYPTTAB_OPTION_tries": str(tries) if tries is not None else None}
         environment = {name: value for name, value in environment.items() if value is not None and (device or "CRYPT" not in name)}
+        environment.update(variables or {})
         self.case = case
-        self.process = host.start([ASKPASS, "Please unlock: "], stdin=self.slave, environment=environment)
+        self.process = host.start(list(command), stdin=self.slave, environment=environment)
         case.addCleanup(self.process.kill)
         if wait:
-            self.process.wait_for_error("Please unlock")
+            self.process.wait_for_error(text)
 
     def answer(self, timeout=10):
         """What it printed; it must end with success."""

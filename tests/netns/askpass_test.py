@@ -16,6 +16,7 @@ from netns_case import PASSWORD
 WRONG = b"not the password of this disk"
 NEVER = "--retry=3600"
 SOON = "--retry=0.5"
+SCRIPTS = "/lib/cryptsetup/scripts"
 LONGEST = bytes(range(256)) * 256  # 64 KiB
 
 # What Debian's cryptroot does for a device, but that a password is only compared.
@@ -110,6 +111,56 @@ class AskpassTest(AskpassCase):
         run = self.job()
         self.assertEqual(self.prompt(tries=1).answer(), PASSWORD)
         self.prompt(tries=1).assert_unanswered()
+        self.end(run)
+
+    # -- keyscripts that ask by askpass
+
+    KEYCTL = """#!/bin/sh
+# Stands for keyctl(1), as far as decrypt_keyctl uses it: one key, that of the last argument but one or of the file.
+cd /mnt || exit
+case $1 in
+    search) [ -e "$4" ] && echo "$4" ;;
+    padd) cat >"$3" && echo "$3" ;;
+    unlink) rm "$2" ;;
+    pipe) cat "$2" ;;
+esac
+"""
+
+    def decrypt_keyctl(self, device, key, **options):
+        """Debian's keyscript of that name, as cryptroot runs it."""
+        script = f"{SCRIPTS}/decrypt_keyctl"
+        return self.prompt(device, command=(script, key), text="(Caching|Using cached) passphrase for",
+                           variables={"CRYPTTAB_KEY": key, "CRYPTTAB_OPTION_keyscript": script,
+                                      "PATH": f"{self.lab.path('keyctl', '')}:{self.host.environment['PATH']}"}, **options)
+
+    def test_disks_that_share_a_password_by_decrypt_keyctl(self):
+        self.host.check(["mount", "-t", "tmpfs", "keys", "/mnt"])
+        self.lab.file("keyctl/keyctl", self.KEYCTL, 0o755)
+        self.serve(WRONG)
+        run = self.job(SOON)
+        for key in ("none", "disks"):
+            with self.subTest(key):
+                self.assertEqual(self.decrypt_keyctl(f"{key}-1", key).answer(), WRONG)
+        # The second disk of that key takes what is kept, and asks by itself when that is no good.
+        self.assertEqual(self.decrypt_keyctl("disks-2", "disks").answer(), WRONG)
+        self.serve()
+        self.assertEqual(self.decrypt_keyctl("disks-1", "disks", tried=1).answer(20), PASSWORD)
+        self.assertIn(self.decrypt_keyctl("disks-2", "disks", tried=1).answer(20), (WRONG, PASSWORD))
+        self.end(run)
+
+    def test_keyscripts_that_ask_for_something_else_are_left_to_the_person(self):
+        """Also when they ask for the key of one disk while bootkey runs for another one."""
+        self.serve()
+        run = self.job()
+        self.assertEqual(self.prompt("plain").answer(), PASSWORD)
+        for keyscript in (f"{SCRIPTS}/decrypt_gnupg", f"{SCRIPTS}/decrypt_opensc", "/etc/keys/mine"):
+            with self.subTest(keyscript):
+                prompt = self.prompt("card", variables={"CRYPTTAB_OPTION_keyscript": keyscript})
+                run.wait_for_error(f"keyscript {keyscript} of device card asks for.*left to a person")
+                prompt.assert_unanswered()
+                prompt.type(b"1234\n")
+                self.assertEqual(prompt.answer(), b"1234")
+        self.assertEqual(self.prompt("other", variables={"CRYPTTAB_OPTION_keyscript": "/lib/cryptsetup/askpass"}).answer(), PASSWORD)
         self.end(run)
 
     # -- wrong passwords

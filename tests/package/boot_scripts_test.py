@@ -38,8 +38,9 @@ MANAGEMENT = ["--management=unix:/run/bootkey/management", "--management-query-p
 class BackgroundJobTest(unittest.TestCase):
     def job(self, boot, command_line="quiet", environment=None):
         """The options that the background job was started with; None if it was not started."""
-        if boot.read(STARTED) is not None:
-            boot.remove(STARTED)
+        for name in (STARTED, "run/bootkey.pid"):
+            if boot.read(name) is not None:
+                boot.remove(name)
         script = f"{PREMOUNT}; [ ! -e /run/bootkey.pid ] || {{ {UNTIL} await '[ -e /{STARTED} ]'; }}"
         result = boot.run(script, command_line, environment)
         self.assertEqual((result.status, result.output, result.errors), (0, b"", ""), result)
@@ -131,6 +132,18 @@ class BackgroundJobTest(unittest.TestCase):
         boot.write("cryptroot/crypttab", "a UUID=1 /key luks\nb UUID=2 none luks,keyscript=/lib/cryptsetup/askpass\n"
                                          "c UUID=3 x keyscript=y\n")
         self.assertIsNotNone(self.job(boot))
+
+    @in_both_shells
+    def test_is_started_for_keyscripts_that_ask_for_the_disks_own_password(self, boot):
+        scripts = "/lib/cryptsetup/scripts/"
+        for keyscript, expected in {
+                "decrypt_keyctl": True, f"{scripts}decrypt_keyctl": True, f"/usr{scripts}decrypt_keyctl": True, "/usr/lib/cryptsetup/askpass": True,
+                f"{scripts}decrypt_gnupg": False, f"{scripts}decrypt_gnupg-sc": False, "decrypt_opensc": False, "decrypt_ssl": False,
+                "decrypt_derived": False, "passdev": False, "/etc/decrypt_keyctl": False, f"{scripts}decrypt_keyctl2": False,
+                f"decrypt_keyctl,keyscript={scripts}decrypt_gnupg": False, "decrypt_gnupg,keyscript=decrypt_keyctl": True}.items():
+            for options in (f"luks,keyscript={keyscript},discard", f"keyscript={keyscript}"):
+                boot.write("cryptroot/crypttab", f"a UUID=1 none {options}\nb UUID=2 disks {options}\n")
+                self.assertEqual(self.job(boot) is not None, expected, options)
 
     @in_both_shells
     def test_follows_cryptopts_which_replace_the_crypttab(self, boot):

@@ -10,7 +10,8 @@
 // another host if there is any: whoever has the machine's public key can send any number of wrong ones. Servers that a
 // person has named come before those that were announced. The last of several tries is the person's. A password that no
 // device has refused is kept for the next device. Nothing is offered while two processes wait, since nobody could tell
-// which of them reads it.
+// which of them reads it. Nor is anything offered where a keyscript asks for something else than the disk's password:
+// three wrong PINs lock a card.
 #pragma once
 
 #include <cstddef>
@@ -33,9 +34,10 @@ using ProcessNumber = std::int64_t;
 /// A process that asks for a device's password.
 struct Prompt {
     ProcessNumber process = 0;
-    std::string device;  ///< its name in crypttab; empty: unknown
-    unsigned tried = 0;  ///< tries that have failed
-    unsigned tries = 3;  ///< how many there are in all; 0: no limit
+    std::string device;               ///< its name in crypttab; empty: unknown
+    unsigned tried = 0;               ///< tries that have failed
+    unsigned tries = 3;               ///< how many there are in all; 0: no limit
+    std::string foreign_keyscript{};  ///< one that asks for something else, like a PIN; empty: none
 
     /// Of several tries the last.
     [[nodiscard]] bool is_last_try() const { return tries > 1 && tried + 1 >= tries; }

@@ -27,7 +27,8 @@ struct WaitingAskpass {
 };
 
 /// The prompt of process `pid` with this environment, as /proc/PID/environ has it: each variable ends with a NUL.
-/// Without a device's name, the process is a try of its own.
+/// Without a device's name, the process is a try of its own. Whose keyscript it was started by, at whatever distance,
+/// is inherited as CRYPTTAB_OPTION_keyscript.
 [[nodiscard]] Prompt prompt_of(pid_t pid, std::string_view environment);
 
 /// What is at `path`, if that is a FIFO of ours that nobody else may read or write. Errors: os_error (ENOENT and
