@@ -125,6 +125,27 @@ class ImageHookTest(netns_case.NetnsCase):
         with open(f"{image}etc/bootkey/client") as file:
             self.assertIn("client=none\n", file.read())
 
+    def test_what_the_kernel_command_line_has_of_mandos_is_told(self):
+        line = self.lab.file("cmdline", "quiet")
+        self.client.check(["mount", "--bind", line, "/proc/cmdline"])
+        off = "W: bootkey: mandos=off .* will not run at boot; to have it run nevertheless, write CLIENT=bootkey into /etc/bootkey/initramfs.conf"
+        for text, settings, expected, chosen in (
+                ("quiet", "", None, "no"), ("mandos=off", "", off, "no"), ("quiet mandos=off ro", "CLIENT=auto", off, "no"),
+                ("mandos=off", "CLIENT=bootkey", "I: bootkey: mandos=off .* will run: CLIENT=bootkey in", "yes"),
+                ("mandos=off bootkey=on", "", "I: bootkey: mandos=off .* will run, since bootkey= is there", "no"),
+                ("mandos=off bootkey=off", "", off, "no"),
+                ("mandos=connect:192.0.2.1:1", "", "I: bootkey: bootkey will ask only 192.0.2.1:1, as mandos=connect:192.0.2.1:1", "no"),
+                ("bootkey=connect:192.0.2.2:2 mandos=connect:192.0.2.1:1", "", "I: bootkey: mandos=connect:192.0.2.1:1 .* not used", "no"),
+                ("mandos=of", "", "W: bootkey: mandos=of .* not known", "no"), ("bootkey=of", "", "W: bootkey: bootkey=of .* not known", "no")):
+            with self.subTest(text=text, settings=settings):
+                with open(line, "w") as file:
+                    file.write(text + "\n")
+                self.shell(f"echo {settings} >/etc/bootkey/initramfs.conf")
+                image, errors = self.make_image()
+                self.assertRegex(errors, f"^{expected}" if expected else "^$")
+                with open(f"{image}etc/bootkey/client") as file:
+                    self.assertIn(f"chosen={chosen}\n", file.read())
+
     def test_a_network_hook_that_others_may_change_is_neither_taken_nor_run(self):
         hook = "/etc/bootkey/network-hooks.d/vlan"
         for change in (f"chmod 757 {hook}", f"chown {NOBODY} {hook}", f"chgrp {NOBODY} {hook}; chmod 775 {hook}"):

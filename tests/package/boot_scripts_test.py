@@ -97,6 +97,54 @@ class BackgroundJobTest(unittest.TestCase):
         self.assertIsNotNone(self.job(boot, "bootkey=of"))
         self.assertIn("unknown setting bootkey=of ", boot.read("dev/kmsg"))
 
+    def log(self, boot, expected):
+        """What this run has added to the log by then, which must fit the pattern."""
+        boot.run(f"{UNTIL} await '[ -s /run/bootkey/log ]'")
+        text = boot.read("run/bootkey/log") or ""
+        self.assertRegex(text, expected)
+        if text:
+            boot.remove("run/bootkey/log")
+
+    @in_both_shells
+    def test_obeys_mandos_off_unless_bootkey_is_wanted(self, boot):
+        self.assertIsNone(self.job(boot, "quiet mandos=off"))
+        self.log(boot, "^bootkey: not started, since mandos=off is on the kernel command line; .*bootkey=on")
+        self.assertRegex(boot.read("dev/kmsg"), "^<3>bootkey: not started, since mandos=off")
+        for text in ("mandos=off,connect:192.0.2.1:1", "mandos=connect:192.0.2.1:1 mandos=off", "mandos=off bootkey=off,on",
+                     "mandos=off bootkey=onn", "bootkey=off"):
+            self.assertIsNone(self.job(boot, text), text)
+        self.log(boot, "mandos=off")
+        for text, options in {"mandos=off bootkey=on": ["--verb=3"], "bootkey=debug mandos=off": ["--debug"],
+                              "bootkey=connect:192.0.2.1:1 mandos=off": ["--verb=3", "--connect=192.0.2.1:1"]}.items():
+            self.assertEqual(self.choice(boot, text), options, text)
+            self.log(boot, "runs though mandos=off .*bootkey= is there")
+        boot.write("etc/bootkey/client", "client=bootkey\nwhy=CLIENT=bootkey in /etc/bootkey/initramfs.conf\nplugin=no\nchosen=yes\n")
+        self.assertEqual(self.choice(boot, "mandos=off"), ["--verb=3"])
+        self.log(boot, "runs though mandos=off .*was chosen")
+        self.assertIsNone(self.job(boot, "mandos=off bootkey=off"))
+        self.assertEqual(self.choice(boot, "bootkey=on"), ["--verb=3"])
+        self.assertFalse(boot.read("run/bootkey/log"))
+
+    @in_both_shells
+    def test_asks_the_server_of_mandos_connect_if_nothing_else_names_one(self, boot):
+        for address in ("192.0.2.1:4711", "[2001:db8::1]:4711", "2001:db8::1:4711", "fe80::1%eth0:4711", "[fe80::1%eth0]:65535"):
+            self.assertEqual(self.choice(boot, f"mandos=connect:{address}"), ["--verb=3", f"--connect={address}"])
+            self.log(boot, "asks only " + re.escape(address) + ", as mandos=connect")
+        for text in ("server.example:4711", "192.0.2.1", "192.0.2.1:", ":4711", "192.0.2.1:x", "192.0.2.1:0", "192.0.2.1:123456"):
+            self.assertEqual(self.choice(boot, f"mandos=connect:{text}"), ["--verb=3"], text)
+            self.log(boot, "mandos=connect:" + re.escape(text) + " .* is not used, since it is not an address and a port")
+        self.assertEqual(self.choice(boot, "mandos=connect:192.0.2.1:1 bootkey=connect:192.0.2.2:2"), ["--verb=3", "--connect=192.0.2.2:2"])
+        self.log(boot, "mandos=connect:192.0.2.1:1 on .* is not used, since bootkey=connect:")
+        for line in ("server=192.0.2.3:3", "connect = 192.0.2.3:3"):
+            boot.write("etc/bootkey/bootkey.conf", line + "\n")
+            self.assertEqual(self.choice(boot, "mandos=connect:192.0.2.1:1"), ["--verb=3"])
+            self.log(boot, "mandos=connect:192.0.2.1:1 on .* is not used, since bootkey.conf")
+
+    @in_both_shells
+    def test_tells_of_mandos_settings_that_nobody_knows(self, boot):
+        self.assertEqual(self.choice(boot, "mandos=of,connect bootkey=connect"), ["--verb=3"])
+        self.log(boot, "unknown setting mandos=of on .*\n.*unknown setting bootkey=connect on .*\n$")
+
     @in_both_shells
     def test_takes_the_interface_from_the_nearest_place(self, boot):
         device = {"DEVICE": "eth7"}
@@ -166,7 +214,9 @@ class BackgroundJobTest(unittest.TestCase):
     @in_both_shells
     def test_configures_addresses_beside_if_the_kernel_command_line_asks_for_it(self, boot):
         for text, expected in {"quiet": False, "ip=off": False, "ip=none bootkey=connect:192.0.2.1:1": False,
-                               "bootkey=off ip=dhcp": False, "ip=dhcp": True, "bootkey=connect:192.0.2.1:1": True}.items():
+                               "bootkey=off ip=dhcp": False, "mandos=off ip=dhcp": False, "ip=off mandos=connect:192.0.2.1:1": False,
+                               "ip=dhcp": True, "bootkey=connect:192.0.2.1:1": True, "mandos=connect:192.0.2.1:1": True,
+                               "mandos=connect": True}.items():
             ip = re.search(r"\bip=(\S+)", text)
             boot.run(f"{PREMOUNT}; [ ! -e /run/bootkey-network.pid ] || {{ {UNTIL} await '[ -e /run/configured ]'; }}", text,
                      {"IP": ip.group(1) if ip else ""})
@@ -332,6 +382,13 @@ class KeyscriptTest(unittest.TestCase):
                          [*self.OPTIONS, "--debug", "--connect=192.0.2.1:1", "--interface=eth1", *MANAGEMENT])
 
     @in_both_shells
+    def test_goes_by_what_mandos_client_would_have_gone_by(self, boot):
+        self.ask(boot, command_line="mandos=connect:192.0.2.1:1")
+        self.assertIn("--connect=192.0.2.1:1", boot.read("run/started---prompt").splitlines())
+        self.assertRegex(boot.read("run/bootkey/log"), "asks only 192.0.2.1:1")
+        self.assertEqual(self.ask(boot, command_line="bootkey=on mandos=off"), (b"secret", 0))
+
+    @in_both_shells
     def test_tells_which_try_it_is(self, boot):
         self.ask(boot, CRYPTTAB_TRIED="4", CRYPTTAB_OPTION_tries="5")
         self.assertIn("--tried=4/5", boot.read("run/started---prompt").splitlines())
@@ -362,8 +419,9 @@ class KeyscriptTest(unittest.TestCase):
 
     @in_both_shells
     def test_asks_a_person_where_bootkey_is_not_to_run(self, boot):
-        self.assert_person_asked(boot, self.ask(boot, command_line="bootkey=off"))
-        boot.remove("run/prompt")
+        for text in ("bootkey=off", "mandos=off"):
+            self.assert_person_asked(boot, self.ask(boot, command_line=text))
+            boot.remove("run/prompt")
         boot.write("etc/bootkey/client", "client=mandos-client\n")
         self.assert_person_asked(boot, self.ask(boot))
         self.assertIsNone(boot.read("run/started---prompt"))
