@@ -225,6 +225,42 @@ class BackgroundJobTest(unittest.TestCase):
                 if expected:
                     boot.remove(f"run/{name}")
 
+    def configured(self, boot, command_line="quiet", **environment):
+        """With what the network was configured; None if it was not."""
+        for name in ("configured", "bootkey-network.pid"):
+            if boot.read(f"run/{name}") is not None:
+                boot.remove(f"run/{name}")
+        boot.run(f"{PREMOUNT}; [ ! -e /run/bootkey-network.pid ] || {{ {UNTIL} await '[ -s /run/configured ]'; }}", command_line, environment)
+        return boot.read("run/configured")
+
+    @in_both_shells
+    def test_takes_ip_from_initramfs_conf_as_from_the_kernel_command_line(self, boot):
+        static = "192.0.2.9::192.0.2.1:255.255.255.0::eth1:off"
+        self.assertEqual(self.configured(boot, IP=static), f"ip={static} device=\n")
+        self.assertEqual(self.choice(boot, environment={"IP": static}), ["--verb=3", "--interface=eth1"])
+        self.assertEqual(self.configured(boot, IP="dhcp", DEVICE="eth7"), "ip=dhcp device=eth7\n")
+        for value in ("off", "none"):
+            self.assertIsNone(self.configured(boot, "bootkey=connect:192.0.2.1:1", IP=value), value)
+        self.assertIsNone(self.configured(boot, "ip=off", IP="dhcp"))  # init(8) has this one in IP, too
+
+    @in_both_shells
+    def test_gets_an_address_by_dhcp_if_a_server_is_named_in_the_configuration(self, boot):
+        for text, expected in {
+                "server=192.0.2.1:4711": "", "  connect = 192.0.2.1:4711 # mine": "", "server 2001:db8::1:4711": "",
+                "server=[fe80::1%eth0]:1\nserver=192.0.2.1:4711": "", "interface=eth3\nserver=192.0.2.1:1": "eth3",
+                "server=192.0.2.1:1\ninterface = en*": "", "interface=eth0,eth1\nserver=192.0.2.1:1": "",
+                "interface=eth0\ninterface=eth1\nserver=192.0.2.1:1": "", "server=fe80::1%eth0:4711": None, "connect=[fe80::1]:4711": None,
+                "interface=none\nserver=192.0.2.1:1": None, "server=": None, "#server=192.0.2.1:4711": None, "servers=192.0.2.1:1": None, "retry=5": None}.items():
+            with self.subTest(text):
+                boot.write("etc/bootkey/bootkey.conf", text)
+                self.assertEqual(self.configured(boot), expected if expected is None else f"ip= device={expected}\n")
+        boot.write("etc/bootkey/bootkey.conf", "server=192.0.2.1:4711\ninterface=eth3\n")
+        self.assertEqual(self.configured(boot, IP="dhcp", DEVICE="eth7"), "ip=dhcp device=eth7\n")
+        self.assertIsNone(self.configured(boot, "ip=off", IP="off"))
+        boot.write("lib/mandos/network-hooks.d/bond", "#!/bin/sh\n", 0o755)  # makes addresses by itself
+        self.assertIsNone(self.configured(boot))
+        self.assertIsNotNone(self.configured(boot, IP="dhcp"))
+
     @in_both_shells
     def test_leaves_addresses_to_dropbear(self, boot):
         boot.write("sbin/dropbear", "#!/bin/sh\n", 0o755)

@@ -33,7 +33,7 @@ printf 'typed'
 """
 FUNCTIONS = r"""
 configure_networking() {
-    echo "ip=$IP" >/run/configured
+    echo "ip=$IP device=$DEVICE" >/run/configured
     sleep 60
 }
 """
