@@ -54,6 +54,21 @@ class NetworkTest(boot_case.BootCase):
         self.serve_by_address()
         self.assert_configured(self.told(self.boot(self.image(), append=f"{CONNECT} {STATIC_IP}")), STATIC)
 
+    def test_address_from_initramfs_conf_goes_again(self):
+        self.serve_by_address()
+        image = self.image(settings={"/etc/initramfs-tools/conf.d/ip": STATIC_IP.replace("ip=", "IP=") + "\n",
+                                     "/etc/bootkey/bootkey.conf": f"server={ADDRESS}:4711\n",
+                                     "/etc/bootkey/initramfs.conf": "KEEP_ADDRESS=no\n"})
+        booted = self.told(self.boot(image))
+        self.assert_put_back(booted)
+        self.assertRegex("\n".join(booted["log"]), rf"was given to the prompt for device root(.|\n)*removed address {STATIC}/24 from interface {CARD}")
+        self.assertNotIn(STATIC, "\n".join(booted["addresses"]))
+
+    def test_server_of_mandos_client(self):
+        host = self.serve_by_address()
+        self.serve_addresses(host)
+        self.assert_configured(self.told(self.boot(self.image(), append=f"mandos=connect:{ADDRESS}:4711")), LEASED)
+
     def assert_configured(self, booted, address):
         """bootkey has unlocked the disk and gone, and the network is as the kernel command line wants it."""
         self.assertRegex("\n".join(booted["log"]), "was given to the prompt for device root")

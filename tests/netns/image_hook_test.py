@@ -54,8 +54,10 @@ class ImageHookTest(netns_case.NetnsCase):
         source = self.lab.file(f"source-{name}", text or NETWORK_HOOK.format(ran=self.ran, wanted=self.wanted), 0o755)
         self.shell(f"mkdir -p {path}; cp {source} {path}/{name}; chmod 755 {path}/{name}")
 
-    def make_image(self, limit=60, status=0):
-        """Run the hook; the directory with the image's content, and the warnings."""
+    def make_image(self, limit=60, status=0, programs=None):
+        """Run the hook; the directory with the image's content, and the warnings. `programs`: more of them, {name: text}."""
+        for name, text in (programs or {}).items():
+            self.lab.file(f"programs/{name}", text, 0o755)
         with open(HOOK) as file:
             script = file.read()
         functions = self.lab.file("hook-functions", FUNCTIONS)
@@ -65,8 +67,9 @@ class ImageHookTest(netns_case.NetnsCase):
         self.shell(f"rm -rf {image}; mkdir -p {image}etc {image}usr {image}conf")
         confdir = self.lab.path("confdir", "")
         os.makedirs(confdir, exist_ok=True)
+        path = {"PATH": f"{self.lab.path('programs', '')}:{os.environ['PATH']}"} if programs else {}
         result = self.client.run(["sh", self.lab.file("hook", script, 0o755)], timeout=50,
-                                 environment={**self.client.environment, "DESTDIR": image.rstrip("/"), "version": "0", "CONFDIR": confdir})
+                                 environment={**self.client.environment, **path, "DESTDIR": image.rstrip("/"), "version": "0", "CONFDIR": confdir})
         self.assertEqual(result.status, status, result)
         return image, result.errors
 
@@ -124,6 +127,57 @@ class ImageHookTest(netns_case.NetnsCase):
         self.assertFalse(os.path.exists(self.ran))
         with open(f"{image}etc/bootkey/client") as file:
             self.assertIn("client=none\n", file.read())
+
+    def test_addresses_stay_where_the_system_gives_none(self):
+        wants = "mkdir -p /etc/systemd/system/multi-user.target.wants; ln -sf /dev/zero /etc/systemd/system/multi-user.target.wants/{}.service; "
+        ifup, networkd, manager = (wants.format(name) for name in ("networking", "systemd-networkd", "NetworkManager"))
+        stanza = "printf '{}' >>/etc/network/interfaces; "
+        card = stanza.format("auto lo eth0\\niface eth0 inet dhcp\\n")
+        network = "mkdir -p /etc/systemd/network; printf '{}' >/etc/systemd/network/10-lan.network; "
+        connection = "d=/etc/NetworkManager/system-connections; mkdir -p $d; printf '{}' >\"$d/my card.nmconnection\"; "
+        for change, expected in (
+                ("", "keep"), ("echo KEEP_ADDRESS=no >/etc/bootkey/initramfs.conf", "remove"),
+                (ifup + card, "remove eth0"), (ifup + card + "echo KEEP_ADDRESS=yes >/etc/bootkey/initramfs.conf", "keep"),
+                (ifup + card + "echo KEEP_ADDRESS=no >/etc/bootkey/initramfs.conf; chmod 666 /etc/bootkey/initramfs.conf", "remove"),
+                (card, "keep"), (stanza.format("allow-hotplug eth0\\niface eth0 inet static\\n"), "remove eth0"),
+                (ifup + stanza.format("auto eth0\\niface eth0 inet manual\\n"), "keep"),
+                (ifup + stanza.format("auto eth0\\niface eth0 inet6 auto\\n"), "keep"),
+                (ifup + stanza.format("#auto eth0\\niface eth0 inet dhcp\\n"), "keep"),
+                (ifup + stanza.format("auto br0\\niface br0 inet static\\n  bridge_ports eth1 eth2\\n"), "remove br0 eth1 eth2"),
+                (ifup + "mkdir /etc/network/interfaces.d; echo 'source /etc/network/interfaces.d/*' >/etc/network/interfaces; "
+                 "printf 'auto eth3\\niface eth3 inet dhcp\\n' >/etc/network/interfaces.d/lan", "remove eth3"),
+                (ifup + "mkdir /etc/network/interfaces.d; echo source-directory interfaces.d >/etc/network/interfaces; "
+                 "printf 'auto eth3\\niface eth3 inet dhcp\\n' >/etc/network/interfaces.d/lan", "remove eth3"),
+                (ifup + card + "ln -sf /dev/null /etc/systemd/system/networking.service", "keep"),
+                (networkd + network.format("[Match]\\nName=en* eth0\\n[Network]\\nDHCP=yes\\n"), "remove en* eth0"),
+                (network.format("[Match]\\nName=en* eth0\\n[Network]\\nDHCP=yes\\n"), "keep"),
+                (networkd + network.format("[Match]\\nName = eth1\\n[Address]\\nAddress = 192.0.2.1/24\\n"), "remove eth1"),
+                (networkd + network.format("[Match]\\nName=eth1\\n[Network]\\nBridge=br0\\n"), "remove eth1"),
+                (networkd + network.format("[Match]\\nName=eth1\\n[Network]\\nDHCP=ipv6\\n"), "keep"),
+                (networkd + network.format("[Match]\\nName=eth1\\n[Link]\\nUnmanaged=yes\\n[Network]\\nDHCP=yes\\n"), "keep"),
+                (networkd + network.format("[Match]\\nName=eth1\\nKernelCommandLine=!ip\\n[Network]\\nDHCP=yes\\n"), "keep"),
+                (networkd + network.format("[Match]\\nName=!eth1\\n[Network]\\nDHCP=yes\\n"), "keep"),
+                (networkd + network.format("[Match]\\nMACAddress=$(tr a-f: A-F- </sys/class/net/eth0/address)\\n[Network]\\nDHCP=yes\\n")
+                 .replace("'", '"'), "remove eth0"),
+                (networkd + "mkdir -p /etc/systemd/network; printf '[Match]\\nName=eth0\\n[Network]\\nDHCP=yes\\n' >/etc/systemd/network/a.network.example", "keep"),
+                (manager, "keep"), (manager + connection.format("[connection]\\ntype=ethernet\\n[ipv4]\\nmethod=auto\\n"), "remove *"),
+                (manager + connection.format("[connection]\\ntype=ethernet\\ninterface-name=eth4\\n[ipv4]\\nmethod=manual\\n"), "remove eth4"),
+                (manager + connection.format("[connection]\\nautoconnect=false\\ntype=ethernet\\n[ipv4]\\nmethod=auto\\n"), "keep"),
+                (connection.format("[connection]\\ntype=ethernet\\n[ipv4]\\nmethod=auto\\n"), "keep")):
+            with self.subTest(change):
+                self.shell("rm -rf /etc/network /etc/systemd /etc/NetworkManager /etc/bootkey/initramfs.conf /etc/rcS.d; mkdir /etc/network; " + change)
+                image, errors = self.make_image(programs={"ifup": "#!/bin/sh\n"})
+                self.assertEqual("W: " in errors, "chmod 666" in change, errors)
+                with open(f"{image}etc/bootkey/client") as file:
+                    self.assertIn(f"\naddress={expected}\n", file.read())
+        self.shell(ifup + card)
+        self.assertIn("address=keep\n", self.client_file())  # ifupdown is not installed
+        self.shell("echo KEEP_ADDRESS=maybe >/etc/bootkey/initramfs.conf")
+        self.assertRegex(self.make_image()[1], "W: bootkey: KEEP_ADDRESS=maybe .* taken for auto")
+
+    def client_file(self):
+        with open(f"{self.make_image()[0]}etc/bootkey/client") as file:
+            return file.read()
 
     def test_what_the_kernel_command_line_has_of_mandos_is_told(self):
         line = self.lab.file("cmdline", "quiet")

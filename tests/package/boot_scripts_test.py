@@ -6,6 +6,7 @@ and when; what they end, and how soon; and that a person is asked whatever goes 
 
 import os
 import re
+import shutil
 import unittest
 
 import early_boot
@@ -274,10 +275,10 @@ class BackgroundJobTest(unittest.TestCase):
         self.assertIsNone(boot.read(STARTED))
 
 
-class EndOfBootTest(unittest.TestCase):
+class EndOfBootCase(unittest.TestCase):
     """`/behaviour` says how bootkey ends; the time of local-bottom is told in hundredths of a second."""
 
-    def end(self, boot, behaviour, script=LOCAL_BOTTOM, command_line="quiet", before="", network=":"):
+    def end(self, boot, behaviour, script=LOCAL_BOTTOM, command_line="quiet", before="", network=":", environment=None):
         """Start the job, wait until it is there, run the script. The seconds that took; the job must be gone."""
         boot.write("behaviour", behaviour)
         result = boot.run(f"""{UNTIL}
@@ -290,13 +291,15 @@ class EndOfBootTest(unittest.TestCase):
             {script} || echo "status $?"
             end=$(now)
             [ ! -e "/proc/$pid/exe" ] || echo "still there"
-            echo $((end - begin))""", command_line, network=network)
+            echo $((end - begin))""", command_line, environment, network)
         self.assertRegex(result.output.decode(), r"^[0-9]+\n$", result)
         self.assertEqual(result.errors, "", result)
         for name in ("bootkey.pid", "bootkey-network.pid"):
             self.assertIsNone(boot.read(f"run/{name}"))
         return int(result.output) / 100
 
+
+class EndOfBootTest(EndOfBootCase):
     OBEDIENT = "trap 'echo >/run/ended; exit 0' TERM; echo >/run/ready; while :; do sleep 0.01; done\n"
     STUBBORN = "[ \"$1\" != --restore ] || exit 0; trap '' TERM; echo >/run/ready; while :; do sleep 0.1; done\n"
     SLOW = "trap 'sleep 4; echo >/run/ended; exit 0' TERM; echo >/run/ready; while :; do sleep 0.01; done\n"
@@ -390,6 +393,113 @@ class EndOfBootTest(unittest.TestCase):
         result = boot.run(f"{start} -c 'sleep 5 & wait' & echo $! >/run/bootkey.pid; {UNTIL} "
                           f"await '[ /proc/$!/exe -ef /bin/{other} ]'; {LOCAL_BOTTOM}; kill -0 $! && echo alive")
         self.assertEqual(result.output, b"alive\n", result)
+
+
+class AddressTest(EndOfBootCase):
+    """What becomes of an address that configure_networking has given to eth0."""
+
+    NETWORK = "ip link add eth0 type veth peer name other; ip link set other up; ip link set eth0 up; "
+    # As ipconfig does it, and writes it down.
+    CONFIGURE = """
+configure() {
+    ip -4 addr add 192.0.2.9/24 dev eth0
+    ip -4 route add default via 192.0.2.1 dev eth0
+} 2>/dev/null
+configure_networking() {
+    configure
+    printf "DEVICE='eth0'\\nPROTO='static'\\nIPV4ADDR='192.0.2.9'\\nIPV4GATEWAY='192.0.2.1'\\n" >/run/net-eth0.conf
+    echo >/run/configured
+%s
+}
+"""
+    HERE = "192.0.2.9/24 default via 192.0.2.1 conf"
+
+    def address(self, boot, network="", meanwhile="", client=None, then="", environment=None, script=LOCAL_BOTTOM):
+        """What of the address, its route and ipconfig's file is there at the end, and what the log says of it."""
+        for name in ("run/ready", "run/configured", "run/net-eth0.conf", "run/bootkey/log", "run/at-end"):
+            if boot.read(name) is not None:
+                boot.remove(name)
+        boot.write("scripts/functions", self.CONFIGURE % then)
+        boot.write("etc/bootkey/client", "client=bootkey\nplugin=no\n" + (f"address={client}\n" if client else ""))
+        tell = ("for each in $(ip -4 -o addr show dev eth0); do case $each in */*) echo $each ;; esac; done; "
+                "for each in $(ip -4 route show | cat); do case $each in default) echo default via ;; 192.0.2.1) echo $each ;; esac; done; "
+                "[ ! -e /run/net-eth0.conf ] || echo conf")
+        self.end(boot, "trap '[ ! -e /run/net-eth0.conf ] || echo conf >/run/at-end; exit 0' TERM; echo >/run/ready; while :; do sleep 0.01; done\n",
+                 script, command_line="ip=dhcp", network=self.NETWORK + network, environment=environment,
+                 before=f"await '[ -e /run/configured ]'; {meanwhile}\ntrap '{{ {tell}; }} >/scratch/after' EXIT")
+        return " ".join(boot.read("scratch/after").split()), boot.read("run/bootkey/log")
+
+    def assert_gone(self, boot, *arguments, **named):
+        left, log = self.address(boot, *arguments, **named)
+        self.assertEqual(left, "", log)
+        self.assertRegex(log, "^bootkey: removed address 192.0.2.9/24 from interface eth0 again.*\n(bootkey: took down.*\n)?$")
+        self.assertIsNone(boot.read("run/at-end"))  # else bootkey would leave the interface up
+
+    def assert_stays(self, boot, why, *arguments, **named):
+        left, log = self.address(boot, *arguments, **named)
+        self.assertEqual(left.replace("198.51.100.7/24 ", ""), self.HERE, log)
+        self.assertRegex(log, f"address 192.0.2.9/24, which ipconfig has given to interface eth0, stays: .*{why}" if why else "^$")
+
+    @in_both_shells
+    def test_it_is_removed(self, boot):
+        self.assert_gone(boot)
+        self.assert_gone(boot, then="sleep 60")  # which goes on with another card, say
+        self.assert_gone(boot, script=INIT_BOTTOM)
+        self.assert_gone(boot, network="ip addr add 2001:db8::1/64 dev eth0 valid_lft 900 preferred_lft 900")  # as by a router
+
+    @in_both_shells
+    def test_it_stays_as_the_image_was_made(self, boot):
+        self.assert_stays(boot, "KEEP_ADDRESS", client="keep")
+        self.assert_stays(boot, "KEEP_ADDRESS", client="remove eth1 en* *h1")
+        for client in ("remove", "remove eth0", "remove en* eth*", "remove *"):
+            self.assert_gone(boot, client=client)
+
+    @in_both_shells
+    def test_it_stays_where_the_system_needs_the_network(self, boot):
+        for path in ("class/iscsi_session/session1/state", "block/nbd0/pid", "block/rbd0/size", "class/nvme/nvme0/transport"):
+            os.makedirs(os.path.dirname(f"{boot.root}/sys/{path}"))
+            boot.write(f"sys/{path}", "tcp\n")
+            self.assert_stays(boot, "a disk is reached over the network")
+            boot.write(f"sys/{path}", "pcie\n")
+            if "nvme" in path:
+                self.assert_gone(boot)
+            shutil.rmtree(f"{boot.root}/sys")
+        self.assert_stays(boot, "boot=live", environment={"BOOT": "live"}, script=INIT_BOTTOM)
+
+    @in_both_shells
+    def test_it_stays_where_somebody_else_uses_the_interface(self, boot):
+        self.assert_stays(boot, "another address", meanwhile="ip -4 addr add 198.51.100.7/24 dev eth0")
+        self.assert_stays(boot, "another route", meanwhile="ip -4 route add 203.0.113.0/24 via 192.0.2.77 dev eth0")
+        self.assert_stays(boot, "somebody else uses", network="ip addr add 2001:db8::1/64 dev eth0 nodad")
+        os.makedirs(f"{boot.root}/sys/class/net/eth0/upper_vlan")
+        self.assert_stays(boot, "somebody else uses")
+
+    @in_both_shells
+    def test_what_was_there_before_is_left_alone(self, boot):
+        left, log = self.address(boot, network="ip addr add 192.0.2.9/24 dev eth0; ip route add default via 192.0.2.1")
+        self.assertEqual((left, log), (self.HERE, ""))
+        left, log = self.address(boot, network="echo IPV4ADDR=192.0.2.9 >$1/run/net-eth0.conf; ")
+        self.assertEqual((left, log), (self.HERE, ""))
+        # Another interface's are, too.
+        self.assert_gone(boot, network="ip addr add 198.51.100.7/24 dev other; ip route add 203.0.113.0/24 via 198.51.100.1")
+
+    @in_both_shells
+    def test_its_interface_goes_down_if_ipconfig_had_brought_it_up(self, boot):
+        os.makedirs(f"{boot.root}/sys/class/net/eth0")
+        for before, after in (("0x1002\n", "4098\n"), ("0x1003\n", "0x1003\n")):
+            boot.write("sys/class/net/eth0/flags", before)
+            self.assert_gone(boot, meanwhile="echo 0x1003 >/sys/class/net/eth0/flags")
+            self.assertEqual(boot.read("sys/class/net/eth0/flags"), after)
+
+    @in_both_shells
+    def test_it_stays_where_what_it_takes_is_missing(self, boot):
+        for missing in ("bin/ip", "lib/bootkey/functions"):
+            boot.remove(missing)
+            result = boot.run("busybox mkdir -p /run/bootkey; echo >/run/bootkey.pid; echo >/run/bootkey-network.before; "
+                              f"echo IPV4ADDR=192.0.2.9 >/run/net-eth0.conf; {LOCAL_BOTTOM}")
+            self.assertEqual((result.status, result.output, result.errors), (0, b"", ""), result)
+            self.assertIsNotNone(boot.read("run/net-eth0.conf"))
+        self.assertRegex(boot.read("run/bootkey/log"), r"address 192.0.2.9, .* stays: the image has no ip\(8\)")
 
 
 class KeyscriptTest(unittest.TestCase):

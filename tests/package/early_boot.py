@@ -64,7 +64,7 @@ class EarlyBoot:
             os.makedirs(os.path.join(self.root, directory))
         for name in SHELLS:
             self._add_program(shutil.which(name), f"bin/{name}")
-        for applet in ("mkdir", "mv", "rm", "sleep", "cat", "readlink"):
+        for applet in ("mkdir", "mv", "rm", "sleep", "cat", "readlink", "ip"):
             os.symlink("busybox", os.path.join(self.root, "bin", applet))
         os.symlink(self.shell, os.path.join(self.root, "bin/sh"))
         shutil.copytree(os.path.join(SCRIPTS, "scripts"), os.path.join(self.root, "scripts"))
