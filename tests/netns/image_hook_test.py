@@ -120,6 +120,23 @@ class ImageHookTest(netns_case.NetnsCase):
                 self.assertEqual("may read" in errors, name == "password")
                 self.assertEqual(os.stat(f"{image}etc/bootkey/{name}").st_mode & 0o7777, 0o400)
 
+    def test_a_configuration_with_which_bootkey_would_not_start_is_told(self):
+        for text, why in (("connect=nonsense", "the port is missing"), ("retyr=5", "there is no such option"), ("retry=5", None),
+                          ("\\357\\273\\277retry=5\\r\\n", None)):
+            with self.subTest(text):
+                self.shell(f"printf '{text}\\n' >/etc/bootkey/bootkey.conf")
+                _, errors = self.make_image()
+                if why:
+                    self.assertRegex(errors, "/etc/bootkey/bootkey.conf bootkey would end at once at boot.*" + why)
+                else:
+                    self.assertNotIn("would end at once", errors)
+
+    def test_settings_of_another_systems_editor_are_read(self):
+        self.shell("printf '\\357\\273\\277CLIENT=none\\r\\n' >/etc/bootkey/initramfs.conf")
+        image, _ = self.make_image()
+        with open(f"{image}etc/bootkey/client") as file:
+            self.assertIn("client=none\n", file.read())
+
     def test_settings_that_others_may_write_are_read_and_not_run(self):
         self.shell(f"echo 'CLIENT=\"none\"; : >{self.ran}' >/etc/bootkey/initramfs.conf; chmod 666 /etc/bootkey/initramfs.conf")
         image, errors = self.make_image()
