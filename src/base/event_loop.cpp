@@ -2,10 +2,9 @@
 #include "bootkey/base/event_loop.hpp"
 
 #include <event2/event.h>
-#include <sys/epoll.h>
+#include <fcntl.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdio>
@@ -147,12 +146,16 @@ void give_up(int) {
     _exit(static_cast<int>(ExitCode::os_error));
 }
 
-// What libevent takes at once, and would end the program for want of: for epoll, its timer and signals.
+// What libevent takes at once, and would end the program for want of: for epoll, its timer and signals. Asked for by
+// copies of a descriptor, which confined processes may make, too.
 bool has_descriptors() {
     constexpr int enough = 6;
-    std::array<UniqueFd, enough> taken;
-    for (UniqueFd& fd : taken) fd.reset(epoll_create1(EPOLL_CLOEXEC));  // which confined processes may call, too
-    return std::ranges::all_of(taken, [](const UniqueFd& fd) { return static_cast<bool>(fd); });
+    std::array<UniqueFd, enough> copies;
+    for (UniqueFd& copy : copies) {
+        copy.reset(fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0));
+        if (!copy && errno == EMFILE) return false;
+    }
+    return true;
 }
 
 }  // namespace

@@ -48,7 +48,7 @@ KINDS = {
     "pipe2": Kind("EMFILE", {"": 71}, {MONITOR: (71, "another process"), WORKER: (0, ""), DECRYPTOR: (69, "gpg-agent")}),
     "execve": Kind("ENOMEM", {}, {DECRYPTOR: (69, "Cannot allocate memory")}),
     "mkdir": Kind("ENOSPC", {}, {MONITOR: (73, "cannot make a directory"), DECRYPTOR: (73, "cannot make directory")}),
-    "write": Kind("ENOSPC", {"^1 pipe": 74}, {MONITOR: (73, ""), DECRYPTOR: (73, "gpg.conf")}),
+    "write": Kind("ENOSPC", {"^1 pipe": 74}, {MONITOR: (74, ""), DECRYPTOR: (73, "gpg.conf")}),
     "openat": Kind("EMFILE", {"key[.](txt|pem)": 71, "/proc/[0-9]+/stat$": 71},
                    {MONITOR: (71, "key"), WORKER: (71, "key"), DECRYPTOR: (71, "key")}),
     "epoll_create1": Kind("EMFILE", {}, {MONITOR: (0, ""), WORKER: (0, ""), DECRYPTOR: (0, "")}),
