@@ -90,8 +90,10 @@ monitor::Outcome run(int argc, char** argv) {
     }
     const auto& options = std::get<options::Options>(*parsed);
     log.set_level(options.verb);
-    // --check tells it in its own way; set-user-ID, the ways to the files have to be checked first.
-    if (options.mode != options::Mode::check && !options.set_user_id)
+    // --check tells it in its own way, and --check-config is about what is in the file; set-user-ID, the ways to the
+    // files have to be checked first.
+    const bool tells_itself = options.mode == options::Mode::check || options.mode == options::Mode::check_config;
+    if (!tells_itself && !options.set_user_id)
         if (auto checked =
                 options::check_files(options::named_files(options), options::treatment_of_exposed(options), log);
             !checked)
