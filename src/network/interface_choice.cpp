@@ -52,7 +52,9 @@ void InterfaceChoice::add(const std::string& text) {
 
 Use InterfaceChoice::use(const Link& link) const {
     if ((link.flags & IFF_LOOPBACK) != 0) return Use::ignore;
-    if (std::ranges::find(left_alone_, link.name) != left_alone_.end()) return Use::ignore;
+    // One that is up is not changed by being used, and may be all that there is if the hook waits for another one.
+    const bool is_up = (link.flags & IFF_UP) != 0;
+    if (!is_up && std::ranges::find(left_alone_, link.name) != left_alone_.end()) return Use::ignore;
     bool named = false;  // whether anything but exclusions was given
     Use found = Use::ignore;
     for (const Pattern& pattern : patterns_) {

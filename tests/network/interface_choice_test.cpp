@@ -121,6 +121,16 @@ TEST_CASE("a named interface is used whatever its kind, loopback never") {
     CHECK(InterfaceChoice({"lo", "*"}, true).use(link("lo", IFF_LOOPBACK)) == Use::ignore);
 }
 
+TEST_CASE("what network hooks are going to take is left alone as long as it is down") {
+    InterfaceChoice choice({}, false);
+    choice.leave_alone({"eth0"});
+    CHECK(choice.use(link("eth0")) == Use::ignore);
+    CHECK(choice.use(link("eth0", ethernet | IFF_UP)) == Use::bring_up);
+    CHECK(choice.use(link("eth1")) == Use::bring_up);
+    choice.leave_alone({});
+    CHECK(choice.use(link("eth0")) == Use::bring_up);
+}
+
 TEST_CASE("plain names and DEVICE") {
     struct Row {
         Names names;

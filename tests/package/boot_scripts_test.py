@@ -19,7 +19,9 @@ KEYSCRIPT = "/lib/bootkey/keyscript none"
 # Waits, up to 5 s, for a condition.
 # Interfaces that somebody has configured, with addresses of one family each, and one that has the kernel's own address only.
 USED = ("ip link add ipv4 type veth peer name ipv6; ip link add waiting type veth peer name other; for each in ipv4 ipv6 waiting other; do "
-        "ip link set $each up; done; ip address add 192.0.2.1/24 dev ipv4; ip address add 2001:db8::1/64 dev ipv6 nodad")
+        "ip link set $each up; done; ip address add 192.0.2.1/24 dev ipv4; ip address add 2001:db8::1/64 dev ipv6 nodad; "
+        "ip link add announced type veth peer name router; ip link set announced up; ip link set router up; "
+        "ip address add 2001:db8:1::1/64 dev announced nodad valid_lft 900 preferred_lft 900")
 UNTIL = "await() { n=100; while ! eval \"$1\" && [ $n -gt 0 ]; do sleep 0.05; n=$((n - 1)); done; }; "
 STARTED = "run/started---askpass-fifo"
 
@@ -320,6 +322,18 @@ class EndOfBootTest(EndOfBootCase):
                 boot.remove("scratch/ready")
 
     @in_both_shells
+    def test_starts_and_ends_bootkey_where_the_log_cannot_be_written(self, boot):
+        """A redirection that fails ends a shell, if it is that of a special built-in."""
+        boot.write("behaviour", "trap 'exit 0' TERM; echo >/scratch/ready; while :; do sleep 0.01; done\n")
+        result = boot.run(f"""{UNTIL}
+            {PREMOUNT}
+            await '[ -e /scratch/ready ]'
+            read -r pid </run/bootkey.pid && [ -e "/proc/$pid/exe" ] && echo started
+            {LOCAL_BOTTOM} || echo "status $?"
+            [ -e "/proc/$pid/exe" ] || [ -e /run/bootkey.pid ] || echo ended""", network='mkdir -p "$1/run/bootkey/log"')
+        self.assertEqual(result.output, b"started\nended\n", result)
+
+    @in_both_shells
     def test_lets_bootkey_put_things_back(self, boot):
         boot.write("lib/mandos/network-hooks.d/vlan", "#!/bin/sh\n", 0o755)  # then it might take 5 s
         self.assertLess(self.end(boot, self.OBEDIENT), 4)
@@ -374,15 +388,15 @@ class EndOfBootTest(EndOfBootCase):
     def test_takes_down_what_has_got_no_address(self, boot):
         """ipconfig, when it is ended, leaves the interfaces up that it has brought up. What others use by then is theirs."""
         down, up = "0x1002\n", "0x1003\n"
-        for interface in ("waiting", "ipv4", "ipv6", "port", "before"):
+        for interface in ("waiting", "ipv4", "ipv6", "announced", "port", "before"):
             os.makedirs(f"{boot.root}/sys/class/net/{interface}")
             boot.write(f"sys/class/net/{interface}/flags", up if interface == "before" else down)
         os.makedirs(f"{boot.root}/sys/class/net/port/master")
         self.end(boot, self.OBEDIENT, command_line="ip=dhcp", network=USED, before="""
             await '[ -e /run/configured ]'
-            for each in waiting ipv4 ipv6 port; do echo 0x1003 >/sys/class/net/$each/flags; done""")
+            for each in waiting ipv4 ipv6 announced port; do echo 0x1003 >/sys/class/net/$each/flags; done""")
         self.assertEqual(boot.read("sys/class/net/waiting/flags"), "4098\n")
-        for interface in ("ipv4", "ipv6", "port", "before"):
+        for interface in ("ipv4", "ipv6", "announced", "port", "before"):
             self.assertEqual(boot.read(f"sys/class/net/{interface}/flags"), up, interface)
         self.assertIn("took down interface waiting", boot.read("run/bootkey/log"))
         self.assertIsNone(boot.read("run/bootkey-network.down"))

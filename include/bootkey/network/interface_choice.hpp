@@ -29,7 +29,8 @@ public:
     InterfaceChoice(const std::vector<std::string>& names, bool direct);
 
     [[nodiscard]] Use use(const Link& link) const;
-    /// These, and no others, are ignored from now on, whatever else is said: network hooks are going to take them.
+    /// These, and no others, are ignored while they are down from now on, whatever else is said: network hooks are
+    /// going to take them.
     void leave_alone(std::vector<std::string> names) { left_alone_ = std::move(names); }
     /// The plain names (no pattern, no exclusion, no "none") among those given: to report those that do not exist.
     [[nodiscard]] const std::vector<std::string>& plain_names() const { return plain_names_; }
