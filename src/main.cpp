@@ -57,8 +57,13 @@ unlock::Timeline rehearse(const options::Options& options, base::Log& log, base:
     return monitor.timeline();
 }
 
-monitor::Outcome check(const options::Options& options, base::Log& log) {
-    const modes::CheckOutcome checked = modes::check(options, log, rehearse);
+monitor::Outcome check(const options::Options& options, base::Log& log, int argc, char** argv) {
+    const auto read_anew = [argc, argv](const options::ConfigText& config) -> base::Result<options::Options> {
+        auto parsed = options::parse(argc, argv, config);
+        if (!parsed) return std::move(parsed).error();
+        return std::get<options::Options>(*std::move(parsed));  // --help and the like have been answered
+    };
+    const modes::CheckOutcome checked = modes::check(options, log, rehearse, read_anew);
     return {checked.code, checked.signal};
 }
 
@@ -113,7 +118,7 @@ monitor::Outcome run(int argc, char** argv) {
         case options::Mode::report:
             return finish(*output_open || !options.svg.empty() ? modes::report(options, text_style) : closed, log);
         case options::Mode::check:
-            return *output_open ? check(options, log) : finish(closed, log);
+            return *output_open ? check(options, log, argc, argv) : finish(closed, log);
         case options::Mode::control:
             return *output_open ? control(options, log) : finish(closed, log);
         case options::Mode::unlock:

@@ -2,6 +2,7 @@
 #include "bootkey/modes/check.hpp"
 
 #include <fcntl.h>
+#include <net/if.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
@@ -10,6 +11,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -18,6 +20,7 @@
 #include "bootkey/base/file.hpp"
 #include "bootkey/base/text.hpp"
 #include "bootkey/base/trusted_path.hpp"
+#include "bootkey/modes/check_boot.hpp"
 #include "bootkey/modes/check_image.hpp"
 #include "bootkey/modes/check_list.hpp"
 #include "bootkey/modes/check_unlock.hpp"
@@ -184,6 +187,28 @@ int check_way(const options::Options& options, base::Log& log, const Rehearse& r
     return 0;
 }
 
+std::string kernel_command_line() {
+    constexpr std::size_t longest = 64 * 1024;
+    auto text = base::read_file("/proc/cmdline", longest);
+    return text ? *std::move(text) : std::string();
+}
+
+// A person has perhaps changed the file since, and expects the boot to go by it.
+void warn_of_other_config(const options::Options& options, const ImageContent& content, CheckList& list) {
+    constexpr std::size_t longest = 64 * 1024;
+    const auto text = options.config_file.empty() ? base::Result<std::string>(std::string())
+                                                  : base::read_file(options.config_file, longest);
+    if (content.as_plugin || !text || *text == content.files.config) return;
+    list.warn(
+        "boot",
+        "bootkey.conf in the image is not the one of this system, and the boot goes by the one in the image until "
+        "it is made anew with update-initramfs -u");
+}
+
+bool has_interface(const std::string& name) {
+    return if_nametoindex(name.c_str()) != 0;
+}
+
 std::string image_of_this_kernel() {
     utsname names{};
     return uname(&names) == 0 ? std::string("/boot/initrd.img-") + names.release : "/boot/initrd.img";
@@ -191,7 +216,8 @@ std::string image_of_this_kernel() {
 
 }  // namespace
 
-CheckOutcome check(const options::Options& options, base::Log& log, const Rehearse& rehearse) {
+CheckOutcome check(const options::Options& options, base::Log& log, const Rehearse& rehearse,
+                   const ReadAnew& read_anew) {
     bool printed = true;
     CheckList list([&printed](const std::string& line) {
         printed = base::write_all(STDOUT_FILENO, base::bytes_of(line)) == 0 && printed;
@@ -204,17 +230,25 @@ CheckOutcome check(const options::Options& options, base::Log& log, const Rehear
     }
     openpgp::KeyFiles keys;
     const bool usable = check_keys(options, keys, list);
+    std::optional<ImageContent> content;
     if (keys.seckey.empty())
         list.untried("image", "there are no keys to compare with");
     else
-        check_image(options.initrd.empty() ? image_of_this_kernel() : options.initrd, options, keys, list);
+        content = check_image(options.initrd.empty() ? image_of_this_kernel() : options.initrd, options, keys, list);
+    base::Result<options::Options> at_boot = options;
+    if (content) {
+        warn_of_other_config(options, *content, list);
+        at_boot = check_boot(*content, kernel_command_line(), has_interface, read_anew, list);
+    }
     check_hooks(log, list);
     const bool safe = check_exposure(options, keys, list);
     if (!usable) {
         list.untried("server", "there are no keys to ask with");
     } else if (!safe) {
         list.untried("server", "others than root may change what it would be asked with");
-    } else if (const int signal = check_way(options, log, rehearse, list); signal != 0) {
+    } else if (!at_boot) {
+        list.untried("server", "the boot would not come to it");
+    } else if (const int signal = check_way(*at_boot, log, rehearse, list); signal != 0) {
         return {ExitCode::ok, signal};
     }
     const ExitCode verdict = list.conclude();

@@ -17,8 +17,10 @@
 #include <array>
 #include <cerrno>
 #include <cstdlib>
+#include <filesystem>
 #include <memory>
 #include <optional>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -26,6 +28,7 @@
 #include "bootkey/base/file.hpp"
 #include "bootkey/base/text.hpp"
 #include "bootkey/base/unique_fd.hpp"
+#include "bootkey/options/command_line.hpp"
 
 namespace bootkey::modes {
 namespace {
@@ -38,6 +41,9 @@ constexpr const char* unpacker = "/usr/bin/unmkinitramfs";
 constexpr auto unpacking_limit = std::chrono::minutes(5);
 constexpr const char* keys_inside = "/conf/conf.d/mandos/";
 constexpr std::size_t longest_key_file = 256 * 1024;
+constexpr const char* client_file = "/etc/bootkey/client";
+constexpr const char* boot_script = "/scripts/init-premount/bootkey";
+constexpr const char* boot_functions = "/lib/bootkey/functions";
 constexpr const char* make_anew = "make the image anew with update-initramfs -u";
 
 /// A file of the image, opened; nothing if there is none.
@@ -50,6 +56,29 @@ UniqueFd open_inside(int root, const std::string& path) {
 
 std::string path_of(const UniqueFd& fd) {
     return base::format("/proc/self/fd/%d", fd.get());
+}
+
+// What is in a regular file of the image; empty if there is none, or more than the boot scripts would ever need.
+std::string text_inside(int root, const std::string& path) {
+    constexpr std::size_t longest = 64 * 1024;
+    const UniqueFd file = open_inside(root, path);
+    struct stat status {};
+    if (!file || fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode)) return {};
+    auto text = base::read_file(path_of(file), longest);
+    return text ? *std::move(text) : std::string();
+}
+
+// The paths of all that is in a directory of the image, in the order of a shell's "*".
+std::vector<std::string> list_inside(int root, const std::string& directory) {
+    std::vector<std::string> paths;
+    const UniqueFd fd = open_inside(root, directory);
+    std::error_code error;
+    if (fd)
+        for (std::filesystem::directory_iterator one(path_of(fd), error), end; !error && one != end;
+             one.increment(error))
+            paths.push_back(directory + '/' + one->path().filename().string());
+    std::ranges::sort(paths);
+    return paths;
 }
 
 bool is_runnable_inside(int root, const std::string& path) {
@@ -67,14 +96,12 @@ struct Client {
 
 Client read_client(int root) {
     Client client;
-    constexpr std::size_t longest = 64 * 1024;
-    const UniqueFd file = open_inside(root, "/etc/bootkey/client");
-    const auto text = file ? base::read_file(path_of(file), longest) : Result<std::string>(base::Error{});
-    if (!text) {
+    const std::string text = text_inside(root, client_file);
+    if (text.empty()) {
         if (is_runnable_inside(root, "/scripts/init-premount/mandos")) client.client = "mandos-client";
         return client;
     }
-    for (const std::string_view line : base::split(*text, '\n')) {
+    for (const std::string_view line : base::split(text, '\n')) {
         const auto equals = line.find('=');
         if (equals == std::string_view::npos) continue;
         const std::string value(line.substr(equals + 1));
@@ -105,11 +132,14 @@ void check_programs(int root, const Client& client, CheckList& list) {
         wanted.insert(wanted.end(), {"/lib/mandos/plugin-runner", "/lib/mandos/plugins.d/mandos-client",
                                      "/scripts/init-premount/mandos"});
     else
-        wanted.insert(wanted.end(),
-                      {"/usr/sbin/bootkey", "/scripts/init-premount/bootkey", "/scripts/local-bottom/bootkey"});
+        wanted.insert(wanted.end(), {"/usr/sbin/bootkey", boot_script, "/scripts/local-bottom/bootkey"});
     std::string missing;
     for (const std::string& path : wanted)
         if (!is_runnable_inside(root, path)) missing += (missing.empty() ? "" : ", ") + path;
+    // Without them the script ends at once.
+    if (!client.plugin && text_inside(root, boot_script).find(boot_functions) != std::string::npos &&
+        !open_inside(root, boot_functions))
+        missing += (missing.empty() ? "" : ", ") + std::string(boot_functions);
     if (missing.empty())
         list.good("programs", "bootkey, gpg, gpg-agent and the boot scripts are in the image");
     else
@@ -227,27 +257,47 @@ Result<std::string> unpack(const std::string& image, const std::string& memory) 
     return base::Error{base::ExitCode::no_input, tried, why, "name the image with --initrd=FILE"};
 }
 
+ImageContent read_content(int root, bool as_plugin) {
+    ImageContent content;
+    content.as_plugin = as_plugin;
+    content.files.client = text_inside(root, client_file);
+    content.files.crypttab = text_inside(root, "/cryptroot/crypttab");
+    content.files.settings.push_back(text_inside(root, "/conf/initramfs.conf"));
+    for (const std::string& path : list_inside(root, "/conf/conf.d"))
+        content.files.settings.push_back(text_inside(root, path));
+    content.files.config = text_inside(root, options::default_config_file);
+    content.has_network_hooks =
+        std::ranges::any_of(list_inside(root, "/lib/mandos/network-hooks.d"),
+                            [root](const auto& path) { return is_runnable_inside(root, path); });
+    return content;
+}
+
 }  // namespace
 
-void check_unpacked_image(const std::string& root, const options::Options& options, const openpgp::KeyFiles& keys,
-                          CheckList& list) {
+std::optional<ImageContent> check_unpacked_image(const std::string& root, const options::Options& options,
+                                                 const openpgp::KeyFiles& keys, CheckList& list) {
     const UniqueFd directory(open(root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-    if (!directory) return list.wrong("client", base::system_error("cannot open " + escaped(root), errno));
+    if (!directory) {
+        list.wrong("client", base::system_error("cannot open " + escaped(root), errno));
+        return {};
+    }
     const Client client = read_client(directory.get());
     if (!check_client(client, list)) {
-        list.untried("programs", "bootkey is not to run");
-        return list.untried("image keys", "bootkey is not to run");
+        for (const char* step : {"programs", "image keys", "boot"}) list.untried(step, "bootkey is not to run");
+        return {};
     }
     check_programs(directory.get(), client, list);
     check_keys_inside(directory.get(), options, keys, list);
+    return read_content(directory.get(), client.plugin);
 }
 
-void check_image(const std::string& path, const options::Options& options, const openpgp::KeyFiles& keys,
-                 CheckList& list) {
+std::optional<ImageContent> check_image(const std::string& path, const options::Options& options,
+                                        const openpgp::KeyFiles& keys, CheckList& list) {
     const auto give_up = [&list](const base::Error& error) {
         list.wrong("image", error);
-        for (const char* step : {"client", "programs", "image keys"})
+        for (const char* step : {"client", "programs", "image keys", "boot"})
             list.untried(step, "it needs a look into the image");
+        return std::nullopt;
     };
     const std::unique_ptr<char, decltype(&std::free)> real(realpath(path.c_str(), nullptr), &std::free);
     struct stat status {};
@@ -259,7 +309,7 @@ void check_image(const std::string& path, const options::Options& options, const
     const auto root = unpack(real.get(), (*memory)->path());
     if (!root) return give_up(root.error());
     check_mode(path, status, list);
-    check_unpacked_image(*root, options, keys, list);
+    return check_unpacked_image(*root, options, keys, list);
 }
 
 }  // namespace bootkey::modes

@@ -25,8 +25,8 @@ void CheckList::wrong(const std::string& step, const std::string& what, const st
     print_(line("WRONG", step, advice.empty() ? what : what + "; " + advice));
 }
 
-void CheckList::warn(const std::string& step, const base::Error& error) {
-    print_(line("warn", step, error.message()));
+void CheckList::warn(const std::string& step, const std::string& what) {
+    print_(line("warn", step, what));
 }
 
 void CheckList::untried(const std::string& step, const std::string& why) {

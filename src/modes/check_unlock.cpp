@@ -16,7 +16,7 @@ using unlock::AttemptRecord;
 using unlock::InterfaceRecord;
 using unlock::Timeline;
 
-std::string quoted(const std::string& name) {
+std::string in_quotes(const std::string& name) {
     return "\"" + name + "\"";
 }
 
@@ -45,14 +45,14 @@ std::string last_failure(const Timeline& timeline, Counts counts) {
     std::string why = "nothing came of it in time";
     for (const AttemptRecord& attempt : timeline.attempts)
         if (!attempt.failure.empty() && counts(attempt))
-            why = quoted(attempt.server) + " at " + attempt.endpoint.text() + ": " + attempt.failure;
+            why = in_quotes(attempt.server) + " at " + attempt.endpoint.text() + ": " + attempt.failure;
     return why;
 }
 
 std::string last_rejection(const Timeline& timeline) {
     std::string why = "the answer was not decrypted in time";
     for (const AttemptRecord& attempt : timeline.attempts)
-        if (!attempt.rejection.empty()) why = "the answer of " + quoted(attempt.server) + ": " + attempt.rejection;
+        if (!attempt.rejection.empty()) why = "the answer of " + in_quotes(attempt.server) + ": " + attempt.rejection;
     return why;
 }
 
@@ -69,8 +69,8 @@ void check_unlock(const Timeline& timeline, base::Duration limit, CheckList& lis
     for (const InterfaceRecord& interface : timeline.interfaces)
         if (interface.usable) interfaces.insert(interface.name);
     for (const AttemptRecord& attempt : attempts) {
-        servers.insert(quoted(attempt.server));
-        if (attempt.waiting && !attempt.ended) silent.insert(quoted(attempt.server));
+        servers.insert(in_quotes(attempt.server));
+        if (attempt.waiting && !attempt.ended) silent.insert(in_quotes(attempt.server));
     }
     const std::string within = format(" within %g s", base::to_seconds(limit));
     const AttemptRecord* winner = timeline.winner();
@@ -97,7 +97,7 @@ void check_unlock(const Timeline& timeline, base::Duration limit, CheckList& lis
             : Step{"known", known, "the server has a secret for this machine",
                    listed(silent) + " did not answer" + within, "the server may wait for a person who approves"},
         Step{"decrypts", winner != nullptr,
-             winner != nullptr ? "the answer of " + quoted(winner->server) + " is a password; it was dropped" : "",
+             winner != nullptr ? "the answer of " + in_quotes(winner->server) + " is a password; it was dropped" : "",
              last_rejection(timeline), "enrol again with bootkey --enroll"},
     };
     // What ended the trial before its time has nothing to do with the step that it had come to.

@@ -114,14 +114,34 @@ base::Result<Words> read_words(const ArgpTable& table, int argc, char** argv) {
 
 // ---- The configuration file
 
-// The file to read, or an empty text.
-std::string chosen_config(const Assignments& command_line, const std::string& default_file) {
+// What is read if no --config names a file: the file of that name, if it exists, or a text.
+using DefaultConfig = std::variant<std::string, ConfigText>;
+
+struct Config {
+    std::string file;  // that was read; empty: none
+    Assignments lines;
+};
+
+base::Result<Config> read_file(const std::string& path) {
+    if (path.empty()) return Config{};
+    auto lines = read_config(path);
+    if (!lines) return std::move(lines).error();
+    return Config{path, *std::move(lines)};
+}
+
+base::Result<Config> read_chosen(const Assignments& command_line, const DefaultConfig& by_default) {
     const auto named = std::ranges::find(command_line.rbegin(), command_line.rend(), Kind::configuration_file,
                                          [](const Assignment& assignment) { return assignment.option->kind; });
-    if (named != command_line.rend()) return *named->value;
+    if (named != command_line.rend()) return read_file(*named->value);
+    if (const auto* text = std::get_if<ConfigText>(&by_default)) {
+        auto lines = parse_config(text->text, text->name);
+        if (!lines) return std::move(lines).error();
+        return Config{"", *std::move(lines)};
+    }
+    const std::string& path = std::get<std::string>(by_default);
     // A file that exists and cannot be read is an error later on; only its absence is as good as an empty one.
-    const bool absent = ::access(default_file.c_str(), F_OK) != 0 && (errno == ENOENT || errno == ENOTDIR);
-    return absent ? std::string() : default_file;
+    const bool absent = ::access(path.c_str(), F_OK) != 0 && (errno == ENOENT || errno == ENOTDIR);
+    return absent ? Config{} : read_file(path);
 }
 
 // The file's settings that the command line leaves in force: not those it gives itself, nor those it contradicts.
@@ -273,28 +293,26 @@ base::Result<Information> answer(const Option& question, const ArgpTable& table,
 }
 
 // What the words and the configuration file make of the defaults.
-base::Result<Options> settle(Words words, bool set_user_id, const std::string& config_file) {
+base::Result<Options> settle(Words words, bool set_user_id, const DefaultConfig& default_config) {
     const Assignments& command_line = words.assignments;
-    Assignments file;
-    std::string file_name;
+    Config config;
     if (set_user_id) {
         if (auto checked = check_set_user_id(command_line); !checked) return std::move(checked).error();
-    } else if (const std::string path = chosen_config(command_line, config_file); !path.empty()) {
-        auto lines = read_config(path);
-        if (!lines) return std::move(lines).error();
-        file = *std::move(lines);
-        file_name = path;
+    } else {
+        auto read = read_chosen(command_line, default_config);
+        if (!read) return std::move(read).error();
+        config = *std::move(read);
         Options unused;  // lines that the command line overrides must make sense, too
-        if (auto applied = take_over(file, unused); !applied) return std::move(applied).error();
+        if (auto applied = take_over(config.lines, unused); !applied) return std::move(applied).error();
     }
     if (auto checked = check_modes(command_line); !checked) return std::move(checked).error();
 
-    Assignments all = not_overridden(file, command_line);
+    Assignments all = not_overridden(config.lines, command_line);
     all.insert(all.end(), command_line.begin(), command_line.end());
     if (auto checked = check_rivals(all); !checked) return std::move(checked).error();
     Options options;
     options.set_user_id = set_user_id;
-    options.config_file = std::move(file_name);
+    options.config_file = std::move(config.file);
     if (auto applied = take_over(all, options); !applied) return std::move(applied).error();
     if (auto checked = check_tls_pair(options); !checked) return std::move(checked).error();
     if (options.mode == Mode::unlock || options.mode == Mode::check_config)
@@ -305,9 +323,7 @@ base::Result<Options> settle(Words words, bool set_user_id, const std::string& c
     return options;
 }
 
-}  // namespace
-
-base::Result<ParseOutcome> parse(int argc, char** argv, bool set_user_id, const std::string& config_file) {
+base::Result<ParseOutcome> parse_all(int argc, char** argv, bool set_user_id, const DefaultConfig& default_config) {
     const ArgpTable table;
     auto words = read_words(table, argc, argv);
     if (!words) return std::move(words).error();
@@ -316,9 +332,19 @@ base::Result<ParseOutcome> parse(int argc, char** argv, bool set_user_id, const 
         if (!information) return std::move(information).error();
         return ParseOutcome(*std::move(information));
     }
-    auto options = settle(*std::move(words), set_user_id, config_file);
+    auto options = settle(*std::move(words), set_user_id, default_config);
     if (!options) return std::move(options).error();
     return ParseOutcome(*std::move(options));
+}
+
+}  // namespace
+
+base::Result<ParseOutcome> parse(int argc, char** argv, bool set_user_id, const std::string& config_file) {
+    return parse_all(argc, argv, set_user_id, config_file);
+}
+
+base::Result<ParseOutcome> parse(int argc, char** argv, const ConfigText& config) {
+    return parse_all(argc, argv, false, config);
 }
 
 }  // namespace bootkey::options

@@ -36,8 +36,8 @@ class CheckTest(netns_case.NetnsCase):
     def mandos(self, password=PASSWORD, keys=None, **options):
         return self.lab.mandos([(keys or self.keys).section(password, **options)])
 
-    def make_image(self, client="bootkey", keys=None, without=(), name="initrd", microcode=True):
-        """An image like Debian's: an archive for the boot loader, and a compressed one; its path."""
+    def make_image(self, client="bootkey", keys=None, without=(), name="initrd", microcode=True, files=None):
+        """An image like Debian's: an archive for the boot loader, and a compressed one; its path. `files`: more of them, {path: text}."""
         root = self.lab.path("root", "")
         shutil.rmtree(root)
         for program in PROGRAMS:
@@ -48,6 +48,8 @@ class CheckTest(netns_case.NetnsCase):
             if key not in without:
                 with open(os.path.join((keys or self.keys).directory, key), "rb") as file:
                     self.lab.file(f"root/conf/conf.d/mandos/{key}", file.read(), 0o400)
+        for path, text in {"cryptroot/crypttab": "root UUID=1 none luks,initramfs\n", **(files or {})}.items():
+            self.lab.file(f"root/{path}", text, 0o755 if text.startswith("#!") else 0o644)
         image = self.lab.file(name, "", 0o600)
         early = "mkdir -p early/kernel && echo x >early/kernel/microcode && (cd early && find . | cpio --quiet -o -H newc) >$1 && " if microcode else ""
         subprocess.run(["sh", "-ec", f"cd {self.lab.directory} && {early} (cd root && find . | cpio --quiet -o -H newc | gzip) >>$1", "sh", image],
@@ -167,6 +169,56 @@ class CheckTest(netns_case.NetnsCase):
             with self.subTest(change):
                 self.check(image=self.make_image(name="wrong", **change), status=66 if "keys" in wrong else 69, wrong=(wrong,),
                            ok=("decrypts",), words=(words,))
+
+    def set_command_line(self, text):
+        """What is in /proc/cmdline from now on, where the program looks."""
+        line = self.lab.file("cmdline", text + "\n")
+        if not getattr(self, "has_command_line", False):
+            self.client.check(["mount", "--bind", line, "/proc/cmdline"])
+            self.has_command_line = True
+
+    def test_boot_that_does_not_start_bootkey(self):
+        self.mandos()
+        disk = "root UUID=1 none luks,initramfs\n"
+        for files, command_line, word in (
+                ({"cryptroot/crypttab": ""}, "quiet", "no disk is named"),
+                ({"cryptroot/crypttab": "root UUID=1 none luks,keyscript=/bin/mine\n"}, "quiet", "keyscript=/bin/mine"),
+                ({}, "quiet bootkey=off", "bootkey=off"), ({}, "mandos=off", "bootkey=on"), ({}, "cryptopts=", "cryptopts="),
+                ({"conf/initramfs.conf": "BOOT=nfs\n"}, "quiet", "from the network"),
+                ({"etc/bootkey/bootkey.conf": "retyr=5\n"}, "quiet", "no such option"),
+                ({"etc/bootkey/bootkey.conf": "management=0.0.0.0:7505\n"}, "quiet", "others than this machine reach that address"),
+                ({}, "bootkey=connect:nonsense", "nonsense")):
+            with self.subTest(files=files, command_line=command_line):
+                self.set_command_line(command_line)
+                self.check(image=self.make_image(name="other", files=files), status=69, wrong=("boot",), words=(word,))
+        self.set_command_line("mandos=off bootkey=on")
+        self.check(image=self.make_image(name="other", files={"cryptroot/crypttab": disk + "card UUID=2 none keyscript=decrypt_gnupg-sc\n"}),
+                   status=0, ok=("boot", "decrypts"), words=("warn   boot", "card has keyscript=decrypt_gnupg-sc", "started for root"))
+
+    def test_boot_with_other_interfaces(self):
+        self.mandos()
+        self.set_command_line("quiet")
+        for path, text in (("conf/initramfs.conf", "MODULES=most\nDEVICE=enp99s0\n"), ("conf/conf.d/mine", "DEVICE=enp99s0\n"),
+                           ("etc/bootkey/bootkey.conf", "interface=enp99s0\n")):
+            with self.subTest(path):
+                self.check(image=self.make_image(name="other", files={path: text}), status=69, wrong=("boot",), untried=("server",),
+                           words=("enp99s0", "does not have"))
+        other = self.make_image(name="other", files={"conf/initramfs.conf": "DEVICE=enp99s0\n", "lib/mandos/network-hooks.d/vlan": "#!/bin/sh\n"})
+        self.check(image=other, status=69, ok=("boot",), wrong=("interface",), words=("warn   boot", "cannot be known here"))
+        self.set_command_line("ip=:::::enp99s0")
+        self.check(status=69, wrong=("boot",), words=("ip=",))
+        self.set_command_line("quiet")
+        self.check(image=self.make_image(name="other", files={"conf/initramfs.conf": "DEVICE=eth0\n"}), status=0, ok=("boot", "decrypts"))
+        self.check(image=self.make_image(name="other", files={"etc/bootkey/bootkey.conf": "interface=en*,eth*\n"}), status=0, ok=("boot",))
+
+    def test_boot_with_another_configuration_than_the_systems(self):
+        self.mandos()
+        self.client.add_addresses("192.0.2.1/24")
+        self.set_command_line("quiet")
+        image = self.make_image(name="other", files={"etc/bootkey/bootkey.conf": "connect=192.0.2.1:4711\n"})
+        self.check(image=image, status=69, ok=("boot",), wrong=("TCP",), words=("Connection refused", "is not the one of this system"))
+        self.set_command_line("bootkey=connect:192.0.2.1:4711")
+        self.check(status=69, ok=("boot",), wrong=("TCP",), words=("Connection refused",))
 
     def test_image_that_is_none(self):
         self.mandos()

@@ -189,6 +189,30 @@ TEST_CASE("the environment changes nothing") {
     CHECK(accepted({"--verb=3", "--debug"}).debug);
 }
 
+TEST_CASE("a text may take the place of the configuration file") {
+    std::string program = "bootkey", retry = "--retry=7", config = "--config=";
+    const auto options = [&](std::vector<char*> words, const std::string& text) {
+        words.insert(words.begin(), program.data());
+        words.push_back(nullptr);
+        return parse(static_cast<int>(words.size()) - 1, words.data(), ConfigText{"the file", text});
+    };
+    const auto retry_of = [&](std::vector<char*> words, const std::string& text) {
+        auto outcome = options(std::move(words), text);
+        REQUIRE(outcome);
+        CHECK(std::get<Options>(*outcome).config_file.empty());
+        return std::get<Options>(*outcome).retry;
+    };
+    CHECK(retry_of({}, "retry=5\n") == std::chrono::seconds(5));
+    CHECK(retry_of({retry.data()}, "retry=5\n") == std::chrono::seconds(7));
+    CHECK(retry_of({config.data()}, "retry=5\n") == std::chrono::seconds(10));
+    CHECK(retry_of({}, "") == std::chrono::seconds(10));
+    const auto refused = options({}, "\nretyr=5\n");
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().code == ExitCode::usage);
+    CHECK(refused.error().message().find("the file:2") != std::string::npos);
+    CHECK_FALSE(options({}, "retry=x\n"));
+}
+
 TEST_CASE("set-user-ID: no text, no configuration file, mandos-client's options only") {
     for (const char* word : {"--help", "-?", "--usage", "--version", "-V", "--vers"}) {
         CAPTURE(word);

@@ -3,9 +3,8 @@
 // parse() on words as a test writes them, and a configuration file that exists as long as its owner.
 #pragma once
 
-#include <stdlib.h>
-
 #include <catch2/catch.hpp>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -23,6 +22,7 @@ inline base::Result<ParseOutcome> parse_words(std::vector<std::string> words, bo
                                               const std::string& config_file = no_file) {
     words.insert(words.begin(), "bootkey");
     std::vector<char*> argv;
+    argv.reserve(words.size() + 1);
     for (std::string& word : words) argv.push_back(word.data());
     argv.push_back(nullptr);
     return parse(static_cast<int>(words.size()), argv.data(), set_user_id, config_file);

@@ -35,6 +35,19 @@ def in_both_shells(case):
     run.__doc__ = case.__doc__
     return run
 
+def boot_rules():
+    """The cases of boot_rules.txt, each as {word: [what stands behind it, ...]}."""
+    cases = []
+    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "boot_rules.txt")) as file:
+        for line in file:
+            word, _, rest = line.strip().partition(" ")
+            if word == "case":
+                cases.append({})
+            if word and word != "#":
+                cases[-1].setdefault(word, []).append(rest)
+    return cases
+
+
 MANAGEMENT = ["--management=unix:/run/bootkey/management", "--management-query-passwords"]
 
 
@@ -74,6 +87,31 @@ class BackgroundJobTest(unittest.TestCase):
         self.assertEqual(boot.read("run/bootkey/log"), "trouble\n")
         result = boot.run("busybox stat -c %a /run/bootkey/log /run/bootkey")
         self.assertEqual(result.output, b"600\n711\n")
+
+    @in_both_shells
+    def test_goes_by_the_table_of_rules(self, boot):
+        rules = boot_rules()
+        self.assertGreater(len(rules), 50)
+        for rule in rules:
+            boot.write("cryptroot/crypttab", "".join(f"{line}\n" for line in rule.get("crypttab", ["root UUID=1234 none luks"])))
+            boot.write("etc/bootkey/client", "".join(f"{line}\n" for line in ["client=bootkey", *rule.get("client", [])]))
+            boot.write("etc/bootkey/bootkey.conf", "".join(f"{line}\n" for line in rule.get("config", [])))
+            environment = dict(line.split("=", 1) for line in rule.get("settings", []))
+            command_line = rule.get("command-line", ["quiet"])[-1]
+            how = rule["started"][0]
+            with self.subTest(rule["case"][0]):
+                options = self.job(boot, command_line, environment)
+                self.assertEqual(options is not None, how == "background", options)
+                if how == "keyscript":
+                    boot.write("behaviour", "printf found\n")
+                    result = boot.run(KEYSCRIPT, command_line, {"CRYPTTAB_NAME": "root", **environment})
+                    self.assertEqual(result.output, b"found", result)
+                    boot.write("behaviour", "exec sleep 60\n")
+                    options = boot.read("run/started---prompt").splitlines()
+                if how != "no":
+                    for word in ("connect", "interface"):
+                        self.assertEqual([option for option in options if option.startswith(f"--{word}=")],
+                                         [f"--{word}={value}" for value in rule.get(word, [])])
 
     @in_both_shells
     def test_is_left_out_by_the_kernel_command_line(self, boot):

@@ -9,6 +9,7 @@
 #include "bootkey/base/result.hpp"
 #include "bootkey/base/time.hpp"
 #include "bootkey/base/unique_fd.hpp"
+#include "bootkey/options/command_line.hpp"
 #include "bootkey/options/options.hpp"
 #include "bootkey/unlock/timeline.hpp"
 
@@ -20,6 +21,9 @@ namespace bootkey::modes {
 using Rehearse = std::function<unlock::Timeline(const options::Options& options, base::Log& log, base::UniqueFd output,
                                                 base::Duration limit)>;
 
+/// The options of this --check, with what is in `config` in the place of the system's configuration file.
+using ReadAnew = std::function<base::Result<options::Options>(const options::ConfigText& config)>;
+
 /// How --check ended.
 struct CheckOutcome {
     base::ExitCode code = base::ExitCode::ok;  ///< ok only if a reboot would unlock the machine
@@ -28,6 +32,8 @@ struct CheckOutcome {
 
 /// Prints one line a step to standard output, and the verdict. Brings no interface up and runs no hook; the password is
 /// seen by cryptsetup alone, if a device is named, and dropped.
-[[nodiscard]] CheckOutcome check(const options::Options& options, base::Log& log, const Rehearse& rehearse);
+/// The rehearsal goes by what is in the image, as the boot will.
+[[nodiscard]] CheckOutcome check(const options::Options& options, base::Log& log, const Rehearse& rehearse,
+                                 const ReadAnew& read_anew);
 
 }  // namespace bootkey::modes

@@ -24,7 +24,8 @@ public:
         wrong(step, error.tried + ": " + error.why, error.advice, error.code);
     }
     /// What does not keep the machine from being unlocked, but should be mended.
-    void warn(const std::string& step, const base::Error& error);
+    void warn(const std::string& step, const std::string& what);
+    void warn(const std::string& step, const base::Error& error) { warn(step, error.message()); }
     /// The step could not be tried, because of what went wrong before.
     void untried(const std::string& step, const std::string& why);
 

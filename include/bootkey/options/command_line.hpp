@@ -33,4 +33,13 @@ inline constexpr const char* default_config_file = "/etc/bootkey/bootkey.conf";
 [[nodiscard]] base::Result<ParseOutcome> parse(int argc, char** argv, bool set_user_id,
                                                const std::string& config_file = default_config_file);
 
+/// The text of a configuration file.
+struct ConfigText {
+    std::string name;  ///< for messages
+    std::string text;
+};
+
+/// The same, but not set-user-ID and with a text in the place of the default configuration file: --config comes first.
+[[nodiscard]] base::Result<ParseOutcome> parse(int argc, char** argv, const ConfigText& config);
+
 }  // namespace bootkey::options
