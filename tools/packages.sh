@@ -102,6 +102,7 @@ boot_packages="
     dropbear-initramfs      lets a person in over SSH
     iproute2                makes interfaces, for network hooks
     wireguard-tools         the network hook that runs wg
+    keyutils                keeps one passphrase for several disks, for keyscript=decrypt_keyctl
 "
 
 # What tools/lint needs beside build_packages and test_packages: the versions that made the style.

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A Debian system with an encrypted root boots, unlocked by the package as it is after installation: beside the prompt of cryptsetup."""
 
+import re
+
 import boot_case  # makes the modules of tests/netns known
 import badserver
 import peers
@@ -32,8 +34,8 @@ class UnlockTest(boot_case.BootCase):
 
     # -- controls: what unlocks the disk in the other cases is bootkey
 
-    def assert_stays_locked(self, image, append=""):
-        """A person types in the end, since nobody else unlocks the disk although there is a server."""
+    def assert_stays_locked(self, image, append="", said=None):
+        """A person types in the end, since nobody else unlocks the disk although there is a server. `said`: a pattern of why, if that is told."""
         self.serve()
         machine = self.boot(image, append=append)
         machine.wait_for(PROMPT, LIMIT)
@@ -41,10 +43,27 @@ class UnlockTest(boot_case.BootCase):
         machine.type(TYPED)
         booted = self.told(machine)
         self.assert_put_back(booted)
-        self.assertNotIn("/run/bootkey/log", booted["files"])
+        if said:
+            self.assertRegex("\n".join(booted["log"]), said)
+        else:
+            self.assertNotIn("/run/bootkey/log", booted["files"])
 
     def test_switched_off(self):
         self.assert_stays_locked(self.image(), append="bootkey=off")
+
+    def test_switched_off_as_mandos_client_is(self):
+        self.assert_stays_locked(self.image(), append="mandos=off", said=r"^bootkey: not started, since mandos=off .*\Z")
+
+    def test_device_that_does_not_exist(self):
+        """As --check says of such an image."""
+        self.serve()
+        machine = self.boot(self.image(settings={"/etc/initramfs-tools/conf.d/device": "DEVICE=enp99s0\n"}))
+        machine.wait_for(PROMPT, LIMIT)
+        machine.stays_silent_of(UNLOCKED, 5)
+        machine.type(TYPED)
+        booted = self.told(machine)
+        self.assert_put_back(booted)
+        self.assertRegex("\n".join(booted["log"]), "cannot use interface enp99s0")
 
     def test_left_out_of_the_image(self):
         self.assert_stays_locked(self.image(settings={"/etc/bootkey/initramfs.conf": "CLIENT=none\n"}))
@@ -107,6 +126,32 @@ class UnlockTest(boot_case.BootCase):
         machine.wait_for(r"(?s)unlock disk data.*unlock disk data", LIMIT)  # the server's password was refused
         machine.type("the other one\n")
         self.assert_put_back(self.told(machine))
+
+    def test_two_disks_by_decrypt_keyctl(self):
+        """Which asks once for both."""
+        self.serve()
+        options = "none luks,initramfs,keyscript=/lib/cryptsetup/scripts/decrypt_keyctl\n"
+        two = {"/cryptroot/crypttab": (0o644, f"root /dev/vda {options}data /dev/vdb {options}".encode())}
+        image = self.image(crypttab=boot_case.CRYPTTAB.format(options=",keyscript=decrypt_keyctl"), packages=("keyutils",), added=two)
+        booted = self.told(self.boot(image, disks=[self.disk(), self.disk(number=2)]))
+        self.assert_put_back(booted)
+        self.assertEqual(len(re.findall("was given to the prompt for device", "\n".join(booted["log"]))), 1, booted.text)
+
+    def test_right_password_that_first_fails_for_another_reason(self):
+        """It is offered again when cryptroot begins its tries anew, and not before."""
+        self.serve()
+        fails_once = ("mv /usr/sbin/cryptsetup /usr/sbin/cryptsetup.real\n"
+                      "printf '%s\\n' '#!/bin/sh' 'case \" $* \" in *\" open \"*) [ -e /run/failed ] || { : >/run/failed; exit 3; } ;; esac' "
+                      "'exec /usr/sbin/cryptsetup.real \"$@\"' >/usr/sbin/cryptsetup\nchmod 755 /usr/sbin/cryptsetup")
+        machine = self.boot(self.image(added=boot_case.script(fails_once, "init-top")))
+        machine.wait_for(rf"(?s){PROMPT}.*{PROMPT}", LIMIT)
+        machine.stays_silent_of(UNLOCKED, 3)
+        machine.type("wrong\n")
+        machine.wait_for(rf"(?s)({PROMPT}.*){{3}}", LIMIT)
+        machine.type("wrong as well\n")  # the last try of this round
+        booted = self.told(machine)
+        self.assert_put_back(booted)
+        self.assertEqual(len(re.findall("was given to the prompt for device", "\n".join(booted["log"]))), 2, booted.text)
 
     # -- when something is wrong with bootkey
 
