@@ -146,7 +146,7 @@ private:
                         say(name);
                         return name.size() % 3;
                     },
-                .kill_by_address = [](const auto&, auto port) { return port % 3u; },
+                .kill_by_address = [](const auto&, auto, auto port) { return port % 3u; },
                 .verb_changed = [this](int level) { log.set_level(level); },
                 .mute_changed = [this](unsigned) { say("mute"); },
                 .servers = [] { return std::vector<management::ServerRow>(3); },

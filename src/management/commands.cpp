@@ -189,9 +189,11 @@ void run_hold(Turn& turn) {
 
 namespace {
 
-// ADDRESS:PORT, the address also in brackets. `port` is nothing where it is no port.
+// ADDRESS:PORT, the address also in brackets and with a scope, as the log has it. `port` is nothing where it is no
+// port.
 struct SocketName {
     base::IpAddress address;
+    std::string_view scope;  // empty: any
     std::string_view port_text;
     std::optional<std::uint64_t> port;
 };
@@ -201,18 +203,38 @@ std::optional<SocketName> socket_name(std::string_view text) {
     if (colon == std::string_view::npos) return std::nullopt;
     auto address = text.substr(0, colon);
     if (address.starts_with('[') && address.ends_with(']')) address = address.substr(1, address.size() - 2);
-    const auto parsed = base::IpAddress::parse(address);
-    if (!parsed) return std::nullopt;
+    const auto percent = std::min(address.find('%'), address.size());
+    const auto parsed = base::IpAddress::parse(address.substr(0, percent));
+    const bool has_scope = percent < address.size();
+    if (!parsed || (has_scope && !parsed->is_v6())) return std::nullopt;
+    const auto scope = has_scope ? address.substr(percent + 1) : std::string_view();
+    if (has_scope && scope.empty()) return std::nullopt;
     const auto port = text.substr(colon + 1);
-    return SocketName{*parsed, port, base::parse_number(port, 1, 65535)};
+    return SocketName{*parsed, scope, port, base::parse_number(port, 1, 65535)};
 }
 
+// Returns whether there was one.
+bool kill_by_name(Turn& turn) {
+    const auto count = turn.shared.steering.kill_by_name(turn.words[1]);
+    if (count == 0) return false;
+    turn.reply.success("common name '" + field(turn.words[1], '\'') + "' found, " + std::to_string(count) +
+                       " client(s) killed");
+    return true;
+}
+
+// A server may be called like an address; one that is there comes first.
 void kill_by_address(Turn& turn, const SocketName& name) {
-    if (!name.port) return turn.reply.error("port number is out of range: " + field(name.port_text, '\''));
-    const auto count = turn.shared.steering.kill_by_address(name.address, static_cast<std::uint16_t>(*name.port));
-    const std::string place = name.address.text() + ":" + std::to_string(*name.port);
-    if (count == 0) return turn.reply.error("client at address " + place + " not found");
-    turn.reply.success(std::to_string(count) + " client(s) at address " + place + " killed");
+    if (!name.port) {
+        if (!kill_by_name(turn)) turn.reply.error("port number is out of range: " + field(name.port_text, '\''));
+        return;
+    }
+    const auto port = static_cast<std::uint16_t>(*name.port);
+    const auto count = turn.shared.steering.kill_by_address(name.address, name.scope, port);
+    std::string place = name.address.text();
+    if (!name.scope.empty()) place += "%" + field(name.scope, '\'');
+    place += ":" + std::to_string(port);
+    if (count > 0) return turn.reply.success(std::to_string(count) + " client(s) at address " + place + " killed");
+    if (!kill_by_name(turn)) turn.reply.error("client at address " + place + " not found");
 }
 
 }  // namespace
@@ -220,10 +242,7 @@ void kill_by_address(Turn& turn, const SocketName& name) {
 void run_kill(Turn& turn) {
     if (turn.words[1].empty()) return turn.reply.error("kill parse");
     if (const auto address = socket_name(turn.words[1])) return kill_by_address(turn, *address);
-    const auto count = turn.shared.steering.kill_by_name(turn.words[1]);
-    const std::string name = "common name '" + field(turn.words[1], '\'') + "'";
-    if (count == 0) return turn.reply.error(name + " not found");
-    turn.reply.success(name + " found, " + std::to_string(count) + " client(s) killed");
+    if (!kill_by_name(turn)) turn.reply.error("common name '" + field(turn.words[1], '\'') + "' not found");
 }
 
 void run_signal(Turn& turn) {

@@ -6,16 +6,29 @@
 #include "bootkey/base/text.hpp"
 
 namespace bootkey::management {
+namespace {
 
-std::string field(std::string_view text, char separator) {
+constexpr std::size_t longest_field = 256;  // bytes
+
+std::string without(char separator, std::string_view text) {
     std::string result;
-    for (const char character : base::escaped(text)) {
+    for (const char character : text) {
         if (character == separator)
             result += base::format("\\x%02x", static_cast<unsigned char>(character));
         else
             result += character;
     }
     return result;
+}
+
+}  // namespace
+
+std::string field(std::string_view text, char separator) {
+    return without(separator, base::escaped(text, longest_field));
+}
+
+std::string shown_field(std::string_view text, char separator) {
+    return without(separator, base::printable(text, longest_field));
 }
 
 std::string rest_of_line(std::string_view text) {

@@ -34,7 +34,7 @@ std::string described(const Words& words, const Command* command) {
     if (command == nullptr) return "an unknown command" + hidden(words.size());
     if (command->is_secret) return std::string(command->name) + hidden(words.size() - 1);
     std::string text(command->name);
-    for (std::size_t i = 1; i < words.size(); ++i) (text += ' ') += base::escaped(words[i]);
+    for (std::size_t i = 1; i < words.size(); ++i) (text += ' ') += base::printable(words[i], Words::longest_word);
     return text;
 }
 

@@ -8,11 +8,12 @@
 namespace bootkey::management {
 namespace {
 
+// Of fields that have no separator.
 std::string joined(std::initializer_list<std::string> fields, char separator) {
     std::string line;
     for (const auto& each : fields) {
         if (&each != fields.begin()) line += separator;
-        line += field(each, separator);
+        line += each;
     }
     return line;
 }
@@ -20,9 +21,10 @@ std::string joined(std::initializer_list<std::string> fields, char separator) {
 std::string row(const ServerRow& server, char separator) {
     const bool has_address = !server.address.is_unspecified();
     return joined(
-        {"SERVER_LIST", server.name, has_address ? server.address.text() : "",
-         server.port != 0 ? std::to_string(server.port) : "", server.interface, server.phase,
-         std::to_string(server.tries), server.last_error, std::to_string(server.bytes), std::to_string(server.since)},
+        {"SERVER_LIST", field(server.name, separator), has_address ? server.address.text() : "",
+         server.port != 0 ? std::to_string(server.port) : "", field(server.interface, separator),
+         field(server.phase, separator), std::to_string(server.tries), shown_field(server.last_error, separator),
+         std::to_string(server.bytes), std::to_string(server.since)},
         separator);
 }
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "bootkey/base/text.hpp"
+#include "bootkey/management/fields.hpp"
 
 namespace bootkey::monitor {
 namespace {
@@ -23,12 +24,12 @@ const char* phase_of(const unlock::AttemptRecord& record) {
 
 void ServerLedger::name_interface(std::uint32_t index, const std::string& name) {
     if (interfaces_.size() < most_interfaces || interfaces_.contains(index))
-        interfaces_[index] = base::printable(name, longest_shown_text);
+        interfaces_[index] = name.substr(0, longest_shown_text);
 }
 
 void ServerLedger::attempt(const AttemptKey& key, const AttemptNews& news, std::int64_t when) {
     const unlock::AttemptRecord& record = news.record;
-    const Place place{base::printable(record.server, longest_shown_text), record.endpoint};
+    const Place place{record.server.substr(0, longest_shown_text), record.endpoint};
     if (servers_.size() >= most_servers && !servers_.contains(place)) return;
     Server& server = servers_[place];
     const bool is_new = !server.attempts.contains(key);
@@ -99,13 +100,27 @@ std::vector<AttemptKey> ServerLedger::attempts_where(Matches matches) const {
     return keys;
 }
 
+// What is shown names one server, where a server can call itself as another one is shown.
 std::vector<AttemptKey> ServerLedger::attempts_with(std::string_view name) const {
+    const auto is_shown_so = [&](const Place& place) {
+        return base::escaped(place.name) == name || management::field(place.name, ',') == name;
+    };
+    if (auto keys = attempts_where(is_shown_so); !keys.empty()) return keys;
     return attempts_where([&](const Place& place) { return place.name == name; });
 }
 
-std::vector<AttemptKey> ServerLedger::attempts_with(const base::IpAddress& address, std::uint16_t port) const {
-    return attempts_where(
-        [&](const Place& place) { return place.endpoint.address == address && place.endpoint.port == port; });
+bool ServerLedger::is_scope(std::uint32_t interface, std::string_view scope) const {
+    if (scope.empty() || base::parse_number(scope, 1, UINT32_MAX) == interface) return true;
+    const auto known = interfaces_.find(interface);
+    return known != interfaces_.end() && (base::escaped(known->second) == scope || known->second == scope);
+}
+
+std::vector<AttemptKey> ServerLedger::attempts_with(const base::IpAddress& address, std::string_view scope,
+                                                    std::uint16_t port) const {
+    return attempts_where([&](const Place& place) {
+        return place.endpoint.address == address && place.endpoint.port == port &&
+               is_scope(place.endpoint.interface, scope);
+    });
 }
 
 }  // namespace bootkey::monitor

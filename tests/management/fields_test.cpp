@@ -16,6 +16,13 @@ TEST_CASE("a field has no separator, and nothing that a line must not have") {
     CHECK(management::field(std::string(300, 'x'), ',') == std::string(256, 'x') + "...");
 }
 
+TEST_CASE("a field of text that was made fit before is not escaped again") {
+    CHECK(management::field("a\\x1b,b", ',') == "a\\x5cx1b\\x2cb");
+    CHECK(management::shown_field("a\\x1b,b", ',') == "a\\x1b\\x2cb");
+    CHECK(management::shown_field("a\r\n>b", '\t') == "a\\x0d\\x0a>b");
+    CHECK(management::shown_field(std::string(300, 'x'), ',') == std::string(256, 'x') + "...");
+}
+
 TEST_CASE("the rest of a line is one line") {
     CHECK(management::rest_of_line("a, b\\x0d") == "a, b\\x0d");
     CHECK(management::rest_of_line("a\r\n>FATAL:b") == "a\\x0d\\x0a>FATAL:b");

@@ -57,11 +57,23 @@ TEST_CASE("each command is answered as by OpenVPN") {
         {"kill foo", "ERROR: common name 'foo' not found\r\n", {"kill foo"}},
         {"kill \"Mandos: a\"", "ERROR: common name 'Mandos: a' not found\r\n", {"kill Mandos: a"}},
         {"kill 1.2.3.4", "ERROR: common name '1.2.3.4' not found\r\n", {"kill 1.2.3.4"}},
-        {"kill 1.2.3.4:5", "ERROR: client at address 1.2.3.4:5 not found\r\n", {"kill 1.2.3.4 5"}},
-        {"kill 2001:db8::1:5", "ERROR: client at address 2001:db8::1:5 not found\r\n", {"kill 2001:db8::1 5"}},
-        {"kill [2001:db8::1]:5", "ERROR: client at address 2001:db8::1:5 not found\r\n", {"kill 2001:db8::1 5"}},
-        {"kill 1.2.3.4:x", "ERROR: port number is out of range: x\r\n"},
-        {"kill 1.2.3.4:70000", "ERROR: port number is out of range: 70000\r\n"},
+        {"kill 1.2.3.4:5", "ERROR: client at address 1.2.3.4:5 not found\r\n", {"kill 1.2.3.4 5", "kill 1.2.3.4:5"}},
+        {"kill 2001:db8::1:5",
+         "ERROR: client at address 2001:db8::1:5 not found\r\n",
+         {"kill 2001:db8::1 5", "kill 2001:db8::1:5"}},
+        {"kill [2001:db8::1]:5",
+         "ERROR: client at address 2001:db8::1:5 not found\r\n",
+         {"kill 2001:db8::1 5", "kill [2001:db8::1]:5"}},
+        {"kill [fe80::1%2]:5",
+         "ERROR: client at address fe80::1%2:5 not found\r\n",
+         {"kill fe80::1%2 5", "kill [fe80::1%2]:5"}},
+        {"kill fe80::1%eth0:5",
+         "ERROR: client at address fe80::1%eth0:5 not found\r\n",
+         {"kill fe80::1%eth0 5", "kill fe80::1%eth0:5"}},
+        {"kill [fe80::1%]:5", "ERROR: common name '[fe80::1%]:5' not found\r\n", {"kill [fe80::1%]:5"}},
+        {"kill 1.2.3.4%2:5", "ERROR: common name '1.2.3.4%2:5' not found\r\n", {"kill 1.2.3.4%2:5"}},
+        {"kill 1.2.3.4:x", "ERROR: port number is out of range: x\r\n", {"kill 1.2.3.4:x"}},
+        {"kill 1.2.3.4:70000", "ERROR: port number is out of range: 70000\r\n", {"kill 1.2.3.4:70000"}},
         {"load-stats", "SUCCESS: nclients=2,bytesin=1234,bytesout=56\r\n"},
         {"log", "ERROR: the 'log' command requires at least 1 parameter\r\n"},
         {"log on", "SUCCESS: real-time log notification set to ON\r\n"},
@@ -163,6 +175,7 @@ TEST_CASE("connections that are killed are counted") {
     world.killed = 2;
     CHECK(world.ask(1, "kill Mandos") == "SUCCESS: common name 'Mandos' found, 2 client(s) killed\r\n");
     CHECK(world.ask(1, "kill 1.2.3.4:5") == "SUCCESS: 2 client(s) at address 1.2.3.4:5 killed\r\n");
+    CHECK(world.ask(1, "kill 1.2.3.4:x") == "SUCCESS: common name '1.2.3.4:x' found, 2 client(s) killed\r\n");
 }
 
 TEST_CASE("help has a heading, a line for each command, and an end") {

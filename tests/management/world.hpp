@@ -103,8 +103,9 @@ private:
                     return killed;
                 },
             .kill_by_address =
-                [this, order](const auto& address, auto port) {
-                    order("kill " + address.text() + " " + std::to_string(port));
+                [this, order](const auto& address, auto scope, auto port) {
+                    const std::string where = scope.empty() ? "" : "%" + std::string(scope);
+                    order("kill " + address.text() + where + " " + std::to_string(port));
                     return killed;
                 },
             .verb_changed = [order](int level) { order("verb " + std::to_string(level)); },

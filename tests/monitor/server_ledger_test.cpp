@@ -4,6 +4,7 @@
 #include <catch2/catch.hpp>
 
 #include "bootkey/base/text.hpp"
+#include "bootkey/management/status.hpp"
 
 using namespace bootkey;
 using namespace bootkey::monitor;
@@ -35,7 +36,7 @@ TEST_CASE("a row tells of a server's phase, tries, last error and bytes") {
     ledger.attempt({1, 1}, news(1), 10);
     ledger.attempt({1, 1}, news(1, 100), 11);
     REQUIRE(ledger.rows().size() == 1);
-    CHECK(ledger.rows()[0].interface == "eth\\x0a0");
+    CHECK(ledger.rows()[0].interface == "eth\n0");
     CHECK(ledger.rows()[0].phase == "connecting");
     CHECK(ledger.rows()[0].since == 10);
     CHECK(ledger.totals().connections == 1);
@@ -53,8 +54,8 @@ TEST_CASE("connections that are under way are found by the server's name and add
     ledger.attempt({1, 2}, news(2), 1);
     CHECK(ledger.attempts_with("server") == std::vector<AttemptKey>{{1, 1}, {1, 2}});
     CHECK(ledger.attempts_with("serve").empty());
-    CHECK(ledger.attempts_with(place.address, 4711).size() == 2);
-    CHECK(ledger.attempts_with(place.address, 4712).empty());
+    CHECK(ledger.attempts_with(place.address, "", 4711).size() == 2);
+    CHECK(ledger.attempts_with(place.address, "", 4712).empty());
     auto answered = news(1);
     answered.record.ended = now;
     ledger.attempt({1, 1}, answered, 2);
@@ -65,6 +66,45 @@ TEST_CASE("connections that are under way are found by the server's name and add
     CHECK(ledger.attempts_with("server").empty());
     CHECK(ledger.rows()[0].phase == "failed");
     CHECK(ledger.totals().connections == 0);
+}
+
+TEST_CASE("whatever status and the log show of a server finds it") {
+    for (const std::string& name : {std::string("Room 2, left"), std::string("back\\slash"),
+                                    std::string("a\xe2\x80\xae"
+                                                "b"),
+                                    std::string("tab\tand\xff"), std::string("'quoted' \"too\"")}) {
+        ServerLedger ledger;
+        auto it = news(1);
+        it.record.server = name;
+        ledger.attempt({1, 1}, it, 1);
+        for (const char separator : {',', '\t'}) {  // status 2 and 3
+            const auto lines = management::server_list(0, ledger.rows(), separator);
+            const auto row = base::split(lines.at(3), separator);
+            CHECK(ledger.attempts_with(row[1]).size() == 1);
+        }
+        CHECK(ledger.attempts_with(base::escaped(name)).size() == 1);  // the log
+        CHECK(ledger.attempts_with(name).size() == 1);
+    }
+}
+
+TEST_CASE("a server that calls itself as another one is shown is not taken for it") {
+    ServerLedger ledger;
+    auto it = news(1);
+    it.record.server = "a\\b";
+    ledger.attempt({1, 1}, it, 1);
+    it = news(2);
+    it.record.server = "a\\x5cb";
+    ledger.attempt({1, 2}, it, 1);
+    CHECK(ledger.attempts_with("a\\x5cb") == std::vector<AttemptKey>{{1, 1}});
+    CHECK(ledger.attempts_with("a\\x5cx5cb") == std::vector<AttemptKey>{{1, 2}});
+}
+
+TEST_CASE("an address is found over the interface that is named with it") {
+    ServerLedger ledger;
+    ledger.name_interface(2, "eth0");
+    ledger.attempt({1, 1}, news(1), 1);
+    for (const char* scope : {"", "2", "eth0"}) CHECK(ledger.attempts_with(place.address, scope, 4711).size() == 1);
+    for (const char* scope : {"3", "eth1", "0", "02x"}) CHECK(ledger.attempts_with(place.address, scope, 4711).empty());
 }
 
 TEST_CASE("what a worker makes up takes a bounded amount of memory, and no count goes back") {

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The management interface of a bootkey that unlocks: what clients are shown, and what they can make it do."""
 
+import re
 import signal
 
 import keysets
@@ -200,6 +201,26 @@ ask; echo ok >&3
         management.until(",GET_CONFIG,")
         self.assertRegex("\n".join(management.ask("net")), "interface [0-9]+ eth0 up, running\n  address fe80::")
         self.assertRegex("\n".join(management.ask("status")), "TCP/UDP read bytes,[1-9]")
+        run.signal(signal.SIGTERM)
+        run.finish()
+
+    def test_kill_takes_names_and_addresses_as_they_are_shown(self):
+        keys = self.lab.keys()
+        self.lab.mandos([keys.section(PASSWORD, approval_delay="1h", approved_by_default="False")], own=True,
+                        service_name="Room 2, left\\right\u202e")
+        client = self.lab.client()
+        run, management = self.manage(client, keys, "--retry=0.3", "--verb=3")
+        management.send("log on all")
+        place = re.search(r" at (\S+): waiting", management.until(": waiting")).group(1)
+        self.assertIn("%", place)
+        for tries, command, name in ((2, "status 2", r"Room 2\x2c left\x5cright\xe2\x80\xae"),
+                                     (3, "status 3", r"Room 2, left\x5cright\xe2\x80\xae")):
+            row = next(line for line in management.ask(command) if line.startswith("SERVER_LIST"))
+            shown = re.split("[,\t]" if command == "status 2" else "\t", row)[1]
+            self.assertEqual(shown, name)
+            self.assertRegex(management.ask(f"kill '{shown}'")[0], r"^SUCCESS: .* 1 client\(s\) killed")
+            lab.wait_until(lambda: f"\twaiting\t{tries}\t" in "".join(management.ask("status 3")), "the next try")
+        self.assertRegex(management.ask(f"kill {place}")[0], r"^SUCCESS: 1 client\(s\) at address fe80\S+ killed")
         run.signal(signal.SIGTERM)
         run.finish()
 

@@ -11,6 +11,8 @@ namespace bootkey::management {
 
 /// `text` as one field of a line: printable, without `separator`, which becomes \xNN, and cut after 256 bytes.
 [[nodiscard]] std::string field(std::string_view text, char separator);
+/// The same for a text that has been made fit to be shown before: its backslashes stay.
+[[nodiscard]] std::string shown_field(std::string_view text, char separator);
 /// `text` as the rest of a line: printable, cut after 1024 bytes.
 [[nodiscard]] std::string rest_of_line(std::string_view text);
 /// "2026-11-22 07:06:31", UTC. `when`: seconds since 1970.

@@ -19,7 +19,7 @@
 
 namespace bootkey::management {
 
-/// One server, as the command "status" shows it. Texts may be anything: they are made fit for their field.
+/// One server, as the command "status" shows it. Names may be anything: they are made fit for their field, once.
 struct ServerRow {
     std::string name;  ///< of the service, or ADDRESS:PORT as configured
     base::IpAddress address;
@@ -27,7 +27,7 @@ struct ServerRow {
     std::string interface;
     std::string phase;  ///< one word: "connecting", "waiting"
     std::uint64_t tries = 0;
-    std::string last_error;   ///< empty: none yet
+    std::string last_error;   ///< a text that was made fit to be shown, backslashes stay; empty: none yet
     std::uint64_t bytes = 0;  ///< received from it
     std::int64_t since = 0;   ///< when the phase began, seconds since 1970
 };
@@ -51,10 +51,12 @@ struct Steering {
     // Orders
     std::function<void()> hold_released;     ///< the hold that Interface::hold() began is over
     std::function<void(int signal)> signal;  ///< SIGHUP, SIGTERM, SIGUSR1 or SIGUSR2: to be obeyed as if it had arrived
-    /// Drops connections to the server of this name or at this address, to be tried again after --retry. Returns how
-    /// many.
+    /// Drops connections to the server of this name, to be tried again after --retry. `name`: as the command "status"
+    /// or the log shows it, or as it is. Returns how many.
     std::function<std::size_t(std::string_view name)> kill_by_name;
-    std::function<std::size_t(const base::IpAddress& address, std::uint16_t port)> kill_by_address;
+    /// The same for servers at this address. `scope`: name or index of the interface; empty: whichever.
+    std::function<std::size_t(const base::IpAddress& address, std::string_view scope, std::uint16_t port)>
+        kill_by_address;
     std::function<void(int level)> verb_changed;          ///< 0-15
     std::function<void(unsigned messages)> mute_changed;  ///< at most so many of one category in a row; 0: no limit
 

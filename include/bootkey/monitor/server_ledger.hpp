@@ -32,9 +32,13 @@ public:
 
     [[nodiscard]] std::vector<management::ServerRow> rows() const;
     [[nodiscard]] management::Totals totals() const;
-    /// Attempts that are under way with the server of this name, or at this address.
+    /// Attempts that are under way with the server that status or the log shows by this name, or, if there is none,
+    /// with the one that has this name as it is.
     [[nodiscard]] std::vector<AttemptKey> attempts_with(std::string_view name) const;
-    [[nodiscard]] std::vector<AttemptKey> attempts_with(const base::IpAddress& address, std::uint16_t port) const;
+    /// Attempts that are under way at this address, over the interface `scope` (its name or index) if that is not
+    /// empty.
+    [[nodiscard]] std::vector<AttemptKey> attempts_with(const base::IpAddress& address, std::string_view scope,
+                                                        std::uint16_t port) const;
 
     static constexpr std::size_t most_servers = 256;  ///< rows; no more are begun
 
@@ -56,9 +60,10 @@ private:
     template <typename Matches>
     [[nodiscard]] std::vector<AttemptKey> attempts_where(Matches matches) const;
     void set_phase(Server& server, const char* phase, std::int64_t when);
+    [[nodiscard]] bool is_scope(std::uint32_t interface, std::string_view scope) const;
 
     std::map<Place, Server> servers_;
-    std::map<std::uint32_t, std::string> interfaces_;
+    std::map<std::uint32_t, std::string> interfaces_;  // names as the kernel has them
     std::uint64_t received_ = 0;
     std::uint64_t sent_ = 0;
 };
