@@ -23,6 +23,8 @@ namespace {
 
 constexpr int most_accepted_a_turn = 8;
 constexpr base::Duration shortage_pause = std::chrono::seconds(1);
+// How often somebody for whom there is no room is left waiting for so long, since one who has left may still be heard.
+constexpr int most_waits_for_room = 10;
 // Between strangers, and between clients of whom each takes another's place: so many take little of the processor's
 // time.
 constexpr base::Duration crowd_pause = std::chrono::milliseconds(5);
@@ -105,6 +107,7 @@ public:
 private:
     void accept_some() {
         for (int count = 0; count < most_accepted_a_turn; ++count) {
+            if (waits_for_room()) return pause_accepting(crowd_pause);
             base::UniqueFd fd(::accept4(listening_->fd(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
             if (!fd && (errno == EINTR || errno == ECONNABORTED)) continue;
             if (!fd && errno == EAGAIN) return;
@@ -113,6 +116,14 @@ private:
             const bool is_welcome = take(std::move(fd));
             if (!is_welcome || interface_.is_crowded()) return pause_accepting(crowd_pause);
         }
+    }
+
+    // Those who say what they want and close at once take a place until they are heard: a burst of them is no crowd.
+    [[nodiscard]] bool waits_for_room() {
+        const bool is_full = !needs_password() && connections_.size() >= most_clients;
+        if (is_full && ++waits_for_room_ <= most_waits_for_room) return true;
+        waits_for_room_ = 0;
+        return false;
     }
 
     // Returns whether it was one that may come.
@@ -239,6 +250,7 @@ private:
     std::optional<Connector> connector_;
     ClientId last_client_ = 0;
     std::map<ClientId, std::unique_ptr<Connection>> connections_;
+    int waits_for_room_ = 0;
     std::set<ClientId> unheard_;  // of whom it is to be seen again whose they are
     std::unique_ptr<base::Timer> due_;
     std::unique_ptr<base::Timer> accept_again_;

@@ -21,6 +21,7 @@ using management::Place;
 using management::Server;
 using management::testing::banner;
 using management::testing::Peer;
+using management::testing::run;
 using management::testing::secret;
 using management::testing::World;
 using namespace std::chrono_literals;
@@ -47,9 +48,10 @@ struct Guarded {
         if (password != nullptr) settings.password = secret(password);
         begin(std::move(settings));
     }
-    Guarded() {
+    explicit Guarded(const char* password = nullptr) {
         management::Settings settings;
         settings.place = directory / "management";
+        if (password != nullptr) settings.password = secret(password);
         begin(std::move(settings));
     }
     [[nodiscard]] Peer connect() const { return {*loop, server->place()}; }
@@ -165,6 +167,44 @@ TEST_CASE("a client that says what it wants and closes at once is heard at a Uni
         CHECK(peer.read_to_end() == std::string(banner) + "SUCCESS: signal SIGTERM thrown\r\n");
         CHECK(guarded.world->take_orders() == std::vector<std::string>{"signal 15"});
     }
+}
+
+TEST_CASE("who has closed a Unix socket is heard to the end, in order, whenever the greeting finds out") {
+    const bool with_password = GENERATE(false, true);
+    Guarded guarded(with_password ? "geheim" : nullptr);
+    std::string commands = with_password ? "geheim\n" : "";
+    std::vector<std::string> expected;
+    for (int i = 0; i < 2000; ++i) {
+        const std::string kill = "kill server-" + std::to_string(i);
+        expected.push_back(kill);
+        commands += kill + "\nhelp\n";  // whose replies are more than waits for anybody
+    }
+    auto peer = guarded.connect();
+    SECTION("before anything is sent") {
+    }
+    SECTION("while the greeting waits to be read") {
+        run(*guarded.loop, 5ms);
+    }
+    peer.send(commands);
+    SECTION("before the first is read") {
+    }
+    SECTION("between commands") {
+        run(*guarded.loop, 1ms);
+    }
+    peer.vanish();
+    for (int i = 0; i < 3000 && guarded.world->orders.size() < expected.size(); ++i) run(*guarded.loop, 1ms);
+    CHECK(guarded.world->take_orders() == expected);
+}
+
+TEST_CASE("a hundred who say one thing each and close at once are all heard at a Unix socket") {
+    Guarded guarded;
+    for (int i = 0; i < 100; ++i) {
+        auto peer = guarded.connect();
+        peer.send("kill " + std::to_string(i) + "\n");
+        peer.vanish();
+    }
+    for (int i = 0; i < 1000 && guarded.world->orders.size() < 100; ++i) run(*guarded.loop, 1ms);
+    CHECK(guarded.world->orders.size() == 100);
 }
 
 TEST_CASE("TCP without a password is warned of") {
