@@ -59,7 +59,7 @@ struct Command {
     std::string_view name;
     std::size_t least = 0;        // parameters that it needs
     bool takes_more = false;      // and may have others
-    bool is_secret = false;       // parameters are not to be logged
+    bool is_secret = false;       // parameters are not to be logged, and more than `least` are refused, not ignored
     bool steers = false;          // it may change what the program does, and is no mere question
     std::string_view usage = {};  // of the parameters
     std::string_view help = {};

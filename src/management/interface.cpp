@@ -43,6 +43,14 @@ std::string too_few(const Command& command) {
                         command.takes_more ? "at least " : "", command.least, command.least == 1 ? "" : "s");
 }
 
+// What follows the last parameter belongs to a value that has blanks, most likely: half a passphrase would be taken.
+std::string surplus_of(const Command& command) {
+    return base::format(
+        "the '%s' command takes %zu parameters, and there is more: put a value that has blanks, or begins with # or ;, "
+        "into quotes, as in %s TYPE \"a b\"",
+        std::string(command.name).c_str(), command.least, std::string(command.name).c_str());
+}
+
 }  // namespace
 
 Shared::Shared(Settings chosen, Steering wishes)
@@ -288,6 +296,8 @@ void Interface::carry_out(Turn& turn, Session& session, std::string_view line) c
         turn.reply.error("unknown command [" + base::escaped(words[0]) + "], enter 'help' for more options");
     else if (words.size() <= command->least)
         turn.reply.error(too_few(*command));
+    else if (command->is_secret && (words.size() > command->least + 1 || words.has_comment()))
+        turn.reply.error(surplus_of(*command));
     else
         command->run(turn);
     words.clear();

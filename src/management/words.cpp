@@ -35,7 +35,8 @@ std::string_view Words::parse(std::string_view line) {
     clear();
     while (count_ < most_words) {
         while (!line.empty() && is_blank(line.front())) line.remove_prefix(1);
-        if (line.empty() || line.front() == '#' || line.front() == ';') break;
+        has_comment_ = !line.empty() && (line.front() == '#' || line.front() == ';');
+        if (line.empty() || has_comment_) break;
         if (const auto wrong = take_word(line); !wrong.empty()) {
             clear();
             return wrong;
@@ -74,6 +75,7 @@ bool Words::add(char character) {
 void Words::clear() {
     text_.clear();
     count_ = 0;
+    has_comment_ = false;
 }
 
 std::string_view Words::operator[](std::size_t index) const {

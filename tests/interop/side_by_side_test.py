@@ -67,6 +67,9 @@ DIFFERENT = {
     **{command: ([r"ERROR: Options warning: Bad backslash \('\\'\) usage in SOURCE: .*double backslashes such as .*"],
                  [r"ERROR: Options error: Bad backslash \('\\'\) usage in SOURCE.*"], "OpenVPN goes on about file names of Windows")
        for command in (r"kill a\b", r"\hold", r"h\old")},
+    **{command: ([r"ERROR: no .* is currently needed at this time"], [r"ERROR: the '\S+' command takes 2 parameters, and there is more: .*"],
+                 "a value of several words without quotes would be cut at the first blank")
+       for command in ("password Disk x extra", "username Auth x extra", "needstr x y extra")},
     "hold " + "x" * 300: ([r"ERROR: Options error: Parameter at SOURCE is too long \(256 chars max\): x+"],
                           [r"ERROR: Options error: Parameter at SOURCE is too long \(256 chars max\).*"],
                           "it may be a secret: bootkey does not show it"),

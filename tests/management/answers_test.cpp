@@ -31,6 +31,26 @@ TEST_CASE("a passphrase is asked of everybody, and the first answer counts") {
     CHECK(world.connect(3) == banner);
 }
 
+TEST_CASE("a passphrase without its quotes is refused, and not cut at the first blank") {
+    World world;
+    world.connect(1);
+    world.interface.ask({Kind::password, "Disk"});
+    world.interface.ask({Kind::credentials, "Auth"});
+    world.interface.ask({Kind::text, "realm", ""});
+    world.read(1);
+    const std::string command = GENERATE("password Disk", "username Auth", "needstr realm");
+    const std::string name = command.substr(0, command.find(' '));
+    for (const char* value : {" correct horse battery", " correct \thorse", " \"correct\"horse", " correct #horse",
+                              " 'a b' ;c", " a a a a a a a a a a a a a a a a a a a"})
+        CHECK(world.ask(1, command + value) ==
+              "ERROR: the '" + name +
+                  "' command takes 2 parameters, and there is more: put a value that has blanks, or "
+                  "begins with # or ;, into quotes, as in " +
+                  name + " TYPE \"a b\"\r\n");
+    CHECK(world.take_orders().empty());
+    CHECK(world.ask(1, command + " \"correct #horse\" \t").starts_with("SUCCESS: "));
+}
+
 TEST_CASE("what follows a wrong password is what auth-retry says") {
     World world;
     world.connect(1);

@@ -31,6 +31,8 @@ public:
 
     [[nodiscard]] std::size_t size() const { return count_; }
     [[nodiscard]] bool empty() const { return count_ == 0; }
+    /// Whether a comment follows the words.
+    [[nodiscard]] bool has_comment() const { return has_comment_; }
     /// Word number `index`, until the next parse() or clear(); empty if there are not so many.
     [[nodiscard]] std::string_view operator[](std::size_t index) const;
 
@@ -42,6 +44,7 @@ private:
     base::Secret text_;                                 // one word after the other
     std::array<std::uint16_t, most_words + 1> ends_{};  // where the one before ends each begins
     std::size_t count_ = 0;
+    bool has_comment_ = false;
 };
 
 }  // namespace bootkey::management
