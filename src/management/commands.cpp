@@ -217,7 +217,7 @@ std::optional<SocketName> socket_name(std::string_view text) {
 bool kill_by_name(Turn& turn) {
     const auto count = turn.shared.steering.kill_by_name(turn.words[1]);
     if (count == 0) return false;
-    turn.reply.success("common name '" + field(turn.words[1], '\'') + "' found, " + std::to_string(count) +
+    turn.reply.success("common name '" + shown_word(turn.words[1]) + "' found, " + std::to_string(count) +
                        " client(s) killed");
     return true;
 }
@@ -225,13 +225,13 @@ bool kill_by_name(Turn& turn) {
 // A server may be called like an address; one that is there comes first.
 void kill_by_address(Turn& turn, const SocketName& name) {
     if (!name.port) {
-        if (!kill_by_name(turn)) turn.reply.error("port number is out of range: " + field(name.port_text, '\''));
+        if (!kill_by_name(turn)) turn.reply.error("port number is out of range: " + shown_word(name.port_text));
         return;
     }
     const auto port = static_cast<std::uint16_t>(*name.port);
     const auto count = turn.shared.steering.kill_by_address(name.address, name.scope, port);
     std::string place = name.address.text();
-    if (!name.scope.empty()) place += "%" + field(name.scope, '\'');
+    if (!name.scope.empty()) place += "%" + shown_word(name.scope);
     place += ":" + std::to_string(port);
     if (count > 0) return turn.reply.success(std::to_string(count) + " client(s) at address " + place + " killed");
     if (!kill_by_name(turn)) turn.reply.error("client at address " + place + " not found");
@@ -242,14 +242,14 @@ void kill_by_address(Turn& turn, const SocketName& name) {
 void run_kill(Turn& turn) {
     if (turn.words[1].empty()) return turn.reply.error("kill parse");
     if (const auto address = socket_name(turn.words[1])) return kill_by_address(turn, *address);
-    if (!kill_by_name(turn)) turn.reply.error("common name '" + field(turn.words[1], '\'') + "' not found");
+    if (!kill_by_name(turn)) turn.reply.error("common name '" + shown_word(turn.words[1]) + "' not found");
 }
 
 void run_signal(Turn& turn) {
     constexpr Vocabulary<int, 4> signals{
         {{"SIGHUP", SIGHUP}, {"SIGTERM", SIGTERM}, {"SIGUSR1", SIGUSR1}, {"SIGUSR2", SIGUSR2}}};
     const auto number = meaning(signals, turn.words[1]);
-    if (!number) return turn.reply.error("signal '" + field(turn.words[1], '\'') + "' is not a known signal type");
+    if (!number) return turn.reply.error("signal '" + shown_word(turn.words[1]) + "' is not a known signal type");
     turn.reply.success("signal " + std::string(turn.words[1]) + " thrown");
     turn.shared.steering.signal(*number);
 }

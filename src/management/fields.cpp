@@ -4,6 +4,7 @@
 #include <ctime>
 
 #include "bootkey/base/text.hpp"
+#include "bootkey/management/words.hpp"
 
 namespace bootkey::management {
 namespace {
@@ -29,6 +30,10 @@ std::string field(std::string_view text, char separator) {
 
 std::string shown_field(std::string_view text, char separator) {
     return without(separator, base::printable(text, longest_field));
+}
+
+std::string shown_word(std::string_view word) {
+    return base::printable(word, Words::longest_word);
 }
 
 std::string rest_of_line(std::string_view text) {

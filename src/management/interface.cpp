@@ -34,7 +34,7 @@ std::string described(const Words& words, const Command* command) {
     if (command == nullptr) return "an unknown command" + hidden(words.size());
     if (command->is_secret) return std::string(command->name) + hidden(words.size() - 1);
     std::string text(command->name);
-    for (std::size_t i = 1; i < words.size(); ++i) (text += ' ') += base::printable(words[i], Words::longest_word);
+    for (std::size_t i = 1; i < words.size(); ++i) (text += ' ') += shown_word(words[i]);
     return text;
 }
 
@@ -293,7 +293,7 @@ void Interface::carry_out(Turn& turn, Session& session, std::string_view line) c
     const bool is_question = command != nullptr && !command->steers;
     log_.info(is_question ? 7 : 3, named(session) + ": " + described(words, command));
     if (command == nullptr)
-        turn.reply.error("unknown command [" + base::escaped(words[0]) + "], enter 'help' for more options");
+        turn.reply.error("unknown command [" + shown_word(words[0]) + "], enter 'help' for more options");
     else if (words.size() <= command->least)
         turn.reply.error(too_few(*command));
     else if (command->is_secret && (words.size() > command->least + 1 || words.has_comment()))

@@ -90,11 +90,11 @@ Queries::Verdict Queries::enter(Part part, std::string_view name, base::Secret v
                                     [&](const Pending& each) { return wanted(each) && each.query.name == name; });
     if (meant == pending_.end())
         return {false,
-                word(part) + (" of type " + quoted(name)) + " entered, but we need one of type " +
+                word(part) + (" of type '" + shown_word(name)) + "' entered, but we need one of type " +
                     quoted(first->query.name),
                 {}};
 
-    Verdict verdict{true, quoted(name) + " " + word(part) + " entered, but not yet verified", {}};
+    Verdict verdict{true, "'" + shown_word(name) + "' " + word(part) + " entered, but not yet verified", {}};
     (part == Part::username ? meant->username : meant->value) = std::move(value);
     const bool whole = meant->value && (meant->username || meant->query.kind != Query::Kind::credentials);
     if (!whole) return verdict;

@@ -91,7 +91,7 @@ COMMANDS = [
     "mute 5x", "mute -1", "mute 0 extra", "needok", "needok x", "needok x y", "needok x ok", "needok x ok extra", "needstr",
     "needstr x", "needstr x y", "needstr x y extra", "net", "net extra", "password", "password Disk", "password Disk x",
     "password Disk x extra", "username", "username Auth", "username Auth x", "username Auth x extra", "pid", "pid extra", "signal",
-    "signal SIGNONE", "signal USR1", "signal sigusr1", "signal 10", "state", "state bogus", "state on", "state off", "state 0",
+    "signal SIGNONE", "signal USR1", "signal sigusr1", "signal 10", r"signal 'z\q'", 'signal "it\'s"', 'signal "a, b"', "state", "state bogus", "state on", "state off", "state 0",
     "state 1", "state 1x", "state -1", "state 99999999999", "state all", "state 1 extra", "state on all", "state all on", "state off 1",
     "state on off", "state on bogus", "state off", "status", "status 0", "status 2", "status 3", "status 4", "status x", "status 2x",
     "status -1", "verb", "verb 4", "verb", "verb 1", "verb 15", "verb 1 extra", "verb 16", "verb -1", "verb x", "verb 1x", "verb 1",
@@ -108,7 +108,7 @@ COMMANDS = [
 # While it runs; OpenVPN as a server, which is where it has these.
 RUNNING_COMMANDS = [
     "kill", "kill nobody", "kill 'no body'", "kill nobody extra", "kill 192.0.2.1", "kill 192.0.2.1:4711", "kill 192.0.2.1:x",
-    "kill 192.0.2.1:99999", "kill ''", "load-stats", "status 4", "status x", "status 0", "hold", "state off",
+    "kill 192.0.2.1:99999", "kill ''", r"kill 'z\q'", 'kill "it\'s"', "load-stats", "status 4", "status x", "status 0", "hold", "state off",
 ]
 RUNNING_DIFFERENT = {
     command: (["OpenVPN CLIENT LIST", "...", "END"], ["ERROR: bad status format version number"], TAKEN_FOR_A_NUMBER)

@@ -23,6 +23,12 @@ TEST_CASE("a field of text that was made fit before is not escaped again") {
     CHECK(management::shown_field(std::string(300, 'x'), ',') == std::string(256, 'x') + "...");
 }
 
+TEST_CASE("a client's word is shown as it was, but for what a line must not have") {
+    CHECK(management::shown_word("z\\q") == "z\\q");
+    CHECK(management::shown_word("it's \"it\"") == "it's \"it\"");
+    CHECK(management::shown_word("a\tb\r\n\x1b\xff\xe2\x80\xae") == "a\\x09b\\x0d\\x0a\\x1b\\xff\\xe2\\x80\\xae");
+}
+
 TEST_CASE("the rest of a line is one line") {
     CHECK(management::rest_of_line("a, b\\x0d") == "a, b\\x0d");
     CHECK(management::rest_of_line("a\r\n>FATAL:b") == "a\\x0d\\x0a>FATAL:b");

@@ -13,6 +13,9 @@ namespace bootkey::management {
 [[nodiscard]] std::string field(std::string_view text, char separator);
 /// The same for a text that has been made fit to be shown before: its backslashes stay.
 [[nodiscard]] std::string shown_field(std::string_view text, char separator);
+/// A word that a client sent, as a reply shows it: as it is, with quotes and backslashes, but printable. Up to 256
+/// bytes.
+[[nodiscard]] std::string shown_word(std::string_view word);
 /// `text` as the rest of a line: printable, cut after 1024 bytes.
 [[nodiscard]] std::string rest_of_line(std::string_view text);
 /// "2026-11-22 07:06:31", UTC. `when`: seconds since 1970.
