@@ -10,6 +10,7 @@ namespace bootkey::management {
 namespace {
 
 constexpr std::size_t longest_field = 256;  // bytes
+constexpr std::string_view cut = "...";
 
 std::string without(char separator, std::string_view text) {
     std::string result;
@@ -37,7 +38,11 @@ std::string shown_word(std::string_view word) {
 }
 
 std::string rest_of_line(std::string_view text) {
-    return base::printable(text, 1024);
+    std::string rest = base::printable(text, longest_rest);
+    if (rest.size() <= longest_rest + cut.size()) return rest;
+    std::size_t end = longest_rest;  // of what was escaped: a character of UTF-8 stays whole
+    while ((static_cast<unsigned char>(rest[end]) & 0xc0) == 0x80) --end;
+    return rest.replace(end, rest.size(), cut);
 }
 
 std::string date_and_time(std::int64_t when) {

@@ -6,6 +6,7 @@
 namespace bootkey::management {
 
 void History::add(std::string line) {
+    line.shrink_to_fit();
     bytes_ += line.size() + overhead;
     lines_.push_back(std::move(line));
     ++end_;

@@ -17,8 +17,11 @@ namespace {
 
 constexpr int most_tries = 3;
 constexpr std::size_t most_states = 100, most_echoes = 100;
-// Bytes of memory for the histories: less than 2 MiB together.
-constexpr std::size_t log_memory = 1280 * 1024, state_memory = 256 * 1024, echo_memory = 256 * 1024;
+// Bytes of memory for a line of the log, of which the longest takes less: so many lines as were asked for are kept.
+// Time and flag stand before its text.
+constexpr std::size_t log_line_memory = 1200, most_log_lines = 10'000;
+static_assert(longest_rest + sizeof "...-9223372036854775808,I," + History::overhead <= log_line_memory);
+constexpr std::size_t state_memory = 256 * 1024, echo_memory = 256 * 1024;
 
 constexpr const char* prompt = "ENTER PASSWORD:";
 constexpr const char* banner = ">INFO:OpenVPN Management Interface Version 5 -- type 'help' for more info\r\n";
@@ -56,7 +59,7 @@ std::string surplus_of(const Command& command) {
 Shared::Shared(Settings chosen, Steering wishes)
     : settings(std::move(chosen)),
       steering(std::move(wishes)),
-      log(settings.log_cache, log_memory),
+      log(std::min(settings.log_cache, most_log_lines), std::min(settings.log_cache, most_log_lines) * log_line_memory),
       states(most_states, state_memory),
       echoes(most_echoes, echo_memory),
       hold_flag(settings.hold),

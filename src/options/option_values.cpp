@@ -178,14 +178,13 @@ base::Result<void> set_management_log_cache(Options& options, Value value) {
 }
 
 base::Result<void> add_echo(Options& options, Value value) {
-    constexpr std::size_t most = 16;
     constexpr std::size_t longest = 256;  // bytes
     if (value->size() > longest || !base::is_printable_utf8(*value))
         return refused(base::format("not a line of text of %zu bytes at most", longest),
                        "give one without control characters");
-    if (options.management.echo.size() == most)
-        return refused(base::format("there are more than %zu", most), "leave some out");
-    options.management.echo.emplace_back(*value);
+    auto& echo = options.management.echo;
+    if (echo.size() == Management::most_echoes) echo.erase(echo.begin());
+    echo.emplace_back(*value);
     return {};
 }
 

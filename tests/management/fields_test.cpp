@@ -33,6 +33,9 @@ TEST_CASE("the rest of a line is one line") {
     CHECK(management::rest_of_line("a, b\\x0d") == "a, b\\x0d");
     CHECK(management::rest_of_line("a\r\n>FATAL:b") == "a\\x0d\\x0a>FATAL:b");
     CHECK(management::rest_of_line(std::string(2000, 'x')) == std::string(1024, 'x') + "...");
+    CHECK(management::rest_of_line(std::string(1000, '\n')).size() == 1024 + 3);
+    const std::string before(1011, 'x');
+    CHECK(management::rest_of_line("\n\n\n" + before + "\xc3\xa4xxxxxxxx") == "\\x0a\\x0a\\x0a" + before + "...");
 }
 
 TEST_CASE("a time without a date is no error") {

@@ -155,9 +155,16 @@ TEST_CASE("what belongs to the management interface needs one, and a password wh
     CHECK(contains(refused_words({"--management=7505", "--management-log-cache=0"}).message(),
                    "--management-log-cache=0"));
     CHECK(contains(refused_words({"--management=7505", "--echo=a\nb"}).message(), "without control characters"));
-    std::vector<std::string> many(17, "--echo=x");
-    many.emplace_back("--management=7505");
-    CHECK(contains(refused_words(many).message(), "more than 16"));
+}
+
+TEST_CASE("any number of echoes is accepted, and the last 100 are kept") {
+    std::vector<std::string> many{"--management=7505"};
+    for (int i = 0; i < 250; ++i) many.push_back("--echo=" + std::to_string(i));
+    const auto kept = accepted(many).management.echo;
+    REQUIRE(kept.size() == 100);
+    CHECK((kept.front() == "150" && kept.back() == "249"));
+    many.resize(18);
+    CHECK(accepted(many).management.echo.size() == 17);
 }
 
 TEST_CASE("one of the OpenPGP key files may be named alone") {

@@ -22,7 +22,7 @@ struct Query {
         text,          ///< >NEED-STR:Need 'NAME' input MSG:MESSAGE
     };
     Kind kind = Kind::password;
-    std::string name;          ///< 'Disk', 'Private Key', 'Auth', 'token-insertion-request', …
+    std::string name;          ///< 'Disk', 'Private Key', 'Auth', 'release-password'
     std::string message = {};  ///< what a person is told; for confirmation and text only
 };
 

@@ -37,7 +37,7 @@ struct Settings {
     bool query_passwords = false;  ///< --management-query-passwords; the owner heeds it
     bool confirm = false;          ///< --management-confirm; the owner heeds it
     bool signal = false;           ///< --management-signal: SIGUSR1 when the last client leaves
-    std::size_t log_cache = 250;   ///< --management-log-cache: entries kept
+    std::size_t log_cache = 250;   ///< --management-log-cache: entries kept, at most 10000
     int verb = 1;                  ///< level of the log at the start, 0-15
     unsigned mute = 0;             ///< --mute at the start
     pid_t pid = 0;                 ///< what the command "pid" tells

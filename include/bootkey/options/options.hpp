@@ -37,6 +37,8 @@ struct ManagementAddress {
 
 /// The management interface (--management and what belongs to it).
 struct Management {
+    static constexpr std::size_t most_echoes = 100;  ///< texts that are kept for clients: the last ones given
+
     std::optional<ManagementAddress> address;  ///< none: there is no management interface
     std::string password_file;                 ///< its first line is the password; empty: there is none
     bool client = false;                       ///< connect to the address instead of listening there
