@@ -6,7 +6,9 @@
 
 #include <chrono>
 #include <cstddef>
+#include <functional>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "bootkey/base/time.hpp"
@@ -18,6 +20,9 @@
 #include "bootkey/management/words.hpp"
 
 namespace bootkey::management {
+
+/// What clients are told when a hold ends that they did not end, without the line's end.
+constexpr const char* hold_is_over = ">INFO:The hold is over";
 
 /// What all clients share.
 struct Shared {
@@ -51,6 +56,7 @@ struct Turn {
     Switches& switches;
     const Words& words;  // the command's name first
     base::Time now;
+    std::function<void(const std::string& line)> tell_others;  // a notification, without its end, at once
     Reply reply = {};
     bool leaves = false;  // the client wants no more
 };

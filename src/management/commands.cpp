@@ -180,7 +180,9 @@ void run_hold(Turn& turn) {
     if (!order) return turn.reply.error("bad hold command parameter");
     if (order == Order::release) {
         turn.reply.success("hold release succeeded");
-        if (std::exchange(shared.holds, false)) shared.steering.hold_released();
+        if (!std::exchange(shared.holds, false)) return;
+        turn.tell_others(hold_is_over);
+        shared.steering.hold_released();
         return;
     }
     shared.hold_flag = order == Order::on;
@@ -271,6 +273,7 @@ std::optional<Queries::Answer> enter(Turn& turn, Part part) {
         turn.reply.success(verdict.text);
     else
         turn.reply.error(verdict.text);
+    if (verdict.answer) turn.tell_others(withdrawal(verdict.answer->query.kind, verdict.answer->query.name));
     return std::move(verdict.answer);
 }
 

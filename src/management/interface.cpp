@@ -114,14 +114,16 @@ void Interface::fatal(std::string_view text) {
     tell_all(">FATAL:" + rest_of_line(text));
 }
 
+// What follows the hold is told even if it is what was told before.
 void Interface::hold() {
     shared_->holds = true;
+    state_.reset();
     for (const auto& [id, session] : sessions_)
         if (session->is_admitted) session->notify(hold_line);
 }
 
 void Interface::hold_over() {
-    shared_->holds = false;
+    if (std::exchange(shared_->holds, false)) tell_all(hold_is_over);
 }
 
 bool Interface::holds() const {
@@ -139,7 +141,7 @@ void Interface::ask(Query query) {
 }
 
 void Interface::withdraw(Query::Kind kind, std::string_view name) {
-    shared_->queries.withdraw(kind, name);
+    if (shared_->queries.withdraw(kind, name)) tell_all(withdrawal(kind, name));
 }
 
 bool Interface::is_pending(Query::Kind kind, std::string_view name) const {
@@ -228,7 +230,10 @@ void Interface::hear(Session& session, bool is_too_long, base::Time now) {
     if (is_first && OtherProtocol::is_http_request(session.splitter.text()))
         return refuse_protocol(session, "HTTP", now);
     session.begin();
-    Turn turn{*shared_, session.switches, session.words, now};
+    Turn turn{*shared_, session.switches, session.words, now, [this, &session](const std::string& line) {
+                  for (const auto& [id, other] : sessions_)
+                      if (other.get() != &session && other->is_admitted) other->notify(line + "\r\n");
+              }};
     if (is_too_long) {
         turn.reply.error("Options error: Line at MANAGEMENT:0 is too long (1024 chars max)");
         log_.info(3, named(session) + ": a line that is too long");

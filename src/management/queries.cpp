@@ -42,6 +42,11 @@ std::string request(const Query& query) {
     return {};
 }
 
+std::string withdrawal(Query::Kind kind, std::string_view name) {
+    constexpr std::array<const char*, 4> asked{"password", "username/password", "confirmation", "input"};
+    return ">INFO:" + quoted(name) + " " + asked.at(static_cast<std::size_t>(kind)) + " is no longer needed";
+}
+
 std::string verification_failure(std::string_view name) {
     return ">PASSWORD:Verification Failed: " + quoted(name);
 }

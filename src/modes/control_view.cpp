@@ -97,6 +97,7 @@ ControlView::News ControlView::take(const ControlLine& line) {
     if (kind == "STATE") return take_state(text, true);
     if (kind == "LOG") return take_log(text);
     if (kind == "FATAL") return {"fatal: " + printable(text, longest_entry)};
+    if (kind == "INFO") return take_info(text);
     if (kind == "HOLD" || kind == "PASSWORD" || kind == "NEED-OK") return take_want(kind, text);
     return {};
 }
@@ -181,6 +182,16 @@ ControlView::News ControlView::take_servers() {
             news.push_back("server " + server.name + ", " + server.place + ": gone");
     servers_ = std::exchange(listed_, {});
     return news;
+}
+
+// bootkey tells what is no longer waited for; all else is the greeting.
+ControlView::News ControlView::take_info(std::string_view text) {
+    const bool hold_is_over = text == "The hold is over";
+    const auto end = text.rfind('\'');
+    if (!hold_is_over && (!text.ends_with(" is no longer needed") || !text.starts_with('\'') || end == 0)) return {};
+    const std::string name = hold_is_over ? "HOLD" : printable(text.substr(1, end - 1), longest_name);
+    if (std::erase_if(wants_, [&](const Want& want) { return want.what == name; }) == 0) return {};
+    return {printable(text, longest_entry)};
 }
 
 ControlView::News ControlView::take_want(std::string_view kind, std::string_view what) {

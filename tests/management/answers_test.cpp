@@ -26,6 +26,7 @@ TEST_CASE("a passphrase is asked of everybody, and the first answer counts") {
     CHECK(world.ask(2, R"(password "Disk" "correct \"horse\" battery")") ==
           "SUCCESS: 'Disk' password entered, but not yet verified\r\n");
     CHECK(world.take_orders() == Texts{"password Disk correct \"horse\" battery"});
+    CHECK(world.read(1) == ">INFO:'Disk' password is no longer needed\r\n");
     CHECK(world.ask(1, "password Disk late") == "ERROR: no password is currently needed at this time\r\n");
     CHECK(world.take_orders().empty());
     CHECK(world.connect(3) == banner);
@@ -49,6 +50,34 @@ TEST_CASE("a passphrase without its quotes is refused, and not cut at the first 
                   name + " TYPE \"a b\"\r\n");
     CHECK(world.take_orders().empty());
     CHECK(world.ask(1, command + " \"correct #horse\" \t").starts_with("SUCCESS: "));
+}
+
+TEST_CASE("who has not answered is told when an answer is no longer needed, and before it is asked for anew") {
+    World world;
+    world.connect(1);
+    world.connect(2);
+    const Query query{GENERATE(Kind::password, Kind::confirmation, Kind::text), "Disk", "m"};
+    const auto over = withdrawal(query.kind, "Disk") + "\r\n";
+    CHECK(over.starts_with(">INFO:'Disk' "));
+    world.interface.ask(query);
+    CHECK(world.read(1) == request(query) + "\r\n");
+    world.interface.withdraw(query.kind, "Disk");
+    CHECK(world.read(1) == over);
+    world.interface.withdraw(query.kind, "Disk");
+    CHECK(world.read(1).empty());
+    CHECK(world.connect(3) == banner);
+}
+
+TEST_CASE("half an answer does not end the question for the others") {
+    World world;
+    world.connect(1);
+    world.connect(2);
+    world.interface.ask({Kind::credentials, "Auth"});
+    world.read(2);
+    world.ask(1, "username Auth alice");
+    CHECK(world.read(2).empty());
+    CHECK(world.ask(1, "password Auth x") == "SUCCESS: 'Auth' password entered, but not yet verified\r\n");
+    CHECK(world.read(2) == ">INFO:'Auth' username/password is no longer needed\r\n");
 }
 
 TEST_CASE("what follows a wrong password is what auth-retry says") {

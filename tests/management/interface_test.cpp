@@ -276,6 +276,22 @@ TEST_CASE("a state is told once") {
     CHECK(world.read(1) == ">STATE:1000,RESOLVE,,,,,,\r\n");
 }
 
+TEST_CASE("what follows a hold is told, even if the state is the same") {
+    World world;
+    world.connect(1);
+    world.ask(1, "state on");
+    world.interface.hold();
+    world.read(1);
+    world.unix_time = 2000;
+    world.interface.hold_over();
+    world.interface.state_changed({.state = management::State::connecting});
+    CHECK(world.read(1) == ">INFO:The hold is over\r\n>STATE:2000,CONNECTING,,,,,,\r\n");
+    CHECK(world.ask(1, "state all") == "1000,CONNECTING,,,,,,\r\n2000,CONNECTING,,,,,,\r\nEND\r\n");
+    world.interface.hold_over();
+    world.interface.state_changed({.state = management::State::connecting});
+    CHECK(world.read(1).empty());
+}
+
 TEST_CASE("a client that is held is told so until it releases") {
     World world;
     world.connect(1);
@@ -285,6 +301,7 @@ TEST_CASE("a client that is held is told so until it releases") {
     CHECK(world.interface.holds());
     CHECK(world.ask(2, "hold release") == "SUCCESS: hold release succeeded\r\n");
     CHECK(world.take_orders() == Texts{"hold released"});
+    CHECK(world.read(1) == ">INFO:The hold is over\r\n");
     CHECK_FALSE(world.interface.holds());
     CHECK(world.connect(3) == banner);
     CHECK(world.ask(3, "hold release") == "SUCCESS: hold release succeeded\r\n");

@@ -134,6 +134,24 @@ TEST_CASE("a person is told what they are waited for, and how to answer") {
     CHECK_FALSE(has(screen(told.view), "Wanted"));
 }
 
+TEST_CASE("what is no longer needed is no longer shown as wanted") {
+    Told told(with(begun(), {">HOLD:Waiting for hold release:0", ">PASSWORD:Need 'Disk' password",
+                             ">NEED-OK:Need 'release-password' confirmation MSG:server has sent a password"}));
+    told.tell({">INFO:OpenVPN Management Interface Version 5 -- type 'help' for more info"});
+    CHECK(told.news.empty());
+    CHECK(screen(told.view).find("password 'Disk'") != std::string::npos);
+    told.tell({">INFO:'Disk' password is no longer needed"});
+    CHECK(told.news == ControlView::News{"'Disk' password is no longer needed"});
+    told.tell({">INFO:The hold is over"});
+    CHECK(screen(told.view).find("password 'Disk'") == std::string::npos);
+    CHECK(screen(told.view).find("held") == std::string::npos);
+    CHECK(screen(told.view).find("release-password") != std::string::npos);
+    told.tell({">INFO:'release-password' confirmation is no longer needed"});
+    CHECK(screen(told.view).find("release-password") == std::string::npos);
+    told.tell({">INFO:'release-password' confirmation is no longer needed"});
+    CHECK(told.news.empty());
+}
+
 TEST_CASE("what is new is told in lines, and only once") {
     Told told(begun());
     told.tell({">STATE:" + at(noon + 1) + ",ASSIGN_IP,,192.0.2.7,,,,"});

@@ -157,6 +157,23 @@ class ManagementClientsTest(ManagementCase):
         run.wait_for_error("warning: the management interface at .* can be reached from other machines")
         self.end(run)
 
+    def test_who_did_not_release_the_hold_is_told(self):
+        """Also where nothing else happens, for there is no interface that can be used."""
+        run, releases = self.manage(self.lab.host(nics=0), self.lab.keys(), "--management-hold", "--management-query-passwords")
+        watches = self.join()
+        watches.until("^>HOLD:")
+        watches.until("^>PASSWORD:Need 'Disk'")
+        self.assertEqual(watches.ask("state on"), ["SUCCESS: real-time state notification set to ON"])
+        self.assertEqual(releases.ask("hold release"), ["SUCCESS: hold release succeeded"])
+        watches.until("^>INFO:The hold is over$")
+        watches.until("^>STATE:[0-9]+,CONNECTING,")
+        late = self.join()
+        self.assertEqual([line.split(",")[1] for line in late.ask("state all")], ["CONNECTING", "CONNECTING"])
+        self.assertNotIn(">HOLD", "".join(late.everything))
+        self.assertRegex(releases.ask("password Disk typed")[0], "^SUCCESS")
+        watches.until("^>INFO:'Disk' password is no longer needed$")
+        self.assert_password(run.finish(), b"typed")
+
     def test_programs_of_others_at_loopback(self):
         """Without a password bootkey is steered by root and its own user alone: not by its worker, nor by anybody else here."""
         keys = self.lab.keys()

@@ -71,18 +71,19 @@ public:
     void echoed(std::string_view text);
     /// The program ends with an error: `>FATAL:`.
     void fatal(std::string_view text);
-    /// The program waits until a client releases it: `>HOLD:`, to clients that come later as well, until the release.
+    /// The program waits until a client releases it: `>HOLD:`, to clients that come later as well, until the release,
+    /// of which the others are told by `>INFO:`. The next state is told, whichever it is.
     void hold();
-    /// It no longer waits, for another reason.
+    /// It no longer waits, for another reason: `>INFO:`, if it did.
     void hold_over();
     [[nodiscard]] bool holds() const;
     /// The hold flag: whether the program is to hold at the start and at each restart.
     [[nodiscard]] bool hold_flag() const;
 
     /// Asks the clients, also those that come later, until answered or withdrawn. One that is pending already is asked
-    /// anew.
+    /// anew. When a client has answered the others are told by `>INFO:`.
     void ask(Query query);
-    /// The answer is no longer needed. Nothing if it is not pending.
+    /// The answer is no longer needed: `>INFO:`. Nothing if it is not pending.
     void withdraw(Query::Kind kind, std::string_view name);
     [[nodiscard]] bool is_pending(Query::Kind kind, std::string_view name) const;
     /// The password given for `query` was wrong: `>PASSWORD:Verification Failed: 'NAME'`. With AuthRetry::interact it

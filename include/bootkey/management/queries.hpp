@@ -28,6 +28,8 @@ struct Query {
 
 /// The line that asks it, without its end.
 [[nodiscard]] std::string request(const Query& query);
+/// The line that says that the question is answered or void, for those who did not answer it, without its end.
+[[nodiscard]] std::string withdrawal(Query::Kind kind, std::string_view name);
 /// The line that says that the password given for the question of this name was wrong, without its end.
 [[nodiscard]] std::string verification_failure(std::string_view name);
 

@@ -75,6 +75,7 @@ private:
     [[nodiscard]] News take_log(std::string_view fields);
     void take_status_row(std::string_view row);
     [[nodiscard]] News take_servers();
+    [[nodiscard]] News take_info(std::string_view text);
     [[nodiscard]] News take_want(std::string_view kind, std::string_view what);
 
     [[nodiscard]] News draw_head(const ControlScreen& screen) const;
