@@ -252,6 +252,9 @@ void run_signal(Turn& turn) {
         {{"SIGHUP", SIGHUP}, {"SIGTERM", SIGTERM}, {"SIGUSR1", SIGUSR1}, {"SIGUSR2", SIGUSR2}}};
     const auto number = meaning(signals, turn.words[1]);
     if (!number) return turn.reply.error("signal '" + shown_word(turn.words[1]) + "' is not a known signal type");
+    // As OpenVPN does: there is nothing to begin anew before it has begun.
+    if (turn.shared.holds && (*number == SIGHUP || *number == SIGUSR1))
+        return turn.reply.error("signal '" + std::string(turn.words[1]) + "' is currently ignored");
     turn.reply.success("signal " + std::string(turn.words[1]) + " thrown");
     turn.shared.steering.signal(*number);
 }

@@ -90,7 +90,11 @@ void UnlockState::connected(const AttemptKey& key) {
     const auto found = attempts_.find(key);
     const auto server = found == attempts_.end() ? std::nullopt : known(found->second.server);
     const auto local = found == attempts_.end() ? std::nullopt : known(found->second.local);
-    show_({.state = State::connected, .description = "SUCCESS", .server = server, .from = local});
+    show_({.state = State::connected,
+           .description = "SUCCESS",
+           .local = local ? std::optional(local->address) : std::nullopt,
+           .server = server,
+           .from = local});
 }
 
 void UnlockState::connected(const std::string& by) {

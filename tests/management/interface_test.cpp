@@ -276,6 +276,19 @@ TEST_CASE("a state is told once") {
     CHECK(world.read(1) == ">STATE:1000,RESOLVE,,,,,,\r\n");
 }
 
+TEST_CASE("in a hold there is nothing to begin anew, as in OpenVPN's") {
+    World world;
+    world.connect(1);
+    world.interface.hold();
+    world.read(1);
+    const std::string name = GENERATE("SIGHUP", "SIGUSR1");
+    CHECK(world.ask(1, "signal " + name) == "ERROR: signal '" + name + "' is currently ignored\r\n");
+    CHECK(world.take_orders().empty());
+    CHECK(world.ask(1, "signal SIGTERM") == "SUCCESS: signal SIGTERM thrown\r\n");
+    world.ask(1, "hold release");
+    CHECK(world.ask(1, "signal " + name) == "SUCCESS: signal " + name + " thrown\r\n");
+}
+
 TEST_CASE("what follows a hold is told, even if the state is the same") {
     World world;
     world.connect(1);

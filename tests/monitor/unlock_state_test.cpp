@@ -74,7 +74,7 @@ TEST_CASE("the states of an unlock by one server") {
     CHECK(watched.seen() == Lines{"CONNECTING,,,,,,", "ASSIGN_IP,,fe80::a,,,,", "RESOLVE,,,,,,",
                                   "TCP_CONNECT,,,fe80::1,4711,,", "AUTH,,,fe80::1,4711,fe80::a,40000",
                                   "GET_CONFIG,,,fe80::1,4711,fe80::a,40000",
-                                  "CONNECTED,SUCCESS,,fe80::1,4711,fe80::a,40000", "EXITING,exit,,,,,"});
+                                  "CONNECTED,SUCCESS,fe80::a,fe80::1,4711,fe80::a,40000", "EXITING,exit,,,,,"});
 }
 
 TEST_CASE("the states with two servers of which the faster refuses") {
@@ -93,7 +93,7 @@ TEST_CASE("the states with two servers of which the faster refuses") {
     watched.tell(slow.answered());
     watched.state.connected(AttemptKey{1, 2});
     CHECK(watched.seen() ==
-          Lines{"GET_CONFIG,,,fe80::2,4711,fe80::a,40000", "CONNECTED,SUCCESS,,fe80::2,4711,fe80::a,40000"});
+          Lines{"GET_CONFIG,,,fe80::2,4711,fe80::a,40000", "CONNECTED,SUCCESS,fe80::a,fe80::2,4711,fe80::a,40000"});
 }
 
 TEST_CASE("a failure is a new state only if nobody else is being tried") {

@@ -31,7 +31,7 @@ struct StateChange {
     std::string description = {};  ///< one field: "SUCCESS", "server_closed"; separators in it are replaced
     /// Who answered instead of a server: "console", "management". Stands where `local` would: "SUCCESS,console".
     std::string by = {};
-    std::optional<base::IpAddress> local = {};  ///< address that an interface got
+    std::optional<base::IpAddress> local = {};  ///< ours: that an interface got, or that the server saw
     std::optional<base::Endpoint> server = {};  ///< where the server is
     std::optional<base::Endpoint> from = {};    ///< our end of the connection to it
 
