@@ -68,7 +68,7 @@ ManagementDesk::ManagementDesk(base::Loop& loop, base::Log& log, const options::
         if (const auto alive = weak.lock()) (*alive)->interface_.logged(entry);
     });
     for (const std::string& text : options.management.echo) interface_.echoed(text);
-    if (options.management.query_passwords) interface_.ask(disk);
+    if (options.management.asks_disk()) interface_.ask(disk);
 }
 
 ManagementDesk::~ManagementDesk() = default;

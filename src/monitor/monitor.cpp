@@ -219,7 +219,7 @@ base::Result<void> Monitor::start_unlocking() {
         if (auto checked = check_exposure(*keys, options_, log_); !checked) return checked;
     keys_ = std::move(*keys);
     if (auto started = start_worker(); !started) return started;
-    auto answerer = desk_ && options_.management.query_passwords ? desk_->hook_answerer() : network::HookAnswerer{};
+    auto answerer = desk_ && options_.management.asks_auth() ? desk_->hook_answerer() : network::HookAnswerer{};
     auto administration =
         network::LocalAdministration::create(*loop_, log_, hook_settings(options_, keeper_, std::move(answerer)));
     if (!administration) return std::move(administration).error();

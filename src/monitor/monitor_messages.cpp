@@ -180,7 +180,7 @@ void Monitor::on(const KeysGood&) {
 
 // Whoever cannot be asked does not keep those waiting who could be told why.
 void Monitor::on(const NeedPassphrase& question) {
-    if (!desk_ || !options_.management.query_passwords)
+    if (!desk_ || !options_.management.asks_key())
         return on_process_failed(*decryptor_, openpgp::no_passphrase(keys_.seckey));
     if (!outcome_ && questions_.take(loop_->now())) desk_->need_passphrase(question.again, question.key);
 }

@@ -170,6 +170,25 @@ base::Result<void> set_management_password_file(Options& options, Value value) {
     return {};
 }
 
+// The whole list is understood before any of it counts.
+base::Result<void> set_management_query(Options& options, Value value) {
+    Management chosen = options.management;
+    chosen.query_disk = chosen.query_key = chosen.query_auth = false;
+    for (const std::string_view sort : base::split(*value, ',')) {
+        bool* const wanted = sort == "disk"   ? &chosen.query_disk
+                             : sort == "key"  ? &chosen.query_key
+                             : sort == "auth" ? &chosen.query_auth
+                                              : nullptr;
+        if (wanted == nullptr)
+            return refused("'" + base::escaped(sort) + "' is nothing that clients can be asked for",
+                           "give one or more of disk, key and auth with commas between, as in key,auth");
+        *wanted = true;
+    }
+    chosen.query_passwords = true;
+    options.management = std::move(chosen);
+    return {};
+}
+
 base::Result<void> set_management_log_cache(Options& options, Value value) {
     const auto lines = base::parse_number(*value, 1, 10'000);
     if (!lines) return refused("not a number of lines from 1 to 10000");

@@ -124,6 +124,19 @@ class ManagementTest(ManagementCase):
         self.assert_password(run.finish())
         client.check_unchanged(before)
 
+    def test_questions_that_are_chosen(self):
+        """Such as for a client of OpenVPN's that gives up at a question for 'Disk'."""
+        keys = keysets.make(self.lab.path("protected"), passphrase="some words")
+        self.lab.mandos([keys.section(PASSWORD)])
+        run, management = self.manage(self.lab.client(), keys, "--management-query=key,auth")
+        management.until("^>PASSWORD:Need 'Private Key' password")
+        self.assertEqual(management.ask("password Disk x"),
+                         ["ERROR: password of type 'Disk' entered, but we need one of type 'Private Key'"])
+        management.send('password "Private Key" "some words"')
+        self.assert_password(run.finish())
+        management.rest()
+        self.assertEqual([line for line in management.everything if "Need 'Disk'" in line], [])
+
     def test_passphrase_that_nobody_will_give(self):
         keys = keysets.make(self.lab.path("protected"), passphrase="some words")
         client = self.lab.client()

@@ -157,6 +157,29 @@ TEST_CASE("what belongs to the management interface needs one, and a password wh
     CHECK(contains(refused_words({"--management=7505", "--echo=a\nb"}).message(), "without control characters"));
 }
 
+TEST_CASE("what management clients are asked for can be chosen") {
+    const auto asked = [](const std::vector<std::string>& more) {
+        std::vector<std::string> words{"--management=7505"};
+        words.insert(words.end(), more.begin(), more.end());
+        const auto chosen = accepted(words).management;
+        return std::string(chosen.asks_disk() ? "d" : "") + (chosen.asks_key() ? "k" : "") +
+               (chosen.asks_auth() ? "a" : "");
+    };
+    CHECK(asked({}).empty());
+    CHECK(asked({"--management-query-passwords"}) == "dka");
+    CHECK(asked({"--management-query=key,auth"}) == "ka");
+    CHECK(asked({"--management-query=auth", "--management-query-passwords"}) == "a");
+    CHECK(asked({"--management-query-passwords", "--management-query=disk"}) == "d");
+    CHECK(asked({"--management-query=key", "--management-query=auth,disk,auth"}) == "da");
+    for (const char* list : {"", "disk,", ",", "Disk", "disk auth", "disk,x\n", "all"}) {
+        const auto error = refused_words({"--management=7505", std::string("--management-query=") + list}).message();
+        CHECK(contains(error, "is nothing that clients can be asked for"));
+        CHECK(contains(error, "disk, key and auth"));
+        CHECK(error.find('\n') == error.npos);
+    }
+    CHECK(contains(refused_words({"--management-query=auth"}).message(), "no management interface"));
+}
+
 TEST_CASE("any number of echoes is accepted, and the last 100 are kept") {
     std::vector<std::string> many{"--management=7505"};
     for (int i = 0; i < 250; ++i) many.push_back("--echo=" + std::to_string(i));

@@ -53,6 +53,7 @@ base::Result<void> set_management_flag(Options& options, Value) {
 [[nodiscard]] base::Result<void> set_tried(Options& options, Value value);
 [[nodiscard]] base::Result<void> set_management(Options& options, Value value);
 [[nodiscard]] base::Result<void> set_management_password_file(Options& options, Value value);
+[[nodiscard]] base::Result<void> set_management_query(Options& options, Value value);
 [[nodiscard]] base::Result<void> set_management_log_cache(Options& options, Value value);
 [[nodiscard]] base::Result<void> add_echo(Options& options, Value value);
 [[nodiscard]] base::Result<void> set_verb(Options& options, Value value);

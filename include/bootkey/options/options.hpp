@@ -43,12 +43,19 @@ struct Management {
     std::string password_file;                 ///< its first line is the password; empty: there is none
     bool client = false;                       ///< connect to the address instead of listening there
     bool hold = false;                         ///< touch nothing until a client says so
-    bool query_passwords = false;              ///< ask clients for passwords
+    bool query_passwords = false;              ///< ask clients for passwords, of these sorts:
+    bool query_disk = true;                    ///< the disk's
+    bool query_key = true;                     ///< the passphrase of the OpenPGP key
+    bool query_auth = true;                    ///< what network hooks ask for
     bool confirm = false;                      ///< a server's password needs a client's consent
     bool signal = false;                       ///< SIGUSR1 when the last client leaves
     std::size_t log_cache = 250;               ///< lines of log that are kept
     std::vector<std::string> echo;             ///< --echo: texts for clients
     bool echo_from_servers = false;            ///< and those that servers announce
+
+    [[nodiscard]] bool asks_disk() const { return query_passwords && query_disk; }
+    [[nodiscard]] bool asks_key() const { return query_passwords && query_key; }
+    [[nodiscard]] bool asks_auth() const { return query_passwords && query_auth; }
 };
 
 struct Options {
