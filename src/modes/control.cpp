@@ -5,12 +5,14 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <optional>
 #include <utility>
 
 #include "bootkey/base/file.hpp"
 #include "bootkey/base/text.hpp"
 #include "bootkey/console/terminal.hpp"
 #include "bootkey/modes/control_command.hpp"
+#include "bootkey/modes/password_outcome.hpp"
 #include "control_dialog.hpp"
 
 namespace bootkey::modes {
@@ -47,6 +49,8 @@ base::Result<base::Secret> read_line() {
     }
     return line;
 }
+
+constexpr std::size_t most_lines_of_greeting = 1000;
 
 std::string needed_type(const std::vector<ControlLine>& lines) {
     std::string type;
@@ -107,49 +111,151 @@ ControlConnection::AskPassword interface_password(const std::string& file) {
 
 // ---- One command
 
-// What tells which password is wanted comes behind the greeting, if not with it.
-std::vector<ControlLine> lines_of_greeting(ControlConnection& connection) {
-    constexpr auto moment = base::from_seconds(0.1);
+// What tells which password is wanted comes behind the greeting, and before the reply to the first command: that has
+// states told, from which it is seen what becomes of the password.
+base::Result<std::vector<ControlLine>> lines_of_greeting(ControlConnection& connection) {
     std::vector<ControlLine> lines = connection.early();
-    if (auto more = connection.receive_within(moment); more && *more)
+    if (auto sent = connection.send(base::bytes_of(state_command)); !sent) return std::move(sent).error();
+    while (lines.size() < most_lines_of_greeting) {
+        auto more = connection.receive_within(ControlConnection::patience);
+        if (!more) return std::move(more).error();
+        if (!*more) break;
+        const bool answered =
+            std::ranges::any_of(**more, [](const ControlLine& line) { return line.kind == ControlLine::Kind::reply; });
         lines.insert(lines.end(), (*more)->begin(), (*more)->end());
+        if (answered) break;
+    }
     return lines;
 }
 
-// Sends the command, and the one whose reply ends the reply.
-base::Result<void> send_command(ControlConnection& connection, const std::string& command) {
-    if (const auto type = password_left_out(command)) {
-        auto line = ask_for_password(*type, lines_of_greeting(connection));
-        if (!line) return std::move(line).error();
-        if (auto sent = connection.send(line->bytes()); !sent) return sent;
-    } else if (auto sent = connection.send(base::bytes_of(command + "\n")); !sent) {
-        return sent;
-    }
-    return connection.send(base::bytes_of(LastReply::command));
+// Nobody is to type a password that nobody wants.
+base::Result<void> check_wanted(const std::vector<ControlLine>& lines) {
+    if (std::ranges::any_of(lines, [](const ControlLine& line) { return line.text.starts_with(">PASSWORD:Need "); }))
+        return {};
+    return base::Error{ExitCode::command_refused, "no password given", "the management interface asks for none now",
+                       "see what it waits for, by --control --follow"};
 }
 
-base::Result<ExitCode> run_command(ControlConnection& connection, const ControlOutput& output,
-                                   const std::string& command) {
-    if (auto sent = send_command(connection, command); !sent) return std::move(sent).error();
-    bool complete = base::trim(command) == "exit" || base::trim(command) == "quit";  // there is no reply to them
+// Sends the command, and the one whose reply ends the reply. Returns the type of the password that it gives, or
+// nothing.
+base::Result<std::string> send_command(ControlConnection& connection, const std::string& command) {
+    std::string type;
+    if (const auto left_out = password_left_out(command)) {
+        const auto lines = lines_of_greeting(connection);
+        if (!lines) return lines.error();
+        if (auto wanted = check_wanted(*lines); !wanted) return std::move(wanted).error();
+        type = left_out->empty() ? needed_type(*lines) : *left_out;
+        auto line = ask_for_password(type, *lines);
+        if (!line) return std::move(line).error();
+        if (auto sent = connection.send(line->bytes()); !sent) return std::move(sent).error();
+    } else if (auto sent = connection.send(base::bytes_of(command + "\n")); !sent) {
+        return std::move(sent).error();
+    }
+    if (auto sent = connection.send(base::bytes_of(LastReply::command)); !sent) return std::move(sent).error();
+    return type;
+}
+
+// ---- What becomes of a password
+
+using Verdict = PasswordOutcome::Verdict;
+
+// Only of the disk's it is told in any case: others are good if nothing is said against them for a while.
+base::Duration patience_with(const std::string& type) {
+    return std::chrono::seconds(type == "Disk" ? 30 : 5);
+}
+
+base::Result<ExitCode> tell(Verdict verdict, const ControlOutput& output, const PasswordOutcome& outcome,
+                            const std::string& type) {
+    const std::string shown_type = "'" + base::printable(type, longest_word) + "'";
+    if (verdict == Verdict::wrong)
+        return base::Error{ExitCode::command_refused, "the password given for " + shown_type + " was tried",
+                           "it is wrong", "give it once more"};
+    if (verdict == Verdict::given_up)
+        return base::Error{
+            ExitCode::unavailable, "the password given for " + shown_type + " was taken",
+            "the other program ended and has not unlocked" + (outcome.why().empty() ? "" : ": " + outcome.why()), ""};
+    if (auto written = output.line("unlocked"); !written) return std::move(written).error();
+    return ExitCode::ok;
+}
+
+base::Result<ExitCode> tell_undecided(const ControlOutput& output, const PasswordOutcome& outcome,
+                                      const std::string& type) {
+    const std::string time = base::format("within %.0f seconds", base::to_seconds(patience_with(type)));
+    if (!outcome.handed_over() && type == "Disk")
+        return base::Error{ExitCode::temporary, "the password was taken", "it was neither used nor refused " + time,
+                           "see what goes on, by --control --follow"};
+    const char* const how = outcome.handed_over() ? "handed over, and not refused " : "not refused ";
+    if (auto written = output.line(how + time); !written) return std::move(written).error();
+    return ExitCode::ok;
+}
+
+base::Result<ExitCode> await_outcome(ControlConnection& connection, const ControlOutput& output,
+                                     PasswordOutcome& outcome, const std::string& type) {
+    const base::Time deadline = base::Clock::now() + patience_with(type);
+    for (;;) {
+        const base::Duration left = deadline - base::Clock::now();
+        if (left <= base::Duration::zero()) return tell_undecided(output, outcome, type);
+        auto lines = connection.receive_within(left);
+        if (!lines && base::Clock::now() >= deadline) return tell_undecided(output, outcome, type);
+        if (!lines) return std::move(lines).error();
+        if (!*lines) return tell(outcome.ended(), output, outcome, type);
+        for (const ControlLine& line : **lines)
+            if (const auto verdict = outcome.take(line.text)) return tell(*verdict, output, outcome, type);
+    }
+}
+
+// The reply, with its end.
+struct Replied {
     ExitCode code = ExitCode::ok;
+    bool is_complete = false;
+    std::optional<Verdict> verdict;  // that came meanwhile
+};
+
+base::Result<Replied> take_reply(ControlConnection& connection, const ControlOutput& output, const std::string& command,
+                                 PasswordOutcome& outcome) {
+    Replied replied;
+    replied.is_complete = base::trim(command) == "exit" || base::trim(command) == "quit";  // there is no reply to them
     LastReply last;
     last.sent(command);
     for (;;) {
         auto lines = connection.receive_within(ControlConnection::patience);
         if (!lines) return std::move(lines).error();
-        if (!*lines) break;
+        if (!*lines) return replied;
+        bool ended = false;
         for (const ControlLine& line : **lines) {
-            if (line.kind != ControlLine::Kind::reply) continue;
-            if (last.take(line.text)) return code;
+            if (line.kind != ControlLine::Kind::reply) {
+                if (const auto verdict = outcome.take(line.text); verdict && !replied.verdict)
+                    replied.verdict = verdict;
+                continue;
+            }
+            ended = ended || last.take(line.text);
+            if (ended) continue;
             if (auto written = output.line(line.text); !written) return std::move(written).error();
-            complete = ends_reply(line.text);
-            if (is_refusal(line.text)) code = ExitCode::command_refused;
+            replied.is_complete = ends_reply(line.text);
+            if (is_refusal(line.text)) replied.code = ExitCode::command_refused;
+            if (line.text.starts_with("SUCCESS:")) outcome.given();
+        }
+        if (ended) {
+            replied.is_complete = true;
+            return replied;
         }
     }
-    if (complete) return code;
-    return base::Error{ExitCode::unavailable, "no whole reply to the command",
-                       "the management interface closed the connection", "see whether the other program still runs"};
+}
+
+base::Result<ExitCode> run_command(ControlConnection& connection, const ControlOutput& output,
+                                   const std::string& command) {
+    const auto type = send_command(connection, command);
+    if (!type) return type.error();
+    PasswordOutcome outcome(*type);
+    const auto replied = take_reply(connection, output, command, outcome);
+    if (!replied) return replied.error();
+    if (!replied->is_complete)
+        return base::Error{ExitCode::unavailable, "no whole reply to the command",
+                           "the management interface closed the connection",
+                           "see whether the other program still runs"};
+    if (type->empty() || replied->code != ExitCode::ok) return replied->code;
+    if (replied->verdict) return tell(*replied->verdict, output, outcome, *type);
+    return await_outcome(connection, output, outcome, *type);
 }
 
 }  // namespace

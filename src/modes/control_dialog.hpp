@@ -27,6 +27,9 @@ private:
     bool terminal_;
 };
 
+/// Has states told from now on; one line of reply.
+inline constexpr std::string_view state_command = "state on\n";
+
 /// Asks for the password of this type, on the terminal, or, where standard input is none, takes its next line; the
 /// command that gives it. `type` empty: the one that the server needs, as `lines` from it say, "Disk" above all others.
 [[nodiscard]] base::Result<base::Secret> ask_for_password(std::string type, const std::vector<ControlLine>& lines);

@@ -13,6 +13,7 @@
 #include "bootkey/base/file.hpp"
 #include "bootkey/base/text.hpp"
 #include "bootkey/modes/control_command.hpp"
+#include "bootkey/modes/password_outcome.hpp"
 #include "control_dialog.hpp"
 
 namespace bootkey::modes {
@@ -32,6 +33,10 @@ public:
 
     Result<ExitCode> run() {
         if (auto begun = show(connection_.early()); !begun) return std::move(begun).error();
+        if (typed_) {
+            if (auto sent = connection_.send(base::bytes_of(state_command)); !sent) return std::move(sent).error();
+            hides_reply_ = true;
+        }
         while (!ended_) {
             pollfd waits[] = {{connection_.fd(), POLLIN, 0}, {input_open_ ? STDIN_FILENO : -1, POLLIN, 0}};
             const int ready = poll(waits, 2, leaving_ ? patience : -1);
@@ -41,7 +46,12 @@ public:
             auto done = waits[0].revents != 0 ? take_lines() : waits[1].revents != 0 ? take_input() : Result<void>();
             if (!done) return std::move(done).error();
         }
-        if (!leaving_) return lost("it closed the connection");
+        if (!leaving_ && outcome_.ended() == PasswordOutcome::Verdict::unlocked) {
+            if (auto written = output_.line("unlocked"); !written) return std::move(written).error();
+            return ExitCode::ok;
+        }
+        if (!leaving_)
+            return lost("it closed the connection" + (outcome_.why().empty() ? "" : " (" + outcome_.why() + ")"));
         return refused_ && !typed_ ? ExitCode::command_refused : ExitCode::ok;
     }
 
@@ -61,6 +71,9 @@ private:
                 return {};
             }
             refused_ = refused_ || (line.kind == ControlLine::Kind::reply && is_refusal(line.text));
+            static_cast<void>(outcome_.take(line.text));
+            if (line.kind == ControlLine::Kind::reply && std::exchange(hides_reply_, false)) continue;
+            if (!shows_states_ && typed_ && line.text.starts_with(">STATE:")) continue;
             if (needs_.size() < most_needs && needed_password(line.text)) needs_.push_back(line);
             if (auto written = output_.line(line.text); !written) return written;
         }
@@ -108,6 +121,9 @@ private:
         }
         const std::string_view command = base::trim(text_of_line(line_));
         leaving_ = leaving_ || command == "exit" || command == "quit";
+        if (command.starts_with("state "))
+            shows_states_ =
+                command.find(" on") != command.npos || (shows_states_ && command.find(" off") == command.npos);
         last_.sent(command);
         const auto type = typed_ ? password_left_out(command) : std::nullopt;
         auto done = type ? send_password(*type) : connection_.send(line_.bytes());
@@ -135,6 +151,9 @@ private:
     bool input_open_ = true;
     bool leaving_ = false;  // the end was asked for
     bool ended_ = false;
+    bool hides_reply_ = false;   // the next one is to a command that nobody typed
+    bool shows_states_ = false;  // they were asked for by the person; else they tell only how it ends
+    PasswordOutcome outcome_{""};
     bool refused_ = false;            // a command was
     std::vector<ControlLine> needs_;  // notifications that tell which passwords are wanted
 };

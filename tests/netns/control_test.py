@@ -152,10 +152,49 @@ class ControlTest(netns_case.NetnsCase):
 
     def test_disk_password_comes_first(self):
         needs = b"".join(b">PASSWORD:Need '%s' password\r\n" % name for name in (b"Private Key", b"Disk"))
-        peer = Scripted(self.host, [b"SUCCESS: 'Disk' password entered, but not yet verified\r\n", b"SUCCESS: pid=1\r\n"], BANNER + needs)
-        self.assertEqual(self.control(peer, "password", given=SECRET + b"\nmore").status, 0)
+        result, heard = self.given(SECRET + b"\nmore", b">STATE:1,CONNECTED,SUCCESS,management,,,,\r\n", needs)
+        self.assertEqual((result.status, result.output.splitlines()[-1]), (0, b"unlocked"), result)
         escaped = SECRET.replace(b"\\", b"\\\\").replace(b'"', b'\\"')
-        self.assertEqual(peer.heard(), b'password "Disk" "%s"\npid\n' % escaped)
+        self.assertEqual(heard, b'state on\npassword "Disk" "%s"\npid\n' % escaped)
+
+    def given(self, password, outcome, needs=b">PASSWORD:Need 'Disk' password\r\n"):
+        """The Result of one who gives a password, of which that comes, and what the server heard."""
+        peer = Scripted(self.host, [b"SUCCESS: real-time state notification set to ON\r\n",
+                                    b"SUCCESS: 'Disk' password entered, but not yet verified\r\n", b"SUCCESS: pid=1\r\n" + outcome],
+                        BANNER + needs)
+        return self.control(peer, "password", given=password), peer.heard()
+
+    def test_what_becomes_of_a_password(self):
+        connected, exiting = b">STATE:1,CONNECTED,SUCCESS,management,,,,\r\n", b">STATE:1,EXITING,%s,,,,,\r\n"
+        wrong = b">PASSWORD:Verification Failed: 'Disk'\r\n>PASSWORD:Need 'Disk' password\r\n"
+        for outcome, status, last in ((connected + exiting % b"exit", 0, "unlocked"), (connected, 0, "unlocked"),
+                                      (connected + wrong, REFUSED, "it is wrong"), (wrong, REFUSED, "it is wrong"),
+                                      (exiting % b"SIGTERM", 69, "has not unlocked: SIGTERM"), (b"", 69, "has not unlocked"),
+                                      (b">FATAL:no keys\r\n" + exiting % b"error", 69, "has not unlocked: no keys")):
+            self.host = self.lab.host(nics=0)
+            result, _ = self.given(SECRET, outcome)
+            self.assertEqual(result.status, status, (outcome, result))
+            self.assertIn(last, result.output.decode() + result.errors)
+
+    def test_password_that_nobody_wants(self):
+        peer = Bootkey(self.host, self.bootkey, "--management-hold")
+        result = self.control(peer, "password", given=b"x\n")
+        self.assertEqual((result.status, result.output), (REFUSED, b""), result)
+        self.assertIn("asks for none now", result.errors)
+        person = self.person(peer, "password")
+        self.assertIn("asks for none now", self.ends(person, REFUSED).errors)
+        self.assertNotIn(b"Password", person.seen)
+
+    def test_session_that_unlocks(self):
+        peer = Bootkey(self.host, self.bootkey, "--management-hold", "--management-query-passwords")
+        person = self.person(peer)
+        person.sees(rb">HOLD:")
+        person.type(b"password\n")
+        person.sees(rb"Password 'Disk': ")
+        person.type_unseen(SECRET + b"\n")
+        person.sees(rb"^unlocked")
+        self.ends(person, 0, SECRET)
+        self.assertNotIn(b">STATE", person.seen)
 
     def test_password_that_is_typed_slowly(self):
         """The other bootkey does not wait so long for it, and is connected to again."""
@@ -211,7 +250,7 @@ class ControlTest(netns_case.NetnsCase):
                 self.skipTest("the address sanitizer keeps freed memory as it was")
         secret = secret_search.Secret("password", b"correct horse battery staple")
         reply = b"SUCCESS: 'Disk' password entered, but not yet verified\r\n"
-        person = self.person(Scripted(self.host, [reply] * 4))
+        person = self.person(Scripted(self.host, [reply] * 5))
         for command in (b'password Disk "%s"\n' % secret.value, b"password Disk '%s\n" % secret.value, b"password\n"):
             with self.subTest(command):
                 person.type(command)
@@ -307,7 +346,7 @@ class ControlTest(netns_case.NetnsCase):
     def test_hostile_text(self):
         replies = [b"%s\r\nERROR: %s\r\n" % (EVIL, EVIL), b""]
         greeting = BANNER + b">INFO:%s\r\n" % EVIL
-        person = self.person(Scripted(self.host, replies, greeting))
+        person = self.person(Scripted(self.host, [b"SUCCESS: x\r\n", *replies], greeting))
         person.type(b"x\n")
         person.sees(rb"ERROR: \\x1b\]0;evil\\x07\\x1b\[2J\\x9b")
         person.type(b"\x04")
