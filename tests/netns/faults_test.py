@@ -80,9 +80,9 @@ class FaultsTest(netns_case.NetnsCase):
         self.record = self.lab.path("record")
 
     def start_traced(self, call, *options, **fault):
-        """Start bootkey with tracer.py, which takes note of one kind of call. `fault`: which fail, as of tracer.command()."""
+        """Start bootkey with tracer.py, which takes note of one kind of call. `fault`: which fail, as of tracer.start()."""
         program = [self.bootkey, "--retry=0.3", "--delay=0.5", f"--management=unix:{self.lab.path('management')}", *self.keys.options, *options]
-        process = self.client.start(tracer.command(program, record=self.record, calls=[call], **fault))
+        process = tracer.start(self.client, program, record=self.record, calls=[call], **fault)
         self.addCleanup(process.kill)
         return process
 

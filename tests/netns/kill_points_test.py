@@ -68,7 +68,7 @@ class KillPointsTest(netns_case.NetnsCase):
         self.lab.file("hook-log", "")
         program = [self.bootkey, "--retry=0.3", f"--network-hook-dir={self.lab.path('hooks')}",
                    f"--management=unix:{self.lab.path('management')}", *self.keys.options]
-        run = self.client.start(tracer.command(program, record=self.record, process=process, at=at, send=send))
+        run = tracer.start(self.client, program, record=self.record, process=process, at=at, send=send)
         self.addCleanup(run.kill)
         return run.finish(LIMIT)
 

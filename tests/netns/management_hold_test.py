@@ -44,7 +44,7 @@ class ManagementHoldTest(ManagementCase):
         """A traced bootkey on hold, and its client."""
         program = [self.bootkey, "--verb=4", *self.keys.options, f"--management=unix:{self.socket}", "--management-hold",
                    f"--network-hook-dir={self.lab.path('hooks')}", *options]
-        run = self.client.start(tracer.command(program, record=self.record, calls=CALLS))
+        run = tracer.start(self.client, program, record=self.record, calls=CALLS)
         self.addCleanup(run.kill)
         management = self.join()
         management.until("^>HOLD")

@@ -1,22 +1,15 @@
-#!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Runs a program, counts its system calls and those of the processes that it forks, and meddles with one of them.
 
-    tracer.py [--record=FILE] [--calls=NAME,NAME...] [--in=PROCESS] [--at=N] [--fail=ERRNO [--for-good] | --signal=NAME] PROGRAM ARGUMENT...
-
 What strace(1) does, but for one chosen process of several, and leaving alone what they execute (gpg, gpg-agent, network hooks):
-a process is let go when it executes a program. Of the calls named (all by default) that PROCESS makes, the Nth either fails, and with
---for-good all that follow, or the process gets a signal when it is about to make it. Each process counts for itself. PROCESS is
-the name that ps(1) shows, or the process's place in the family: "0" for PROGRAM, "0.1" for the first that it forks, "0.1.2" for
-the second that this one forks. The calls of the program's own start, up to its first rt_sigaction(SIGCHLD), do not fail.
+a process is let go when it executes a program. See start() for what can be asked for.
 
-SIGTERM and SIGHUP are passed on to PROGRAM; the end is as PROGRAM's, and then whatever it left running runs on by itself.
+SIGTERM and SIGHUP are passed on to the program; the end is as the program's, and then whatever it left running runs on by itself.
 
-The record has a line of JSON for each call counted, see Call, if --calls names them; else one for each process, see Process. Failing
-calls are made up in the registers, which this program knows for x86-64 only.
+The record has a line of JSON for each call counted, see Call, if calls are named; else one for each process, see Process. Failing
+calls are made up in the registers, which this module knows for x86-64 only.
 """
 
-import argparse
 import collections
 import ctypes
 import ctypes.util
@@ -28,8 +21,9 @@ import resource
 import signal
 import socket
 import struct
+import sys
+import traceback
 
-PROGRAM = os.path.abspath(__file__)
 CAN_FAIL_CALLS = platform.machine() == "x86_64"
 
 # A call that was counted: the process's place and name, the call's number among those counted there, its name and what can be told of
@@ -57,12 +51,24 @@ _libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c
 _libc.ptrace.restype = ctypes.c_long
 
 
-def command(program, record=None, calls=(), process=None, at=None, fail=None, for_good=False, send=None):
-    """The command that runs a program (a list) under this one. `send`: a signal; the rest as on the command line."""
-    options = {"--record": record, "--calls": ",".join(calls), "--in": process, "--at": at, "--fail": fail,
-               "--signal": send and send.name}
-    return ["/usr/bin/python3", "-B", PROGRAM, *(f"{name}={value}" for name, value in options.items() if value),
-            *(["--for-good"] if for_good else []), *program]
+def start(host, program, record=None, calls=(), process=None, at=None, fail=None, for_good=False, send=None):
+    """Start a program (a list) on a host of the lab, traced; a namespaces.Process, which is the tracer.
+
+    Of the calls named (all by default) that a process makes, the one with number `at` either fails, with the error of the name
+    `fail`, and if `for_good` all that follow; or the process gets the signal `send` when it is about to make it. Each process counts for
+    itself. `process`: the name that ps(1) shows, or the process's place in the family: "0" for the program, "0.1" for the first that it
+    forks, "0.1.2" for the second that this one forks. The calls of the program's own start, up to its first rt_sigaction(SIGCHLD), do
+    not fail. `record`: a file.
+
+    The tracer is a copy of this process; to start Python takes twenty times as long, and there are hundreds of traced runs.
+    """
+    file = open(record, "w", buffering=1) if record else None
+    try:
+        tracer = Tracer(file, calls, process, at, fail, for_good, send)
+        return host.start(program, prepare=lambda: tracer.take_over(program, host.environment))
+    finally:
+        if file:
+            file.close()
 
 
 def read(record, kind):
@@ -77,19 +83,21 @@ def _ptrace(request, pid, address=0, data=0):
         raise OSError(number, os.strerror(number))
 
 
-class _Names:
+class _Names(dict):
     """The names of system calls by their numbers on this machine, from libseccomp."""
 
     def __init__(self):
+        super().__init__()
         self._resolve = ctypes.CDLL("libseccomp.so.2").seccomp_syscall_resolve_num_arch
         self._resolve.restype = ctypes.c_char_p
-        self._known = {}
 
-    def __getitem__(self, number):
-        if number not in self._known:
-            name = self._resolve(0, ctypes.c_int(number))  # SCMP_ARCH_NATIVE
-            self._known[number] = name.decode() if name else str(number)
-        return self._known[number]
+    def __missing__(self, number):
+        name = self._resolve(0, ctypes.c_int(number))  # SCMP_ARCH_NATIVE
+        self[number] = name.decode() if name else str(number)
+        return self[number]
+
+
+_names = _Names()
 
 
 class _Tracee:
@@ -180,19 +188,42 @@ def _describe(tracee, call, arguments):
 
 
 class Tracer:
-    def __init__(self, options):
-        self.options = options
-        self.record = open(options.record, "w", buffering=1) if options.record else None
-        self.calls = set(filter(None, (options.calls or "").split(",")))
-        self.names = _Names()
+    """What start() describes, with its options."""
+
+    def __init__(self, record, calls, process, at, fail, for_good, send):
+        self.record = record
+        self.calls = set(calls)
+        self.at = at
+        self.error = fail and getattr(errno, fail)
+        self.for_good = for_good
+        self.send = send
         self.tracees = {}
         self.not_yet_known = set()  # children that stopped before their parent told of them
         self.over = False  # what was to be done to the program is done
-        by_place = (options.process or "").split(".")[0] == "0"
-        self.place = options.process if by_place else None
-        self.name = None if by_place else options.process
+        by_place = (process or "").split(".")[0] == "0"
+        self.place = process if by_place else None
+        self.name = None if by_place else process
 
-    def run(self, program):
+    def take_over(self, program, environment):
+        """In a new process that is about to execute something: is the tracer instead, and ends as the program does."""
+        try:
+            kept = self.record.fileno() if self.record else 3
+            # Whoever has started us waits until a pipe is closed, as it is when a program is executed.
+            os.closerange(3, kept)
+            os.closerange(kept + 1, 1 << 20)
+            status = self.run(program, environment)
+            if self.record:
+                for tracee in self.tracees.values():  # of those left to themselves
+                    self.write_process(tracee)
+                self.record.close()
+            _end_like(status)
+        except BaseException:
+            traceback.print_exc()
+            sys.stderr.flush()
+        finally:
+            os._exit(1)
+
+    def run(self, program, environment):
         """Runs the program to its end; its status as of waitpid(2)."""
         root = os.fork()
         if root == 0:
@@ -200,7 +231,7 @@ class Tracer:
             _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
             os.kill(os.getpid(), signal.SIGSTOP)
             # The leak sanitizer, which traces too, gives up where somebody else already does.
-            os.execve(program[0], program, {**os.environ, "ASAN_OPTIONS": "detect_leaks=0"})
+            os.execve(program[0], program, {**environment, "ASAN_OPTIONS": "detect_leaks=0"})
         os.waitpid(root, WALL)
         followed = PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC
         _ptrace(PTRACE_SETOPTIONS, root, 0, PTRACE_O_TRACESYSGOOD | (PTRACE_O_TRACEEXEC if self.place == "0" else followed))
@@ -265,10 +296,10 @@ class Tracer:
         _ptrace(PTRACE_GET_SYSCALL_INFO, tracee.pid, len(info), ctypes.addressof(info))
         operation, _, _, _, number, *arguments = SYSCALL_INFO.unpack(info.raw)
         if operation == ENTRY:
-            self.entry(tracee, self.names[number], arguments)
+            self.entry(tracee, _names[number], arguments)
         elif tracee.failing:
             tracee.failing = False
-            _ptrace(PTRACE_POKEUSER, tracee.pid, RAX, -getattr(errno, self.options.fail))
+            _ptrace(PTRACE_POKEUSER, tracee.pid, RAX, -self.error)
 
     def entry(self, tracee, call, arguments):
         if call == "rt_sigaction" and arguments[0] == signal.SIGCHLD:
@@ -288,15 +319,15 @@ class Tracer:
 
     def meddle(self, tracee):
         """Does what was asked for if its time has come; whether the call shall fail."""
-        due = self.options.at and (tracee.count == self.options.at or self.options.for_good and tracee.count > self.options.at)
-        if not due or not tracee.started and self.options.fail:
+        due = self.at and (tracee.count == self.at or self.for_good and tracee.count > self.at)
+        if not due or not tracee.started and self.error:
             return False
-        self.over = not self.options.for_good
-        if self.options.fail:
+        self.over = not self.for_good
+        if self.error:
             # One that does nothing takes its place. Not none at all: a filter (seccomp), which is asked after us, would kill for that.
             _ptrace(PTRACE_POKEUSER, tracee.pid, ORIG_RAX, GETPID)
             return True
-        os.kill(tracee.pid, getattr(signal, self.options.signal))
+        os.kill(tracee.pid, self.send)
         return False
 
     def write_process(self, tracee):
@@ -304,7 +335,7 @@ class Tracer:
             self.record.write(json.dumps([tracee.place, tracee.last_name, tracee.count]) + "\n")
 
 
-def end_like(status):
+def _end_like(status):
     """Ends this process as another has ended, whose status waitpid(2) gave."""
     if os.WIFSIGNALED(status):
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -313,25 +344,3 @@ def end_like(status):
             signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)
     os._exit(os.waitstatus_to_exitcode(status))
-
-
-def main():
-    parser = argparse.ArgumentParser(usage=__doc__, allow_abbrev=False)
-    for name in ("--record", "--calls", "--fail", "--signal"):
-        parser.add_argument(name)
-    parser.add_argument("--in", dest="process")
-    parser.add_argument("--at", type=int)
-    parser.add_argument("--for-good", action="store_true")
-    parser.add_argument("program", nargs=argparse.REMAINDER)
-    options = parser.parse_args()
-    tracer = Tracer(options)
-    status = tracer.run(options.program)
-    if tracer.record:
-        for tracee in tracer.tracees.values():  # of those left to themselves
-            tracer.write_process(tracee)
-        tracer.record.close()
-    end_like(status)
-
-
-if __name__ == "__main__":
-    main()
