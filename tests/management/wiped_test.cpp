@@ -48,9 +48,11 @@ __attribute__((no_sanitize("address"))) std::size_t pieces_in_memory() {
         if (!permissions.starts_with("rw") || end - begin > largest) continue;
         // NOLINTNEXTLINE(performance-no-int-to-ptr): the kernel tells addresses as numbers
         const auto* const memory = reinterpret_cast<const char*>(begin);
-        for (std::uintptr_t at = 0; at + piece <= end - begin; ++at)
+        for (std::uintptr_t at = 0; at + piece <= end - begin; ++at) {
+            if (memory[at] < 'a' || memory[at] > 'z') continue;  // most of it, and soon seen
             for (std::size_t from = 0; from + piece <= password_length; from += piece / 2)
                 found += is_piece(memory + at, from) ? 1 : 0;
+        }
     }
     return found;
 }
