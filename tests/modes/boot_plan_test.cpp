@@ -15,7 +15,7 @@ struct Case {
     std::string name{};
     BootFiles files{.client = "client=bootkey\n", .command_line = "quiet\n"};
     bool has_crypttab = false;
-    std::string started{}, connect{}, interface{};
+    std::string started{}, connect{}, interface {};
 };
 
 std::vector<Case> read_table() {
