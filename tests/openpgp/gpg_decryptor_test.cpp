@@ -55,6 +55,21 @@ std::vector<pid_t> processes_about(const std::string& word) {
     return found;
 }
 
+// Stops a process. A signal that meets a thread which is just ending, as the agent's do behind each connection, may be
+// lost with it.
+void stop(pid_t pid) {
+    for (int i = 0; i < 1000; ++i) {
+        kill(pid, SIGSTOP);
+        usleep(2000);
+        std::string stat(512, '\0');
+        const base::UniqueFd fd(open(("/proc/" + std::to_string(pid) + "/stat").c_str(), O_RDONLY | O_CLOEXEC));
+        const ssize_t size = read(fd.get(), stat.data(), stat.size());
+        stat.resize(size > 0 ? static_cast<std::size_t>(size) : 0);
+        if (stat.find(") T ") != std::string::npos) return;
+    }
+    FAIL("process " << pid << " does not stop");
+}
+
 std::string with_last_byte_changed(std::string text) {
     text.back() = static_cast<char>(text.back() ^ 1);
     return text;
@@ -344,7 +359,7 @@ TEST_CASE("an answer whose agent or gpg is killed under it is decrypted all the 
     REQUIRE(machine.decrypt(message) == "secret");
     const auto agents = processes_about(machine.home);
     REQUIRE(agents.size() == 1);
-    kill(agents.front(), SIGSTOP);  // gpg waits for it
+    stop(agents.front());  // gpg waits for it
     const bool kills_gpg = GENERATE(false, true);
     const auto killer = machine.loop->timer([&] {
         for (const pid_t pid : processes_about(machine.home))
@@ -372,7 +387,7 @@ TEST_CASE("an answer that takes long is given up only when others wait, and the 
     REQUIRE(machine.decrypt(message) == "secret");
     const auto agents = processes_about(machine.home);
     REQUIRE(agents.size() == 1);
-    kill(agents.front(), SIGSTOP);
+    stop(agents.front());
     std::optional<base::ExitCode> code;
     machine.decryptor->decrypt(bytes(message), 100ms, [&](const base::Result<base::Secret>& result) {
         code = result ? base::ExitCode::ok : result.error().code;
@@ -388,7 +403,7 @@ TEST_CASE("an answer that takes long is given up only when others wait, and the 
     CHECK(machine.questions.empty());
 
     // In the other order: they wait before its patience is over.
-    kill(processes_about(machine.home).front(), SIGSTOP);
+    stop(processes_about(machine.home).front());
     code.reset();
     machine.decryptor->decrypt(bytes(message), 100ms, [&](const base::Result<base::Secret>& result) {
         code = result ? base::ExitCode::ok : result.error().code;
