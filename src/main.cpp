@@ -72,8 +72,8 @@ monitor::Outcome print(const std::string& text) {
     return failure == 0 ? monitor::Outcome{} : monitor::Outcome{base::ExitCode::io_error};
 }
 
-monitor::Outcome control(const options::Options& options, const base::Log& log) {
-    const auto code = modes::control(options);
+monitor::Outcome control(const options::Options& options, bool has_screen, const base::Log& log) {
+    const auto code = modes::control(options, has_screen);
     return code ? monitor::Outcome{*code} : finish(code.error(), log);
 }
 
@@ -120,7 +120,7 @@ monitor::Outcome run(int argc, char** argv) {
         case options::Mode::check:
             return *output_open ? check(options, log, argc, argv) : finish(closed, log);
         case options::Mode::control:
-            return *output_open ? control(options, log) : finish(closed, log);
+            return *output_open ? control(options, text_style.screen, log) : finish(closed, log);
         case options::Mode::unlock:
             break;
     }

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <optional>
+#include <string_view>
 #include <utility>
 
 #include "bootkey/base/file.hpp"
@@ -21,7 +22,8 @@ using base::ExitCode;
 
 // ---- What all have in common
 
-ControlOutput::ControlOutput() : terminal_(isatty(STDOUT_FILENO) != 0) {
+ControlOutput::ControlOutput(bool has_screen)
+    : terminal_(isatty(STDOUT_FILENO) != 0), screen_(terminal_ && has_screen) {
 }
 
 base::Result<void> ControlOutput::line(std::string_view text) const {
@@ -260,7 +262,7 @@ base::Result<ExitCode> run_command(ControlConnection& connection, const ControlO
 
 }  // namespace
 
-base::Result<ExitCode> control(const options::Options& options) {
+base::Result<ExitCode> control(const options::Options& options, bool has_screen) {
     std::string command;
     if (!options.control_words.empty()) {
         auto line = command_from(options.control_words);
@@ -269,7 +271,7 @@ base::Result<ExitCode> control(const options::Options& options) {
     }
     auto connection = ControlConnection::open(options.control, interface_password(options.management.password_file));
     if (!connection) return std::move(connection).error();
-    const ControlOutput output;
+    const ControlOutput output(has_screen);
     if (options.follow) return follow(*connection, output, options.control.text);
     return command.empty() ? converse(*connection, output) : run_command(*connection, output, command);
 }

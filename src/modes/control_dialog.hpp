@@ -15,9 +15,12 @@ namespace bootkey::modes {
 /// Standard output, line by line.
 class ControlOutput {
 public:
-    ControlOutput();
+    /// `has_screen`: what of it is a terminal can draw anew.
+    explicit ControlOutput(bool has_screen);
     /// Whether a person looks at it.
     [[nodiscard]] bool is_terminal() const { return terminal_; }
+    /// Whether it is one on which a picture can be drawn anew.
+    [[nodiscard]] bool is_screen() const { return screen_; }
     /// Writes a line from the server, made fit for a terminal if that is where it goes. Errors: io_error.
     [[nodiscard]] base::Result<void> line(std::string_view text) const;
     /// Writes `text` as it is. Errors: io_error.
@@ -25,6 +28,7 @@ public:
 
 private:
     bool terminal_;
+    bool screen_;
 };
 
 /// Has states told from now on; one line of reply.

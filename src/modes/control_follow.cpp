@@ -1,15 +1,23 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include <poll.h>
 #include <sys/ioctl.h>
+#include <termios.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <csignal>
 #include <ctime>
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "bootkey/base/file.hpp"
+#include "bootkey/base/held_signals.hpp"
+#include "bootkey/base/secret.hpp"
 #include "bootkey/base/text.hpp"
+#include "bootkey/modes/control_command.hpp"
 #include "bootkey/modes/control_view.hpp"
 #include "control_dialog.hpp"
 
@@ -38,18 +46,95 @@ std::string command_for(const std::string& address) {
                                                           : "bootkey --control=" + base::escaped(address);
 }
 
+// ---- Keys
+
+// The terminal that is standard input tells each key at once and shows none, until destroyed. Not where that would be
+// somebody else's: in the background, or if no terminal is standard output.
+class Keys {
+public:
+    explicit Keys(bool wanted) {
+        termios plain{};
+        on_ = wanted && isatty(STDIN_FILENO) != 0 && tcgetpgrp(STDIN_FILENO) == getpgrp() &&
+              tcgetattr(STDIN_FILENO, &before_) == 0;
+        if (!on_) return;
+        plain = before_;
+        plain.c_lflag &= ~static_cast<tcflag_t>(ECHO | ICANON | ISIG | IEXTEN);
+        plain.c_cc[VMIN] = 1;
+        plain.c_cc[VTIME] = 0;
+        on_ = tcsetattr(STDIN_FILENO, TCSANOW, &plain) == 0;
+    }
+    ~Keys() {
+        // What was typed and not read is not for the shell.
+        if (on_) tcsetattr(STDIN_FILENO, TCSAFLUSH, &before_);
+    }
+    Keys(const Keys&) = delete;
+    Keys& operator=(const Keys&) = delete;
+    [[nodiscard]] bool on() const { return on_; }
+
+private:
+    termios before_{};
+    bool on_ = false;
+};
+
+constexpr char ctrl_c = 3, ctrl_d = 4, backspace = 8, ctrl_u = 21, escape_key = 27, erase_key = 127;
+
+std::optional<ControlKey> key_of(char byte) {
+    switch (byte) {
+        case 'h':
+            return ControlKey::hold;
+        case 'k':
+            return ControlKey::kill;
+        case 'v':
+            return ControlKey::more_log;
+        case 'V':
+            return ControlKey::less_log;
+        case '?':
+            return ControlKey::help;
+        default:
+            return std::nullopt;
+    }
+}
+
+// What a cursor key sends: ESC [ A, or ESC O A (ECMA-48: CUU; xterm's application mode).
+class EscapeSequence {
+public:
+    /// Whether the byte is part of one. `key`: set by the last byte of those that mean something.
+    bool takes(char byte, std::optional<ControlKey>& key) {
+        if (byte == escape_key) {
+            state_ = State::begun;
+        } else if (state_ == State::begun) {
+            state_ = byte == '[' || byte == 'O' ? State::inside : State::none;
+        } else if (state_ == State::inside) {
+            if (byte >= '@' && byte <= '~') state_ = State::none;
+            if (byte == 'A') key = ControlKey::previous_server;
+            if (byte == 'B') key = ControlKey::next_server;
+        } else {
+            return false;
+        }
+        return true;
+    }
+
+private:
+    enum class State { none, begun, inside } state_ = State::none;
+};
+
 class Follower {
 public:
-    Follower(ControlConnection& connection, const ControlOutput& output, const std::string& address)
-        : connection_(connection), output_(output), view_(address, command_for(address), offset_of_local_time()) {}
+    Follower(ControlConnection& connection, const ControlOutput& output, const std::string& address, bool takes_keys,
+             base::HeldSignals& held)
+        : connection_(connection),
+          output_(output),
+          view_(address, command_for(address), offset_of_local_time()),
+          takes_keys_(takes_keys),
+          held_(held) {}
 
     Result<ExitCode> run() {
         if (auto begun = connection_.send(base::bytes_of(view_.first_commands())); !begun)
             return std::move(begun).error();
         if (auto told = tell(connection_.early()); !told) return std::move(told).error();
-        while (!ended_)
+        while (!ended_ && !left_)
             if (auto done = step(); !done) return std::move(done).error();
-        if (!view_.over())
+        if (!left_ && !view_.over())
             return base::Error{ExitCode::unavailable, "nothing more to follow",
                                "the management interface closed the connection in state " + view_.last_state(),
                                "see whether the other program still runs"};
@@ -61,10 +146,14 @@ private:
     Result<void> step() {
         const auto next = news_ ? std::min(next_look_, next_draw_) : next_look_;
         const auto rest = std::chrono::ceil<std::chrono::milliseconds>(next - base::Clock::now());
-        pollfd wait{connection_.fd(), POLLIN, 0};
-        const int ready = poll(&wait, 1, static_cast<int>(std::max<std::int64_t>(rest.count(), 0)));
+        pollfd waits[] = {
+            {connection_.fd(), POLLIN, 0}, {takes_keys_ ? STDIN_FILENO : -1, POLLIN, 0}, {held_.fd(), POLLIN, 0}};
+        const int ready = poll(waits, 3, static_cast<int>(std::max<std::int64_t>(rest.count(), 0)));
         if (ready < 0 && errno != EINTR) return base::system_error("cannot wait for news", errno);
-        if (ready > 0) {
+        left_ = ready > 0 && waits[2].revents != 0;
+        if (ready > 0 && waits[1].revents != 0)
+            if (auto taken = take_keys(); !taken) return taken;
+        if (ready > 0 && waits[0].revents != 0) {
             auto lines = connection_.receive();
             if (!lines) return std::move(lines).error();
             ended_ = !*lines;
@@ -86,14 +175,108 @@ private:
         for (const ControlLine& line : lines)
             for (const std::string& news : view_.take(line)) text += news + "\n";
         news_ = true;
-        return output_.is_terminal() || text.empty() ? Result<void>() : output_.write(text);
+        if (const std::string commands = view_.take_commands(); !commands.empty())
+            if (auto sent = connection_.send(base::bytes_of(commands)); !sent) return sent;
+        return output_.is_screen() || text.empty() ? Result<void>() : output_.write(text);
+    }
+
+    // One byte at a time, for it may be one of a password.
+    Result<void> take_keys() {
+        constexpr int most_at_once = 64;
+        news_ = true;
+        for (int i = 0; i < most_at_once && !left_; ++i) {
+            char byte = 0;
+            std::byte* const place = password_ && !password_->spare().empty() ? password_->spare().data()
+                                                                              : reinterpret_cast<std::byte*>(&byte);
+            const ssize_t count = read(STDIN_FILENO, place, 1);
+            if (count < 0 && errno == EINTR) continue;
+            if (count <= 0) {  // it is gone
+                takes_keys_ = false;
+                return {};
+            }
+            auto taken = password_ ? take_letter(static_cast<char>(*place)) : take_key(byte);
+            if (!taken) return taken;
+            pollfd wait{STDIN_FILENO, POLLIN, 0};
+            if (poll(&wait, 1, 0) <= 0) break;
+        }
+        return {};
+    }
+
+    Result<void> take_key(char byte) {
+        std::optional<ControlKey> key = key_of(byte);
+        if (!sequence_.takes(byte, key)) {
+            left_ = byte == 'q' || byte == ctrl_c;
+            if (byte == ctrl_c) static_cast<void>(std::raise(SIGINT));  // held back until the terminal is as it was
+            if (byte == 'p') return begin_password();
+        }
+        if (!key) return {};
+        const std::string commands = view_.press(*key);
+        return commands.empty() ? Result<void>() : connection_.send(base::bytes_of(commands));
+    }
+
+    Result<void> begin_password() {
+        type_ = view_.wanted_password();
+        if (!type_) {
+            view_.say("no password is asked for now");
+            return {};
+        }
+        auto place = base::Secret::with_capacity(longest_word);
+        if (!place) return std::move(place).error();
+        password_ = *std::move(place);
+        too_long_ = false;
+        return {};
+    }
+
+    // A byte that stands in the spare room of the password, if there was room for it.
+    Result<void> take_letter(char byte) {
+        std::optional<ControlKey> none;
+        if (byte == ctrl_c || byte == ctrl_d) {
+            password_.reset();
+            view_.say("no password was sent");
+        } else if (byte == '\n' || byte == '\r') {
+            return send_password();
+        } else if (byte == erase_key || byte == backspace) {
+            drop_letter();
+        } else if (byte == ctrl_u) {
+            password_->clear();
+            too_long_ = false;
+        } else if (!sequence_.takes(byte, none) && static_cast<unsigned char>(byte) >= ' ') {
+            too_long_ = too_long_ || password_->spare().empty();
+            if (!too_long_) password_->grow(1);
+        }
+        return {};
+    }
+
+    void drop_letter() {
+        const auto bytes = password_->bytes();
+        std::size_t size = bytes.size();
+        while (size > 0 && (bytes[--size] & std::byte{0xc0}) == std::byte{0x80}) {
+        }
+        auto shorter = base::Secret::with_capacity(longest_word);
+        if (!shorter || !shorter->append(bytes.first(size))) return;
+        password_ = *std::move(shorter);
+    }
+
+    Result<void> send_password() {
+        const base::Secret password = *std::exchange(password_, std::nullopt);
+        if (password.empty() || too_long_) {
+            view_.say(too_long_ ? "the password is too long, and was not sent" : "no password was sent");
+            return {};
+        }
+        const auto command = password_command(*type_, password);
+        if (!command) {
+            view_.say(command.error().message());
+            return {};
+        }
+        view_.password_sent();
+        return connection_.send(command->bytes());
     }
 
     // In the place of what was drawn before, in one write: whenever the program is ended, the cursor is below it, and
     // lines are wrapped again.
     Result<void> draw(base::Time now) {
         news_ = false;
-        if (!output_.is_terminal()) return {};
+        if (!output_.is_screen()) return {};
         const ControlScreen screen = screen_now();
         if (now >= next_whole_ || screen.rows != screen_.rows || screen.columns != screen_.columns) {
             next_whole_ = now + whole_pause;
@@ -111,8 +294,12 @@ private:
         return output_.write(text + "\x1b[J\x1b[?7h");
     }
 
-    static ControlScreen screen_now() {
+    [[nodiscard]] ControlScreen screen_now() const {
         ControlScreen screen;
+        screen.takes_keys = takes_keys_;
+        if (password_)
+            screen.question = "Password '" + base::printable(*type_, longest_word) +
+                              "': what you type is not shown; Enter sends it, Ctrl-C does not";
         winsize size{};
         if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row > 0 && size.ws_col > 0) {
             screen.rows = size.ws_row;
@@ -125,18 +312,27 @@ private:
     ControlConnection& connection_;
     const ControlOutput& output_;
     ControlView view_;
+    bool takes_keys_;
+    base::HeldSignals& held_;
+    EscapeSequence sequence_;
+    std::optional<base::Secret> password_;  // what has been typed of one; nothing: keys are commands
+    bool too_long_ = false;                 // which cannot be mended by Backspace
+    std::optional<std::string> type_;       // of that
     base::Time next_look_ = base::Clock::now() + look_pause;
     base::Time next_draw_{}, next_whole_{};
     bool news_ = false;               // there is something to draw
     ControlScreen screen_;            // that was drawn for
     std::vector<std::string> drawn_;  // its lines; an empty one is drawn in any case
     bool ended_ = false;
+    bool left_ = false;  // a person wants no more, or a signal says so
 };
 
 }  // namespace
 
 Result<ExitCode> follow(ControlConnection& connection, const ControlOutput& output, const std::string& address) {
-    return Follower(connection, output, address).run();
+    base::HeldSignals held;  // first: the terminal is as it was before they are let through
+    const Keys keys(output.is_screen());
+    return Follower(connection, output, address, keys.on(), held).run();
 }
 
 }  // namespace bootkey::modes

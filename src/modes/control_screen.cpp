@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// How ControlView draws what it knows.
+// How ControlView draws what it knows. What is wanted of a person comes first and is whole; servers and states get part
+// of the height, and the log the rest, which is never nothing.
 #include <algorithm>
-#include <span>
 
 #include "bootkey/base/text.hpp"
+#include "bootkey/modes/columns.hpp"
 #include "bootkey/modes/control_view.hpp"
 
 namespace bootkey::modes {
@@ -12,30 +13,19 @@ namespace {
 
 using base::format;
 
-// Columns that `text` takes, each character counted as one; wide ones, which are rare in names of servers, shift the
-// rest of their line.
-std::size_t width(std::string_view text) {
-    return static_cast<std::size_t>(std::ranges::count_if(text, [](char byte) { return (byte & '\xc0') != '\x80'; }));
-}
+constexpr std::size_t least_log = 4;     // lines: a blank one, the heading, and two
+constexpr std::size_t least_states = 3;  // a blank line, the heading, and one
+constexpr std::size_t times_columns = 18;
+constexpr std::size_t least_columns_for_times = 50;
+constexpr UnixTime soon = 2;  // seconds after which a server that is silent may wait for a person
+constexpr std::string_view indent = "        ";
 
-// The first `most` columns of `text`, the last being '~' if that is not all of it.
-std::string cut(std::string_view text, std::size_t most) {
-    if (width(text) <= most) return std::string(text);
-    if (most == 0) return {};
-    std::size_t end = 0;
-    for (std::size_t columns = 0; end < text.size(); ++end)
-        if ((text[end] & '\xc0') != '\x80' && ++columns == most) break;
-    return std::string(text.substr(0, end)) + "~";
-}
-
-std::string padded(std::string_view text, std::size_t columns) {
-    std::string fit = cut(text, columns);
-    fit.append(columns - width(fit), ' ');
-    return fit;
-}
-
+// SGR (ECMA-48)
 std::string bold(const std::string& text) {
-    return "\x1b[1m" + text + "\x1b[0m";  // SGR (ECMA-48)
+    return "\x1b[1m" + text + "\x1b[0m";
+}
+std::string reversed(const std::string& text) {
+    return "\x1b[7m" + text + "\x1b[0m";
 }
 
 // "12 s", "3 min 5 s", "2 h 3 min"; empty for no time at all, and for what lies in the future, as after a jump of
@@ -48,63 +38,162 @@ std::string age(UnixTime from, UnixTime to) {
     return format("%lld h %lld min", seconds / 3600, seconds / 60 % 60);
 }
 
+// A command for a person to copy: in pieces only where it is longer than a line, and then without blanks that are not
+// part of it.
+std::vector<std::string> command_lines(const std::string& command, std::size_t columns) {
+    if (indent.size() + columns_of(command) <= columns) return {std::string(indent) + command};
+    return in_pieces(command, columns);
+}
+
+const std::vector<std::string> help{
+    "",
+    "Keys",
+    "q, Ctrl-C   leave; the other program goes on",
+    "p           type the password that is asked for, the disk's first",
+    "h           release the hold; else switch the hold flag (hold)",
+    "k           drop the marked server, or else the first (kill)",
+    "Up, Down    mark a server",
+    "v, V        more, or less, in the log (verb)",
+    "?           show the log again",
+};
+
 }  // namespace
 
 ControlView::News ControlView::draw(const ControlScreen& screen) const {
     const std::size_t rows = std::max<std::size_t>(screen.rows, 4) - 1;
+    const std::size_t foot = screen.takes_keys || !screen.question.empty() ? 1 : 0;
+    const std::size_t body = rows - foot;
     News lines = draw_head(screen);
-    const auto add = [&](const News& part) {
-        for (const std::string& line : part) lines.push_back(cut(line, screen.columns));
-    };
-    add(draw_servers(screen, rows / 3));
-    add(draw_states(rows / 4));
-    if (lines.size() + 3 <= rows) add(draw_log(rows - lines.size()));
-    if (lines.size() > rows) lines.resize(rows);
+    const auto add = [&](const News& part) { lines.insert(lines.end(), part.begin(), part.end()); };
+    const auto room = [&](std::size_t kept) { return body > lines.size() + kept ? body - lines.size() - kept : 0; };
+    add(draw_wants(room(0), screen.columns));
+    if (shows_help_) {
+        for (const std::string& line : help) lines.push_back(cut_to(line, screen.columns));
+    } else {
+        add(draw_servers(screen, room(least_log + least_states)));
+        if (const std::size_t most = std::min(rows / 3, room(least_log)); most >= least_states) add(draw_states(most));
+        if (const std::size_t most = room(0); most >= least_log - 1) add(draw_log(most));
+        for (std::string& line : lines)
+            if (!line.starts_with('\x1b')) line = cut_to(line, screen.columns);
+    }
+    if (lines.size() > body) lines.resize(body);
+    if (foot != 0) {
+        const std::string keys = "q quit  p password  h hold  k kill  v V verb  ? all keys";
+        const std::string& text = !screen.question.empty() ? screen.question : !message_.empty() ? message_ : keys;
+        lines.push_back(cut_to(text, screen.columns));
+    }
     return lines;
 }
 
-// Who, since when in which state, and what a person could do.
+// Who, since when in which state.
 ControlView::News ControlView::draw_head(const ControlScreen& screen) const {
     const std::string time = clock(screen.now);
     const std::size_t room = screen.columns > time.size() + 1 ? screen.columns - time.size() - 1 : 0;
-    News lines{cut(padded("bootkey at " + address_, room) + " " + time, screen.columns), ""};
-    std::string state = last_state();
+    News lines{cut_to(padded_to("bootkey at " + address_, room) + " " + time, screen.columns), ""};
+    std::string state = last_state(screen.now);
     const std::string since = states_.empty() || over() ? std::string() : age(states_.back().time, screen.now);
     if (!since.empty()) state += ", for " + since;
-    lines.push_back(bold(cut("State   " + state, screen.columns)));
-    for (const Want& want : wants_) lines.push_back(bold(cut("Wanted  " + want.text, screen.columns)));
+    lines.push_back(bold(cut_to("State   " + state, screen.columns)));
     return lines;
 }
 
-ControlView::News ControlView::draw_servers(const ControlScreen& screen, std::size_t most) const {
-    if (servers_.empty() || most < 2) return {};
-    std::size_t name = 6, place = 7;  // the words above the columns
-    for (const Server& server : servers_) {
-        name = std::max(name, width(server.name));
-        place = std::max(place, width(server.place));
+// What a person could do, each whole with its command, or only told of.
+ControlView::News ControlView::draw_wants(std::size_t most, std::size_t columns) const {
+    News lines;
+    const std::size_t room = columns > indent.size() ? columns - indent.size() : 1;
+    for (std::size_t i = 0; i < wants_.size(); ++i) {
+        News part;
+        for (const std::string& line : wrapped(wants_[i].text, room))
+            part.push_back(cut_to((part.empty() ? "Wanted  " : std::string(indent)) + line, columns));
+        for (std::string& line : command_lines(wants_[i].command, columns)) part.push_back(std::move(line));
+        const bool is_last = i + 1 == wants_.size();
+        if (lines.size() + part.size() + (is_last ? 0 : 1) > most) {
+            if (most > lines.size()) lines.push_back(cut_to(format("Wanted  %zu more", wants_.size() - i), columns));
+            break;
+        }
+        lines.insert(lines.end(), part.begin(), part.end());
     }
-    name = std::min(name, screen.columns / 4);
-    place = std::min(place, screen.columns / 3);
-    const auto row = [&](const std::string& first, const std::string& second, const std::string& phase,
-                         const std::string& since, const std::string& tries, const std::string& error) {
-        return padded(first, name) + "  " + padded(second, place) + "  " + padded(phase, 10) + "  " + padded(since, 9) +
-               "  " + padded(tries, 5) + "  " + error;
+    for (std::string& line : lines) line = bold(line);
+    return lines;
+}
+
+std::string ControlView::what_it_does(const Server& server, UnixTime now) const {
+    const bool is_silent = server.since > 0 && server.since + soon <= now;
+    const bool has_failed = server.phase == "failed" || server.phase == "rejected";
+    std::string text = server.phase == "handshake"   ? "TLS handshake"
+                       : server.phase == "waiting"   ? (is_silent ? "waits for approval" : "no answer yet")
+                       : server.phase == "receiving" ? "sends its answer"
+                       : server.phase == "answered"  ? "has answered"
+                       : server.phase == "rejected"  ? "wrong answer"
+                                                     : server.phase;
+    if (has_failed && !states_.empty() && states_.back().until > now)
+        text += format(", again in %lld s", static_cast<long long>(states_.back().until - now));
+    if (!server.error.empty()) text += (has_failed ? ": " : "; before: ") + server.error;
+    return text;
+}
+
+ControlView::ServerColumns ControlView::columns_for_servers(const ControlScreen& screen) const {
+    ServerColumns columns;
+    std::size_t what = 0, place = 0;
+    columns.name = 6;  // the word above
+    for (const Server& server : servers_) {
+        columns.name = std::max(columns.name, columns_of(server.name.empty() ? server.place : server.name));
+        what = std::max(what, columns_of(what_it_does(server, screen.now)));
+        place = std::max(place, columns_of(server.place));
+    }
+    columns.times = screen.columns >= least_columns_for_times;
+    const std::size_t times = columns.times ? times_columns : 0;
+    columns.name =
+        std::min(columns.name, std::max<std::size_t>(6, (screen.columns - std::min(screen.columns, times)) * 2 / 5));
+    const std::size_t taken = columns.name + 2 + times;
+    columns.what = screen.columns > taken ? screen.columns - taken : 0;
+    if (what + 2 + place <= columns.what) {
+        columns.what -= 2 + place;
+        columns.place = place;
+    }
+    return columns;
+}
+
+// The address in a line of its own, with what the line above has no room for, where it fits: of all servers, or at
+// least of the one that is marked.
+ControlView::News ControlView::draw_servers(const ControlScreen& screen, std::size_t most) const {
+    if (servers_.empty() || most < 3) return {};
+    const ServerColumns columns = columns_for_servers(screen);
+    const auto row = [&](const std::string& name, const std::string& what, const std::string& since,
+                         const std::string& tries, const std::string& place) {
+        std::string text = padded_to(name, columns.name) + "  " + padded_to(what, columns.what);
+        if (columns.times) text += "  " + padded_to(since, 9) + "  " + padded_to(tries, 5);
+        if (columns.place != 0) text += "  " + place;
+        return text.substr(0, text.find_last_not_of(' ') + 1);
     };
-    News lines{"", row("Server", "Address", "Phase", "For", "Tries", "Last error")};
-    const std::size_t shown = servers_.size() <= most ? servers_.size() : most - 1;
-    for (const Server& server : std::span<const Server>(servers_).first(shown))
-        lines.push_back(
-            row(server.name, server.place, server.phase, age(server.since, screen.now), server.tries, server.error));
-    if (shown < servers_.size()) lines.push_back(format("and %zu more", servers_.size() - shown));
+    const bool has_details = columns.place == 0 && 2 + servers_.size() * 2 <= most;
+    const bool has_detail = columns.place == 0 && 2 + servers_.size() + 1 <= most;
+    const std::size_t count = std::min(servers_.size(), servers_.size() + 2 <= most ? servers_.size() : most - 3);
+    News lines{"", row("Server", "Phase", "For", "Tries", "Address")};
+    for (std::size_t i = 0; i < count; ++i) {
+        const Server& server = servers_[i];
+        const std::string what = what_it_does(server, screen.now);
+        const bool is_marked = !marked_.empty() && server.kill == marked_;
+        const std::string line = row(server.name.empty() ? server.place : server.name, what,
+                                     age(server.since, screen.now), server.tries, server.place);
+        lines.push_back(is_marked ? reversed(cut_to(line, screen.columns)) : line);
+        if (!has_details && !(is_marked && has_detail)) continue;
+        std::string detail = "  " + server.place;
+        if (columns_of(what) > columns.what && !server.error.empty()) detail += ": " + server.error;
+        lines.push_back(detail);
+    }
+    if (count < servers_.size()) lines.push_back(format("and %zu more", servers_.size() - count));
     return lines;
 }
 
 ControlView::News ControlView::draw_states(std::size_t most) const {
     News lines{"", "States"};
-    const std::size_t count = std::min(most, states_.size());
-    for (auto state = states_.end() - static_cast<std::ptrdiff_t>(count); state != states_.end(); ++state)
+    const std::size_t count = std::min(most - lines.size(), states_.size());
+    for (auto state = states_.end() - static_cast<std::ptrdiff_t>(count); state != states_.end(); ++state) {
+        const std::string rest = rest_of(*state, {});
         lines.push_back(clock(state->time) + "  " +
-                        (state->rest.empty() ? state->name : padded(state->name, 12) + "  " + state->rest));
+                        (rest.empty() ? state->name : padded_to(state->name, 12) + "  " + rest));
+    }
     return lines;
 }
 

@@ -2,10 +2,14 @@
 #include "bootkey/modes/control_view.hpp"
 
 #include <algorithm>
+#include <cctype>
 #include <charconv>
+#include <functional>
+#include <iterator>
 #include <utility>
 
 #include "bootkey/base/text.hpp"
+#include "bootkey/modes/control_command.hpp"
 
 namespace bootkey::modes {
 namespace {
@@ -48,6 +52,31 @@ std::string place(const std::string& address, const std::string& port) {
     return port.empty() ? address : host + ":" + port;
 }
 
+// How far a server is with the password.
+int progress_of(std::string_view phase) {
+    constexpr const char* phases[] = {"failed",  "rejected",  "connecting", "handshake",
+                                      "waiting", "receiving", "answered"};
+    return static_cast<int>(std::ranges::find(phases, phase) - std::begin(phases)) %
+           static_cast<int>(std::size(phases));
+}
+
+// What the command "kill" calls a server; empty if that cannot be said on one line.
+std::string kill_name(const std::string& name, const std::string& address, const std::string& port,
+                      const std::string& interface) {
+    constexpr std::string_view digits = "0123456789abcdefABCDEF:.";
+    const bool is_address = !address.empty() && !port.empty() && address.find_first_not_of(digits) == address.npos &&
+                            base::parse_number(port, 1, 65535);
+    const bool is_plain = std::ranges::all_of(interface, [](char character) {
+        constexpr std::string_view marks = "._-";
+        return std::isalnum(static_cast<unsigned char>(character)) != 0 || marks.find(character) != marks.npos;
+    });
+    if (is_address && is_plain && !interface.empty() && address.starts_with("fe80:"))
+        return "[" + address + "%" + interface + "]:" + port;
+    if (is_address) return place(address, port);
+    const auto command = command_from({"kill", name});
+    return command ? command->substr(std::string_view("kill ").size()) : std::string();
+}
+
 template <typename Element>
 void keep(std::deque<Element>& elements, std::size_t most, Element element) {
     elements.push_back(std::move(element));
@@ -78,10 +107,96 @@ std::string ControlView::clock(UnixTime time) const {
                   static_cast<int>(second % 60));
 }
 
-std::string ControlView::last_state() const {
+// What stands behind the state's name, or an empty text.
+std::string ControlView::rest_of(const State& state, std::optional<UnixTime> now) const {
+    if (state.until == 0 || (now && state.until <= *now)) return state.rest;
+    const std::string when =
+        now ? format("again in %lld s", static_cast<long long>(state.until - *now)) : "until " + clock(state.until);
+    return state.rest.empty() ? when : when + ", " + state.rest;
+}
+
+std::string ControlView::last_state(std::optional<UnixTime> now) const {
     if (states_.empty()) return "no state";
     const State& state = states_.back();
-    return state.rest.empty() ? state.name : state.name + " (" + state.rest + ")";
+    const std::string rest = rest_of(state, now);
+    return rest.empty() ? state.name : state.name + " (" + rest + ")";
+}
+
+// ---- What a person wants
+
+// Returns the line to send; the reply is expected in its turn.
+std::string ControlView::ask(Question question, std::string command) {
+    asked_.push_back(question);
+    return std::move(command) + "\n";
+}
+
+std::vector<ControlView::Server>::const_iterator ControlView::marked() const {
+    return std::ranges::find_if(servers_, [this](const Server& server) { return server.kill == marked_; });
+}
+
+void ControlView::move_mark(bool forward) {
+    if (servers_.empty()) return;
+    const auto found = marked_.empty() ? servers_.end() : marked();
+    std::size_t index = static_cast<std::size_t>(found - servers_.begin());
+    if (found == servers_.end())
+        index = forward ? 0 : servers_.size() - 1;
+    else
+        index = (index + (forward ? 1 : servers_.size() - 1)) % servers_.size();
+    marked_ = servers_[index].kill;
+}
+
+std::string ControlView::press(ControlKey key) {
+    message_.clear();
+    switch (key) {
+        case ControlKey::hold:
+            if (std::ranges::any_of(wants_, [](const Want& want) { return want.what == "HOLD"; }))
+                return ask(Question::command, "hold release");
+            return ask(Question::hold, "hold");
+        case ControlKey::kill: {
+            const auto server = marked_.empty() ? servers_.begin() : marked();
+            if (server != servers_.end() && !server->kill.empty())
+                return ask(Question::command, "kill " + server->kill);
+            message_ = "there is no server to drop";
+            return {};
+        }
+        case ControlKey::more_log:
+            return ask(Question::more_log, "verb");
+        case ControlKey::less_log:
+            return ask(Question::less_log, "verb");
+        case ControlKey::next_server:
+        case ControlKey::previous_server:
+            move_mark(key == ControlKey::next_server);
+            return {};
+        case ControlKey::help:
+            shows_help_ = !shows_help_;
+    }
+    return {};
+}
+
+std::optional<std::string> ControlView::wanted_password() const {
+    std::optional<std::string> type;
+    for (const Want& want : wants_)
+        if (want.is_password && (!type || want.what == "Disk")) type = want.what;
+    return type;
+}
+
+// The reply to a command of one line; where it was a question, what is to be changed follows from it.
+void ControlView::take_answer(Question question, std::string_view text) {
+    constexpr std::string_view success = "SUCCESS: ", verb = "SUCCESS: verb=", hold = "SUCCESS: hold=";
+    constexpr std::uint64_t most_verb = 15;
+    if (question == Question::hold && (text == "SUCCESS: hold=0" || text == "SUCCESS: hold=1")) {
+        commands_ += ask(Question::command, text.substr(hold.size()) == "0" ? "hold on" : "hold off");
+        return;
+    }
+    if ((question == Question::more_log || question == Question::less_log) && text.starts_with(verb))
+        if (const auto level = base::parse_number(text.substr(verb.size()), 0, most_verb)) {
+            const auto wanted = question == Question::more_log ? std::min(*level + 1, most_verb)
+                                                               : *level - std::min<std::uint64_t>(*level, 1);
+            commands_ += ask(Question::command, "verb " + std::to_string(wanted));
+            return;
+        }
+    if (text.starts_with(success)) text.remove_prefix(success.size());
+    message_ = printable(text, longest_entry);
 }
 
 // ---- Taking lines
@@ -103,8 +218,14 @@ ControlView::News ControlView::take(const ControlLine& line) {
 }
 
 ControlView::News ControlView::take_reply(std::string_view text) {
-    if (asked_.empty() || text.starts_with("SUCCESS:")) return {};  // a list follows
+    if (asked_.empty()) return {};
     const Question question = asked_.front();
+    if (question != Question::state && question != Question::log && question != Question::status) {
+        asked_.pop_front();
+        take_answer(question, text);
+        return {};
+    }
+    if (text.starts_with("SUCCESS:")) return {};  // a list follows
     if (is_refusal(text) || text == "END") {
         asked_.pop_front();
         return question == Question::status ? take_servers() : News();
@@ -114,7 +235,7 @@ ControlView::News ControlView::take_reply(std::string_view text) {
             return take_state(text, false);
         case Question::log:
             return take_log(text);
-        case Question::status:
+        default:
             take_status_row(text);
     }
     return {};
@@ -125,6 +246,9 @@ ControlView::News ControlView::take_state(std::string_view fields, bool live) {
     for (const std::string_view part : base::split(fields, ',')) parts.push_back(printable(part, longest_name));
     parts.resize(std::max<std::size_t>(parts.size(), 6));
     State state{to_time(parts[0]), parts[1], parts[2]};
+    constexpr std::string_view until = "until ";
+    if (state.rest.starts_with(until)) state.until = to_time(std::string_view(state.rest).substr(until.size()));
+    if (state.until != 0) state.rest.clear();
     // The server's address says more than our own, where both are known.
     const std::string where = parts[4].empty() ? parts[3] : place(parts[4], parts[5]);
     if (!where.empty()) state.rest += (state.rest.empty() ? "" : ", ") + where;
@@ -159,10 +283,11 @@ void ControlView::take_status_row(std::string_view row) {
         const auto number = static_cast<std::size_t>(std::ranges::find(header_, name) - header_.begin());
         return number < std::min(header_.size(), fields.size()) ? fields[number] : std::string();
     };
-    std::string where = place(column("Address"), column("Port"));
-    if (!column("Interface").empty()) where += " " + column("Interface");
+    const std::string address = column("Address"), port = column("Port"), interface = column("Interface");
+    std::string where = place(address, port);
+    if (!interface.empty()) where += " " + interface;
     listed_.push_back({column("Name"), std::move(where), column("Phase"), column("Tries"), column("Last Error"),
-                       to_time(column("Since (time_t)"))});
+                       to_time(column("Since (time_t)")), kill_name(column("Name"), address, port, interface)});
 }
 
 ControlView::News ControlView::take_servers() {
@@ -181,6 +306,7 @@ ControlView::News ControlView::take_servers() {
         if (same_in(listed_, server) == listed_.end())
             news.push_back("server " + server.name + ", " + server.place + ": gone");
     servers_ = std::exchange(listed_, {});
+    std::ranges::stable_sort(servers_, std::greater(), [](const Server& server) { return progress_of(server.phase); });
     return news;
 }
 
@@ -199,25 +325,28 @@ ControlView::News ControlView::take_want(std::string_view kind, std::string_view
     std::string name;
     if (what.starts_with(need))
         name = printable(what.substr(need.size(), what.find('\'', need.size()) - need.size()), longest_name);
-    std::string text;
+    Want want{name, "", "", false};
     if (kind == "HOLD") {
-        name = kind;
-        text = "held: " + command_ + " hold release";
+        want = {std::string(kind), "held", command_ + " hold release", false};
     } else if (name.empty()) {
-        return {printable(what, longest_entry)};  // "Verification Failed: 'Disk'"
+        message_ = printable(what, longest_entry);  // "Verification Failed: 'Disk'"
+        return {message_};
     } else if (kind == "NEED-OK") {
         const auto message = what.find("MSG:");
-        text = (message == what.npos ? name : printable(what.substr(message + 4), longest_entry)) + ": " + command_ +
-               " needok '" + name + "' ok";
+        want.text = message == what.npos ? name : printable(what.substr(message + 4), longest_entry);
+        want.command = command_ + " needok '" + name + "' ok";
     } else if (what.find("username/password") != what.npos) {
-        text = "user name and password '" + name + "': " + command_ + " username '" + name + "' NAME, then " +
-               command_ + " password '" + name + "'";
+        want.text = "user name and password '" + name + "'";
+        want.command = command_ + " username '" + name + "' NAME, then " + command_ + " password '" + name + "'";
     } else {
-        text = "password '" + name + "': " + command_ + " password '" + name + "'";
+        want.text = "password '" + name + "'";
+        want.command = command_ + " password '" + name + "'";
+        want.is_password = true;
     }
-    std::erase_if(wants_, [&](const Want& want) { return want.what == name; });
-    if (wants_.size() < most_wants) wants_.push_back({name, text});
-    return {"wanted: " + text};
+    std::erase_if(wants_, [&](const Want& other) { return other.what == want.what; });
+    const std::string news = "wanted: " + want.text + ": " + want.command;
+    if (wants_.size() < most_wants) wants_.push_back(std::move(want));
+    return {news};
 }
 
 }  // namespace bootkey::modes

@@ -264,8 +264,10 @@ TextStyle text_style(const char* const* environment) {
     for (const char letter : locale)
         if (letter != '-') codeset += letter >= 'A' && letter <= 'Z' ? static_cast<char>(letter | 0x20) : letter;
     const std::string_view terminal = value("TERM=");
+    const bool screen = !terminal.empty() && terminal != "dumb";
     return {.utf8 = codeset.find("utf8") != std::string::npos,
-            .colour = !terminal.empty() && terminal != "dumb" && value("NO_COLOR=").empty()};
+            .colour = screen && value("NO_COLOR=").empty(),
+            .screen = screen};
 }
 
 }  // namespace bootkey::modes

@@ -5,6 +5,7 @@
 #include <catch2/catch.hpp>
 
 #include "bootkey/base/text.hpp"
+#include "bootkey/modes/columns.hpp"
 
 using namespace bootkey::modes;
 
@@ -56,10 +57,15 @@ std::string server(const std::string& name, const std::string& phase, const std:
            "\t0\t" + at(noon + 2);
 }
 
-std::string screen(const ControlView& view, ControlScreen size = {24, 80, noon + 10}) {
+std::string screen(const ControlView& view, const ControlScreen& size = {24, 80, noon + 10}) {
     std::string text;
     for (const std::string& line : view.draw(size)) text += line + "\n";
     return text;
+}
+
+// Without what makes the whole of it bold or reversed.
+std::string plain(const std::string& line) {
+    return line.starts_with('\x1b') ? line.substr(4, line.size() - 8) : line;
 }
 
 bool has(const std::string& text, const std::string& part) {
@@ -78,7 +84,9 @@ TEST_CASE("the screen shows state, servers, history and log") {
     CHECK(has(text, "bootkey at unix:/run/m"));
     CHECK(has(text, " 12:00:10\n"));
     CHECK(has(text, "\x1b[1mState   TCP_CONNECT (192.0.2.1:4711), for 7 s\x1b[0m\n"));
-    CHECK(has(text, "Mandos on x  [fe80::1]:4711 eth0  waiting     8 s        3      timed out\n"));
+    CHECK(has(text, "Server       Phase"));
+    CHECK(has(text,
+              "Mandos on x  waits for approval; before: timed out              8 s        3\n  [fe80::1]:4711 eth0\n"));
     CHECK(has(text, "12:00:00  CONNECTING"));
     CHECK(has(text, "12:00:03  TCP_CONNECT   192.0.2.1:4711\n"));
     CHECK(has(text, "12:00:00  started\n"));
@@ -99,8 +107,9 @@ TEST_CASE("the screen fits, whatever its size and however much there is to show"
     }
     REQUIRE(told.view.next_commands() == "status 3\n");
     std::vector<std::string> rows;
+    rows.reserve(600);
     for (int i = 0; i < 600; ++i)
-        rows.push_back(server("h\xc3\xb6st " + std::to_string(i) + std::string(100, 'y'), "waiting", "e"));
+        rows.push_back(server("h\xc3\xb6st \xe6\x97\xa5" + std::to_string(i) + std::string(100, 'y'), "waiting", "e"));
     told.tell(with(rows, {"END"}));
     for (const std::size_t height : {0U, 1U, 2U, 5U, 10U, 24U, 60U, 300U})
         for (const std::size_t width : {1U, 5U, 20U, 80U, 300U}) {
@@ -108,9 +117,8 @@ TEST_CASE("the screen fits, whatever its size and however much there is to show"
             const auto lines = told.view.draw({height, width, noon});
             CHECK(lines.size() <= std::max<std::size_t>(height, 4) - 1);
             for (std::string line : lines) {
-                if (line.starts_with("\x1b[1m")) line = line.substr(4, line.size() - 8);
-                CHECK(std::ranges::count_if(line, [](char byte) { return (byte & '\xc0') != '\x80'; }) <=
-                      static_cast<std::ptrdiff_t>(width));
+                line = plain(line);
+                CHECK(columns_of(line) <= width);
                 CHECK(bootkey::base::is_printable_utf8(line));
             }
         }
@@ -227,8 +235,133 @@ TEST_CASE("nothing from the server can do anything on the terminal") {
     for (const auto& news : all)
         for (std::string line : news) {
             CAPTURE(line);
-            if (line.starts_with("\x1b[1m")) line = line.substr(4, line.size() - 8);
+            line = plain(line);
             CHECK(bootkey::base::is_printable_utf8(line));
             CHECK_FALSE(has(line, "\xe2\x80\xae"));
         }
+}
+
+TEST_CASE("what a person has to type is whole, on lines of its own") {
+    Told told(with(begun(), {">NEED-OK:Need 'release-password' confirmation MSG:Mandos on server0 has sent a password; "
+                             "unlock with it?"}));
+    CHECK(has(screen(told.view),
+              "\x1b[1mWanted  Mandos on server0 has sent a password; unlock with it?\x1b[0m\n"
+              "\x1b[1m        bootkey --control needok 'release-password' ok\x1b[0m\n"));
+    const auto lines = told.view.draw({24, 40, noon});
+    std::string all;
+    for (const std::string& line : lines) all += plain(line);
+    CHECK(has(all, "bootkey --control needok 'release-password' ok"));
+    CHECK(has(all, "Wanted  Mandos on server0 has sent a"));
+}
+
+TEST_CASE("servers that are furthest stand first, and what they do is said in words") {
+    Told told(with(begun(), {">STATE:" + at(noon + 5) + ",WAIT,until " + at(noon + 18) + ",,,,,"}));
+    REQUIRE(told.view.next_commands() == "status 3\n");
+    told.tell({server("a", "failed", "refused"), server("b", "connecting"), server("c", "waiting"),
+               server("d", "answered"), server("e", "rejected", "no key"), server("f", "curious"), "END"});
+    const std::string text = screen(told.view, {40, 120, noon + 10});
+    CAPTURE(text);
+    std::size_t last = 0;
+    for (const char* row : {"\nd       has answered", "\nc       waits for approval", "\nb       connecting",
+                            "\ne       wrong answer, again in 8 s: no key", "\na       failed, again in 8 s: refused",
+                            "\nf       curious"}) {
+        const auto place = text.find(row);
+        CAPTURE(row);
+        REQUIRE(place != std::string::npos);
+        CHECK(place > last);
+        last = place;
+    }
+    CHECK(has(text, "State   WAIT (again in 8 s), for 5 s"));
+    CHECK(has(text, "WAIT          until 12:00:18"));
+    CHECK_FALSE(has(text, at(noon + 18)));
+    CHECK(has(screen(told.view, {40, 120, noon + 3}), "no answer yet"));
+}
+
+TEST_CASE("many servers leave room for states and log") {
+    Told told(with(begun(), {">PASSWORD:Need 'Disk' password"}));
+    REQUIRE(told.view.next_commands() == "status 3\n");
+    std::vector<std::string> rows;
+    rows.reserve(30);
+    for (int i = 0; i < 30; ++i) rows.push_back(server("server " + std::to_string(i), "failed", "refused"));
+    told.tell(with(rows, {"END"}));
+    for (const std::size_t height : {18U, 25U, 43U}) {
+        const std::string text = screen(told.view, {height, 80, noon + 10});
+        CAPTURE(text);
+        CHECK(has(text, "\nserver 0 "));
+        CHECK((has(text, " more\n") || has(text, "server 29")));
+        CHECK(has(text, "\nStates\n"));
+        CHECK(has(text, "\nLog\n12:00:00  started\n"));
+    }
+}
+
+TEST_CASE("keys are commands of the protocol") {
+    Told told(with(begun(), {">HOLD:Waiting for hold release:0"}));
+    CHECK(told.view.press(ControlKey::hold) == "hold release\n");
+    told.tell({"SUCCESS: hold release succeeded"});
+    CHECK(has(screen(told.view, {24, 80, noon, true}), "\nhold release succeeded\n"));
+    told.tell({">INFO:The hold is over"});
+    CHECK(told.view.press(ControlKey::hold) == "hold\n");
+    told.tell({"SUCCESS: hold=0"});
+    CHECK(told.view.take_commands() == "hold on\n");
+    CHECK(told.view.take_commands().empty());
+    told.tell({"SUCCESS: hold flag set to ON"});
+    CHECK(told.view.press(ControlKey::hold) == "hold\n");
+    told.tell({"SUCCESS: hold=1"});
+    CHECK(told.view.take_commands() == "hold off\n");
+    told.tell({"SUCCESS: hold flag set to OFF"});
+
+    const auto verb = [&](ControlKey key, const std::string& now) {
+        CHECK(told.view.press(key) == "verb\n");
+        told.tell({now});
+        std::string commands = told.view.take_commands();
+        if (!commands.empty()) told.tell({"SUCCESS: verb level changed"});
+        return commands;
+    };
+    CHECK(verb(ControlKey::more_log, "SUCCESS: verb=3") == "verb 4\n");
+    CHECK(verb(ControlKey::less_log, "SUCCESS: verb=3") == "verb 2\n");
+    CHECK(verb(ControlKey::less_log, "SUCCESS: verb=0") == "verb 0\n");
+    CHECK(verb(ControlKey::more_log, "SUCCESS: verb=15") == "verb 15\n");
+    CHECK(verb(ControlKey::more_log, "ERROR: no verb").empty());
+    CHECK(has(screen(told.view, {24, 80, noon, true}), "\nERROR: no verb\n"));
+    CHECK(told.view.next_commands() == "status 3\n");  // replies and questions are still in step
+    told.tell({server("a", "waiting"), "END"});
+    CHECK(has(screen(told.view), "\na "));
+}
+
+TEST_CASE("the marked server is dropped, or else the first one") {
+    Told told(begun());
+    CHECK(told.view.press(ControlKey::kill).empty());
+    CHECK(has(screen(told.view, {24, 80, noon, true}), "there is no server to drop"));
+    REQUIRE(told.view.next_commands() == "status 3\n");
+    told.tell({"SERVER_LIST\tfar one\t192.0.2.7\t4711\t\tfailed\t1\t\t0\t0", server("near", "waiting"),
+               "SERVER_LIST\tnew \"one\"\t\t\t\tfailed\t1\t\t0\t0", "END"});
+    CHECK(told.view.press(ControlKey::kill) == "kill [fe80::1%eth0]:4711\n");
+    told.tell({"ERROR: not found"});
+    for (const char* command : {"kill [fe80::1%eth0]:4711\n", "kill 192.0.2.7:4711\n", "kill \"new \\\"one\\\"\"\n",
+                                "kill [fe80::1%eth0]:4711\n"}) {
+        CHECK(told.view.press(ControlKey::next_server).empty());
+        CHECK(told.view.press(ControlKey::kill) == command);
+        told.tell({"SUCCESS: killed"});
+    }
+    CHECK(told.view.press(ControlKey::previous_server).empty());
+    CHECK(has(screen(told.view), "\x1b[7mnew \"one\""));
+}
+
+TEST_CASE("the password that is typed is the disk's, if that is asked for") {
+    Told told(begun());
+    CHECK_FALSE(told.view.wanted_password());
+    told.tell({">PASSWORD:Need 'Auth' username/password"});
+    CHECK_FALSE(told.view.wanted_password());
+    told.tell({">PASSWORD:Need 'Private Key' password"});
+    CHECK(told.view.wanted_password() == "Private Key");
+    told.tell({">PASSWORD:Need 'Disk' password"});
+    CHECK(told.view.wanted_password() == "Disk");
+    told.view.password_sent();
+    told.tell({"SUCCESS: 'Disk' password entered, but not yet verified"});
+    CHECK(has(screen(told.view, {24, 80, noon, true}), "\n'Disk' password entered, but not yet verified\n"));
+    CHECK(has(screen(told.view, {24, 80, noon, true, "Password: "}), "\nPassword: \n"));
+    CHECK(told.view.press(ControlKey::help).empty());
+    CHECK(has(screen(told.view), "\nKeys\n"));
+    CHECK(told.view.press(ControlKey::help).empty());
+    CHECK_FALSE(has(screen(told.view), "\nKeys\n"));
 }

@@ -294,10 +294,17 @@ class ControlTest(netns_case.NetnsCase):
         peer = OpenVpn(self.host, "--management-hold", "--verb", "3")
         person = self.person(peer, "--follow")
         person.sees(rb"State   CONNECTING, for \d+ s")
-        person.sees(rb"Wanted  held: bootkey --control=unix:\S+ hold release")
+        person.sees(rb"Wanted  held")
+        person.sees(rb"bootkey --control=unix:\S+ hold release")
         person.sees(rb"\r\x1b\[\d+A\x1b\[Kbootkey at unix:")  # drawn once more, in its place
         person.type(b"\x03")
         self.ends(person, -signal.SIGINT)
+        for end, status in ((signal.SIGTERM, -signal.SIGTERM), (signal.SIGHUP, -signal.SIGHUP)):
+            person = self.person(peer, "--follow")
+            person.sees(rb"State   CONNECTING")
+            lab.wait_until(lambda: not person.echoes(), "a terminal without echo")
+            person.process.signal(end)
+            self.ends(person, status)
         self.control(peer, "hold release")
         person = self.person(peer, "--follow")
         person.sees(rb"State   ASSIGN_IP, for \d+ s")
@@ -305,6 +312,56 @@ class ControlTest(netns_case.NetnsCase):
         person.sees(rb"State   EXITING \(SIGTERM\)")
         self.ends(person, 0)
         self.assertEqual(person.seen.count(b"\x1b[?7l"), person.seen.count(b"\x1b[?7h"), "lines are wrapped again")
+
+    def test_follow_and_press_keys(self):
+        """Each is a command of the protocol, and nothing that is typed is seen."""
+        peer = OpenVpn(self.host, *self.key("x y z"), "--management-hold", "--verb", "3")
+        person = self.person(peer, "--follow")
+        person.sees(rb"Wanted  held")
+        person.type(b"\r\nx\x1b[C")
+        for key, seen in ((b"v", rb"verb level changed"), (b"V", rb"verb level changed"), (b"?", rb"Keys\r"), (b"?", rb"Log\r"),
+                          (b"k", rb"there is no server to drop"), (b"p", rb"no password is asked for now"), (b"h", rb"hold release succeeded")):
+            person.type(key)
+            person.sees(seen)
+        person.sees(rb"Wanted  password 'Private Key'")
+        person.type(b"p")
+        person.sees(rb"Password 'Private Key': ")
+        person.type(SECRET + b"\x7f1")
+        person.type(b"\x03")
+        person.sees(rb"no password was sent")
+        person.type(b"px y\x15x y zz\x7f\r")
+        person.sees(rb"'Private Key' password entered, but not yet verified")
+        person.sees(rb"State   (RESOLVE|TCP_CONNECT|WAIT|RECONNECTING)")
+        person.type(b"q")
+        self.ends(person, 0, SECRET[:9])
+        self.assertNotIn(b"^[", person.seen)
+        self.assertNotIn(b"x y z", person.seen)
+
+    def test_follow_a_bootkey_by_keys(self):
+        peer = Bootkey(self.host, self.bootkey, "--management-hold", "--verb=1", *self.lab.keys().options)
+        person = self.person(peer, "--follow")
+        person.sees(rb"Wanted  held")
+        person.type(b"v")
+        lab.wait_until(lambda: self.control(peer, "verb").output == b"SUCCESS: verb=2\n", "more log")
+        person.type(b"h")
+        person.sees(rb"hold release succeeded")
+        person.type(b"h")
+        person.sees(rb"hold flag set to OFF")
+        self.assertEqual(self.control(peer, "hold").output, b"SUCCESS: hold=0\n")
+        person.type(b"q")
+        self.ends(person, 0)
+
+    def test_follow_where_nothing_can_be_drawn_anew(self):
+        peer = OpenVpn(self.host, "--management-hold")
+        for kind in ("dumb", "", None):
+            with self.subTest(kind):
+                person = self.person(peer, "--follow", kind=kind)
+                person.sees(rb"state: CONNECTING")
+                person.sees(rb"log: ")
+                self.assertTrue(person.echoes())
+                person.type(b"\x03")
+                self.ends(person, -signal.SIGINT)
+                self.assertNotIn(b"\x1b", person.seen)
 
     def test_follow_into_a_file(self):
         peer = OpenVpn(self.host, "--verb", "3")
@@ -336,8 +393,8 @@ class ControlTest(netns_case.NetnsCase):
         start = [b"SUCCESS: x\r\n1,CONNECTING,,,,,,\r\nEND\r\n", b"SUCCESS: x\r\nEND\r\n", header + rows[0], header + rows[1],
                  b">STATE:2,EXITING,%s,,,,,\r\n" % EVIL]
         person = self.person(Scripted(self.host, start), "--follow")
-        person.sees(rb"Mandos, on x  \[fe80::1\]:4711 eth0  connecting")
-        person.sees(rb"Mandos, on x  \[fe80::1\]:4711 eth0  waiting .*\\x1b\]0;evil")
+        person.sees(rb"Mandos, on x  connecting .*\[fe80::1\]:4711 eth0")
+        person.sees(rb"Mandos, on x  no answer yet; before: \\x1b\]0;evil|Mandos, on x  waits for approval; before: \\x1b\]0;evil")
         person.sees(rb"State   EXITING \(\\x1b\]0;evil")
         self.ends(person, 0, EVIL[:9])
 

@@ -100,9 +100,9 @@ with client.makefile("rb") as lines:
 
 
 class Person:
-    """Somebody at a pseudo-terminal of 24 rows and 80 columns, where a program is started."""
+    """Somebody at a pseudo-terminal of 24 rows and 80 columns, where a program is started. `kind`: TERM; None: not set."""
 
-    def __init__(self, case, host, command, controlling=True):
+    def __init__(self, case, host, command, controlling=True, kind="linux"):
         self.master, slave = os.openpty()
         case.addCleanup(os.close, self.master)
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
@@ -113,7 +113,8 @@ class Person:
             if controlling:
                 fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
 
-        self.process = host.start(command, stdin=slave, stdout=slave, prepare=take_the_terminal)
+        environment = {name: value for name, value in {**host.environment, "TERM": kind}.items() if value is not None}
+        self.process = host.start(command, stdin=slave, stdout=slave, prepare=take_the_terminal, environment=environment)
         case.addCleanup(self.process.kill)
         os.close(slave)
 

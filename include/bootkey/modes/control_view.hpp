@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "bootkey/modes/control_lines.hpp"
@@ -24,7 +25,12 @@ struct ControlScreen {
     std::size_t rows = 24;
     std::size_t columns = 80;
     UnixTime now = 0;
+    bool takes_keys = false;    ///< keys are read, so that their names are shown
+    std::string question = {};  ///< is being asked in the last line
 };
+
+/// What a person wants done by a key.
+enum class ControlKey { hold, kill, more_log, less_log, next_server, previous_server, help };
 
 class ControlView {
 public:
@@ -39,21 +45,33 @@ public:
     /// What to send every other second to hear of the servers again; empty as long as the last such command is not
     /// answered, and where the other program has no servers.
     [[nodiscard]] std::string next_commands();
+    /// The commands that a key stands for, in whole lines; sent in the order in which they are returned, like all here.
+    [[nodiscard]] std::string press(ControlKey key);
+    /// The type of the password that is waited for: "Disk" before all others; nothing if none is.
+    [[nodiscard]] std::optional<std::string> wanted_password() const;
+    /// A command with a reply of one line has been sent, which tells a password.
+    void password_sent() { asked_.push_back(Question::command); }
+    /// What is to be sent because of what was taken, in whole lines.
+    [[nodiscard]] std::string take_commands() { return std::exchange(commands_, {}); }
+    /// Shows this where replies to commands are shown.
+    void say(std::string text) { message_ = std::move(text); }
     /// Takes one line; returns what it tells that was not known before, in lines fit for a terminal.
     [[nodiscard]] News take(const ControlLine& line);
-    /// The screen: at most `screen.rows` - 1 lines of at most `screen.columns` characters each, with no other escape
-    /// sequences than for bold text, which are not counted.
+    /// The screen: at most `screen.rows` - 1 lines of at most `screen.columns` columns each. A whole line may be bold
+    /// or reversed, which takes escape sequences; there are no others. What a person has to type is never cut.
     [[nodiscard]] News draw(const ControlScreen& screen) const;
-    /// The state that is the last one known, in words: "EXITING (SIGTERM)".
-    [[nodiscard]] std::string last_state() const;
+    /// The state that is the last one known, in words: "EXITING (SIGTERM)". `now`: what is still to come is told in
+    /// seconds from then; nothing: by the clock.
+    [[nodiscard]] std::string last_state(std::optional<UnixTime> now = {}) const;
     /// Whether the other program has said that it ends.
     [[nodiscard]] bool over() const { return !states_.empty() && states_.back().name == "EXITING"; }
 
 private:
-    enum class Question { state, log, status };
+    enum class Question { state, log, status, hold, more_log, less_log, command };
     struct State {
         UnixTime time = 0;
         std::string name, rest;  // the rest in words, or empty
+        UnixTime until = 0;      // how long nothing is tried; 0: something is
     };
     struct Entry {
         UnixTime time = 0;
@@ -62,14 +80,26 @@ private:
     struct Server {
         std::string name, place, phase, tries, error;
         UnixTime since = 0;
+        std::string kill;  // what the command "kill" calls it
     };
     struct Want {
-        std::string what;  // as the notification has it
-        std::string text;  // for a person
+        std::string what;          // as the notification has it
+        std::string text;          // for a person
+        std::string command;       // that a person may type
+        bool is_password = false;  // alone, without a user name
+    };
+    struct ServerColumns {
+        std::size_t name = 0, what = 0, place = 0;  // place: 0 if it stands in a line of its own
+        bool times = true;
     };
 
     [[nodiscard]] std::string clock(UnixTime time) const;
     [[nodiscard]] News take_reply(std::string_view text);
+    void take_answer(Question question, std::string_view text);
+    std::string ask(Question question, std::string command);
+    void move_mark(bool forward);
+    [[nodiscard]] std::vector<Server>::const_iterator marked() const;
+    [[nodiscard]] std::string rest_of(const State& state, std::optional<UnixTime> now) const;
     // `live`: it begins now, and is not one of the history.
     [[nodiscard]] News take_state(std::string_view fields, bool live);
     [[nodiscard]] News take_log(std::string_view fields);
@@ -79,6 +109,9 @@ private:
     [[nodiscard]] News take_want(std::string_view kind, std::string_view what);
 
     [[nodiscard]] News draw_head(const ControlScreen& screen) const;
+    [[nodiscard]] News draw_wants(std::size_t most, std::size_t columns) const;
+    [[nodiscard]] std::string what_it_does(const Server& server, UnixTime now) const;
+    [[nodiscard]] ServerColumns columns_for_servers(const ControlScreen& screen) const;
     [[nodiscard]] News draw_servers(const ControlScreen& screen, std::size_t most) const;
     [[nodiscard]] News draw_states(std::size_t most) const;
     [[nodiscard]] News draw_log(std::size_t most) const;
@@ -91,8 +124,12 @@ private:
     std::deque<Entry> log_;
     std::vector<Want> wants_;  // what the other program waits for a person for
     std::vector<std::string> header_;
-    std::vector<Server> servers_;
-    std::vector<Server> listed_;  // as far as the reply has come that is under way
+    std::vector<Server> servers_;  // those that are furthest first
+    std::vector<Server> listed_;   // as far as the reply has come that is under way
+    std::string marked_;           // what "kill" calls the server that a person has marked; empty: none
+    std::string commands_;         // to be sent
+    std::string message_;          // the last reply to a command of the person's, or why there is none
+    bool shows_help_ = false;
 };
 
 }  // namespace bootkey::modes

@@ -15,14 +15,15 @@ struct TextStyle {
     std::size_t columns = 80;  ///< of the terminal; 40 are used at least, 200 at most
     bool utf8 = false;
     bool colour = false;
+    bool screen = false;  ///< the terminal can be drawn on anew
 };
 
 /// The chart in whole lines. Nothing in them but colours does more on a terminal than be seen.
 [[nodiscard]] std::string text_chart(const Chart& chart, const TextStyle& style);
 
 /// What `environment`, as environ(7), says about the terminal, if there is one: UTF-8 by the first of LC_ALL, LC_CTYPE
-/// and LANG that is set and not empty (locale(7)); colours where TERM tells of a terminal that may have them and
-/// NO_COLOR is not set or empty.
+/// and LANG that is set and not empty (locale(7)); a screen where TERM is set and not "dumb" (term(7)), and colours
+/// where NO_COLOR is not set or empty, too.
 [[nodiscard]] TextStyle text_style(const char* const* environment);
 
 }  // namespace bootkey::modes
