@@ -144,8 +144,9 @@ def _lan():
     return _lans.enter_context(lab.Lan(resting=RESTING))
 
 
-def main():
-    reason = lab.why_unavailable()
+def main(reason=None):
+    """Run the cases of the calling file, or skip them: for `reason`, if there is one, or because the lab cannot be had."""
+    reason = reason or lab.why_unavailable()
     if reason:
         print(f"skipped: {reason}")
     with _lans:

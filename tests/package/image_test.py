@@ -6,11 +6,9 @@ libraries, keys, and rights that do for the processes that are not root.
 
 import subprocess
 
-import package_case
 import target
 
-import lab  # noqa: E402, I001 # target has made it known where that is
-import netns_case
+import netns_case  # noqa: E402, I001 # target has made it known where that is
 from netns_case import PASSWORD
 
 # What init makes of it.
@@ -52,4 +50,4 @@ class ImageTest(netns_case.NetnsCase):
 
 
 if __name__ == "__main__":
-    package_case.main(target.why_unavailable() or lab.why_unavailable())
+    netns_case.main(target.why_unavailable())  # which takes its lab away in the end
