@@ -211,12 +211,14 @@ Disks sort_disks(const std::vector<Disk>& disks, bool as_plugin, bool prompts_ar
 void choose_disks(const BootFiles& files, const CommandLine& line, bool as_plugin, BootPlan& plan) {
     // init-premount/bootkey ends at once there, but not the keyscript.
     const bool from_network = !as_plugin && line.boot.text == "nfs";
-    if (line.cryptopts == CommandLine::Cryptopts::device) {
-        if (!from_network) plan.devices = {"the disk of cryptopts=" + std::string(on_command_line)};
+    const bool is_replaced = line.cryptopts == CommandLine::Cryptopts::device;
+    if (is_replaced && !from_network) {
+        plan.devices = {"the disk of cryptopts=" + std::string(on_command_line)};
         return;
     }
     const bool is_empty = line.cryptopts == CommandLine::Cryptopts::empty;
-    Disks disks = sort_disks(is_empty ? std::vector<Disk>{} : read_crypttab(files.crypttab), as_plugin, !from_network);
+    const auto entries = is_replaced || is_empty ? std::vector<Disk>{} : read_crypttab(files.crypttab);
+    Disks disks = sort_disks(entries, as_plugin, !from_network);
     plan.devices = std::move(disks.by_keyscript);
     plan.devices.insert(plan.devices.end(), disks.at_prompt.begin(), disks.at_prompt.end());
     if (!plan.devices.empty()) {

@@ -15,11 +15,11 @@ namespace bootkey::modes {
 /// Standard output, line by line.
 class ControlOutput {
 public:
-    /// `has_screen`: what of it is a terminal can draw anew.
+    /// `has_screen`: if it is a terminal, it can be redrawn.
     explicit ControlOutput(bool has_screen);
     /// Whether a person looks at it.
     [[nodiscard]] bool is_terminal() const { return terminal_; }
-    /// Whether it is one on which a picture can be drawn anew.
+    /// Whether it is one that can be redrawn.
     [[nodiscard]] bool is_screen() const { return screen_; }
     /// Writes a line from the server, made fit for a terminal if that is where it goes. Errors: io_error.
     [[nodiscard]] base::Result<void> line(std::string_view text) const;

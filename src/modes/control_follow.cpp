@@ -253,7 +253,11 @@ private:
         while (size > 0 && (bytes[--size] & std::byte{0xc0}) == std::byte{0x80}) {
         }
         auto shorter = base::Secret::with_capacity(longest_word);
-        if (!shorter || !shorter->append(bytes.first(size))) return;
+        if (!shorter || !shorter->append(bytes.first(size))) {
+            password_.reset();  // rather than send what the person believes to be deleted
+            view_.say("no password was sent: there is no memory to edit it");
+            return;
+        }
         password_ = *std::move(shorter);
     }
 

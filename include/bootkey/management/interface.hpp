@@ -81,7 +81,7 @@ public:
     [[nodiscard]] bool hold_flag() const;
 
     /// Asks the clients, also those that come later, until answered or withdrawn. One that is pending already is asked
-    /// anew. When a client has answered the others are told by `>INFO:`.
+    /// again. When a client has answered, `>INFO:` tells the others.
     void ask(Query query);
     /// The answer is no longer needed: `>INFO:`. Nothing if it is not pending.
     void withdraw(Query::Kind kind, std::string_view name);

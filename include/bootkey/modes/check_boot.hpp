@@ -3,6 +3,7 @@
 // The step "boot" of --check: whether the boot scripts start bootkey, and how the trial is to be made like that.
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "bootkey/base/result.hpp"

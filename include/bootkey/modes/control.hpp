@@ -14,7 +14,7 @@ namespace bootkey::modes {
 /// any of those that no person has typed, was an ERROR. Errors: usage (a command that cannot be sent), no_input (the
 /// password file), unavailable (no interface there, no reply, connection lost), io_error (standard output), those of
 /// console::read_password().
-/// `has_screen`: standard output, if it is a terminal, can be drawn on anew (TextStyle::screen).
+/// `has_screen`: standard output, if it is a terminal, can be redrawn (TextStyle::screen).
 [[nodiscard]] base::Result<base::ExitCode> control(const options::Options& options, bool has_screen);
 
 }  // namespace bootkey::modes

@@ -15,7 +15,7 @@ struct TextStyle {
     std::size_t columns = 80;  ///< of the terminal; 40 are used at least, 200 at most
     bool utf8 = false;
     bool colour = false;
-    bool screen = false;  ///< the terminal can be drawn on anew
+    bool screen = false;  ///< the terminal can be redrawn
 };
 
 /// The chart in whole lines. Nothing in them but colours does more on a terminal than be seen.
