@@ -18,7 +18,10 @@ ALLOWED_SKIPS = ROOT / "tests/skips.txt"
 SLOWEST = 30
 REASON = re.compile(r"skipped:? '?(.*?)'?$", re.IGNORECASE | re.MULTILINE)
 
-Case = collections.namedtuple("Case", "name seconds outcome reason")  # outcome: passed, failed or skipped
+LAST_LINES = 25
+
+# outcome: passed, failed or skipped; reason: why it was skipped, or the end of what a failed one has printed
+Case = collections.namedtuple("Case", "name seconds outcome reason")
 
 
 def read_cases(preset):
@@ -51,6 +54,7 @@ def case_of(element):
     outcome, reason = "passed", ""
     if element.find("failure") is not None or element.find("error") is not None or element.get("status") == "fail":
         outcome = "failed"
+        reason = said or "\n".join(problem.text or problem.get("message") or "" for problem in element.findall("failure") + element.findall("error"))
     elif skipped is not None or element.get("status") in ("notrun", "disabled"):
         reasons = REASON.findall(said)
         outcome = "skipped"
@@ -73,7 +77,7 @@ def allowed_skips(preset):
 
 
 def print_skips(preset, cases):
-    """The skipped cases with their reasons; those that the list does not allow."""
+    """Print the skipped cases with their reasons; the names of those that the list does not allow."""
     allowed = allowed_skips(preset)
     forbidden = []
     for case in cases:
@@ -82,8 +86,18 @@ def print_skips(preset, cases):
         known = any(pattern.fullmatch(case.name) for pattern, _ in allowed)
         print(f"skipped: {case.name} ({preset}): {case.reason}" + ("" if known else "  <- not in tests/skips.txt"))
         if not known:
-            forbidden.append(case)
+            forbidden.append(f"{case.name} ({preset})")
     return forbidden
+
+
+def print_failures(cases):
+    """The failed cases, each with the end of what it has printed."""
+    for case in cases:
+        if case.outcome != "failed":
+            continue
+        print(f"failed: {case.name}")
+        for line in case.reason.strip().splitlines()[-LAST_LINES:]:
+            print(f"    {line}")
 
 
 def print_counts(cases):
@@ -159,7 +173,7 @@ def main():
     cases, forbidden = [], []
     for preset in options.preset:
         of_preset = read_cases(preset)
-        cases += of_preset
+        cases += [case._replace(name=f"{case.name} ({preset})") for case in of_preset]
         forbidden += print_skips(preset, of_preset)
     if not cases:
         print("No test has such a name; ctest --preset dev -N lists those of the rooms, and tests/netns and tests/package have the others.")
@@ -167,7 +181,8 @@ def main():
     if forbidden and options.strict:
         print(f"{len(forbidden)} skipped cases are not in tests/skips.txt, which says what may be skipped and why.")
         # Counted as failed, so that the line which sums up is true.
-        cases = [case._replace(outcome="failed") if case in forbidden else case for case in cases]
+        cases = [case._replace(outcome="failed") if case.name in forbidden else case for case in cases]
+    print_failures(cases)  # at the end, where somebody looks who is shown no more than that
     print_counts(cases)
     return 1 if any(case.outcome == "failed" for case in cases) else 0
 

@@ -250,9 +250,24 @@ base::Result<base::Secret> without_armour(Bytes data, const std::string& name) {
     return decoded;
 }
 
+namespace {
+
+// The packets of an answer without its armour.
+base::Result<base::Secret> packets_of_answer(Bytes message) {
+    // A byte order mark belongs to text. Before binary data it is the header of an unknown packet, for gpg, too.
+    const Bytes without_mark = base::without_byte_order_mark(message);
+    const bool binary = !without_mark.empty() && (value_of(without_mark.front()) & 0x80) != 0;
+    if (binary && without_mark.size() != message.size()) return unusable_answer("it is not an OpenPGP message");
+    auto packets = without_armour(message, "the server's answer");
+    if (!packets) return unusable_answer("it is not an OpenPGP message");
+    return packets;
+}
+
+}  // namespace
+
 base::Result<void> check_answer_shape(Bytes message, const std::optional<std::vector<KeyId>>& key_ids) {
-    const auto binary = without_armour(message, "the server's answer");
-    if (!binary) return unusable_answer("it is not an OpenPGP message");
+    const auto binary = packets_of_answer(message);
+    if (!binary) return binary.error();
     PacketReader reader(binary->bytes());
     SessionKeys session_keys;
     while (const auto packet = reader.next()) {
@@ -279,7 +294,7 @@ base::Result<void> check_answer_shape(Bytes message, const std::optional<std::ve
 }
 
 std::size_t count_session_keys(Bytes message) {
-    const auto binary = without_armour(message, "the server's answer");
+    const auto binary = packets_of_answer(message);
     if (!binary) return 0;
     PacketReader reader(binary->bytes());
     std::size_t count = 0;

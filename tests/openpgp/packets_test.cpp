@@ -177,6 +177,7 @@ TEST_CASE("only one shape of message is an answer") {
         {"84 0A 03 0000000000000000 01  D2 E1 AABB 01 CC", nullptr},                        // data in pieces
         {"", "not an OpenPGP message"},
         {"00", "not an OpenPGP message"},
+        {"EF BB BF  84 0A 03 0000000000000000 01  D2 01 01", "not an OpenPGP message"},  // a byte order mark
         {"84 0A 03 0000000000000000 01", "no encrypted data"},
         {"D2 01 01", "not encrypted to a public key"},
         {"84 0A 03 0000000000000000 01  C9 01 01", "integrity"},  // data without MDC
