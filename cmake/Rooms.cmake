@@ -42,6 +42,12 @@ endfunction()
 # Makes the Catch2 program test_ROOM; each test case is a CTest test named ROOM.CASE. One that prints "SKIPPED: why" counts as skipped.
 function(bootkey_test room)
     cmake_parse_arguments(TEST "" "" "SOURCES;ROOMS;LIBRARIES" ${ARGN})
+    # A file that is forgotten here would never be built, and nobody would miss it.
+    file(GLOB there CONFIGURE_DEPENDS RELATIVE ${CMAKE_CURRENT_SOURCE_DIR} *_test.cpp)
+    list(REMOVE_ITEM there ${TEST_SOURCES})
+    if(there)
+        message(FATAL_ERROR "${CMAKE_CURRENT_LIST_FILE} does not name these tests: ${there}")
+    endif()
     add_executable(test_${room} ${TEST_SOURCES})
     list(TRANSFORM TEST_ROOMS PREPEND bootkey_)
     target_link_libraries(test_${room} PRIVATE bootkey_${room} ${TEST_ROOMS} ${TEST_LIBRARIES} bootkey_catch_main Catch2::Catch2)
