@@ -50,6 +50,7 @@ bool fuzz::run(Input input) {
         const auto screen = view.draw(size);
         require(screen.size() < size.rows, "a screen has the rows that there are");
         for (const std::string& line : screen) require_shown(line);
+        for (const std::string& line : view.overview(size)) require_shown(line);
     }
     return view.last_state() != "no state";
 }

@@ -66,6 +66,12 @@ void Secret::grow(std::size_t count) noexcept {
     size_ += count < capacity_ - size_ ? count : capacity_ - size_;
 }
 
+void Secret::shrink(std::size_t count) noexcept {
+    if (count > size_) count = size_;
+    size_ -= count;
+    if (count > 0) explicit_bzero(data_ + size_, count);
+}
+
 void Secret::clear() noexcept {
     // The whole capacity: whoever wrote into spare() may not have declared all of it.
     if (data_ != nullptr) explicit_bzero(data_, mapped_);

@@ -68,7 +68,7 @@ struct Command {
     bool is_secret = false;       // parameters are not to be logged, and more than `least` are refused, not ignored
     bool steers = false;          // it may change what the program does, and is no mere question
     std::string_view usage = {};  // of the parameters
-    std::string_view help = {};
+    std::string_view help = {};   // empty: another command's line tells of it
     void (*run)(Turn&) = nullptr;
 };
 

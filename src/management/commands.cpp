@@ -322,6 +322,7 @@ void run_bytecount(Turn& turn) {
 void run_help(Turn& turn) {
     turn.reply.line("Management Interface for bootkey " BOOTKEY_VERSION);
     for (const auto& command : commands()) {
+        if (command.help.empty()) continue;
         std::string call(command.name);
         if (!command.usage.empty()) (call += ' ') += command.usage;
         turn.reply.line(base::format("%-39s: %s", call.c_str(), std::string(command.help).c_str()));

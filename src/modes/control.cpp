@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "bootkey/modes/control.hpp"
 
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <ctime>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -13,6 +15,7 @@
 #include "bootkey/base/text.hpp"
 #include "bootkey/console/terminal.hpp"
 #include "bootkey/modes/control_command.hpp"
+#include "bootkey/modes/control_view.hpp"
 #include "bootkey/modes/password_outcome.hpp"
 #include "control_dialog.hpp"
 
@@ -30,10 +33,27 @@ base::Result<void> ControlOutput::line(std::string_view text) const {
     return write((terminal_ ? shown(text) : std::string(text)) + "\n");
 }
 
+ControlSize ControlOutput::size() const {
+    winsize size{};
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0) return {};
+    return {size.ws_row, size.ws_col};
+}
+
 base::Result<void> ControlOutput::write(std::string_view text) const {
     const int failure = base::write_all(STDOUT_FILENO, base::bytes_of(text));
     if (failure == 0) return {};
     return base::system_error("cannot write to standard output", failure, {}, ExitCode::io_error);
+}
+
+std::int64_t offset_of_local_time() {
+    const std::time_t now = std::time(nullptr);
+    tm local{};
+    return localtime_r(&now, &local) != nullptr ? local.tm_gmtoff : 0;
+}
+
+std::string command_for(const std::string& address) {
+    return address == options::default_management_address ? "bootkey --control"
+                                                          : "bootkey --control=" + base::escaped(address);
 }
 
 namespace {
@@ -206,6 +226,11 @@ base::Result<ExitCode> await_outcome(ControlConnection& connection, const Contro
     }
 }
 
+base::Error closed_too_early() {
+    return {ExitCode::unavailable, "no whole reply to the command", "the management interface closed the connection",
+            "see whether the other program still runs"};
+}
+
 // The reply, with its end.
 struct Replied {
     ExitCode code = ExitCode::ok;
@@ -244,6 +269,32 @@ base::Result<Replied> take_reply(ControlConnection& connection, const ControlOut
     }
 }
 
+// ---- The status, for a person
+
+// Asks for it and draws it. False if the other program tells of no servers, and nothing was written.
+base::Result<bool> draw_status(ControlConnection& connection, const ControlOutput& output,
+                               const options::ManagementAddress& address) {
+    ControlView view(address.text, command_for(address.text), offset_of_local_time());
+    const std::string commands = view.overview_commands();
+    for (const ControlLine& line : connection.early()) static_cast<void>(view.take(line));
+    if (auto sent = connection.send(base::bytes_of(commands)); !sent) return std::move(sent).error();
+    while (!view.is_answered()) {
+        auto lines = connection.receive_within(ControlConnection::patience);
+        if (!lines) return std::move(lines).error();
+        if (!*lines) return closed_too_early();
+        for (const ControlLine& line : **lines) static_cast<void>(view.take(line));
+    }
+    if (!view.knows_servers()) return false;
+    ControlScreen screen;
+    if (const ControlSize size = output.size(); size.columns > 0) screen.columns = size.columns;
+    screen.now = std::time(nullptr);
+    screen.has_bold = output.is_screen();
+    std::string text;
+    for (const std::string& line : view.overview(screen)) text += line + "\n";
+    if (auto written = output.write(text); !written) return std::move(written).error();
+    return true;
+}
+
 base::Result<ExitCode> run_command(ControlConnection& connection, const ControlOutput& output,
                                    const std::string& command) {
     const auto type = send_command(connection, command);
@@ -251,10 +302,7 @@ base::Result<ExitCode> run_command(ControlConnection& connection, const ControlO
     PasswordOutcome outcome(*type);
     const auto replied = take_reply(connection, output, command, outcome);
     if (!replied) return replied.error();
-    if (!replied->is_complete)
-        return base::Error{ExitCode::unavailable, "no whole reply to the command",
-                           "the management interface closed the connection",
-                           "see whether the other program still runs"};
+    if (!replied->is_complete) return closed_too_early();
     if (type->empty() || replied->code != ExitCode::ok) return replied->code;
     if (replied->verdict) return tell(*replied->verdict, output, outcome, *type);
     return await_outcome(connection, output, outcome, *type);
@@ -273,7 +321,13 @@ base::Result<ExitCode> control(const options::Options& options, bool has_screen)
     if (!connection) return std::move(connection).error();
     const ControlOutput output(has_screen);
     if (options.follow) return follow(*connection, output, options.control.text);
-    return command.empty() ? converse(*connection, output) : run_command(*connection, output, command);
+    if (command.empty()) return converse(*connection, output);
+    if (output.is_terminal() && base::trim(command) == "status") {
+        const auto drawn = draw_status(*connection, output, options.control);
+        if (!drawn) return drawn.error();
+        if (*drawn) return ExitCode::ok;
+    }
+    return run_command(*connection, output, command);
 }
 
 }  // namespace bootkey::modes

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include <poll.h>
-#include <sys/ioctl.h>
-#include <termios.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,11 +13,12 @@
 
 #include "bootkey/base/file.hpp"
 #include "bootkey/base/held_signals.hpp"
-#include "bootkey/base/secret.hpp"
 #include "bootkey/base/text.hpp"
 #include "bootkey/modes/control_command.hpp"
 #include "bootkey/modes/control_view.hpp"
+#include "bootkey/modes/line_editor.hpp"
 #include "control_dialog.hpp"
+#include "control_keys.hpp"
 
 namespace bootkey::modes {
 namespace {
@@ -34,51 +33,13 @@ constexpr auto look_pause = std::chrono::seconds(1);
 constexpr auto draw_pause = std::chrono::milliseconds(100);
 constexpr auto whole_pause = std::chrono::seconds(5);
 
-std::int64_t offset_of_local_time() {
-    const std::time_t now = std::time(nullptr);
-    tm local{};
-    return localtime_r(&now, &local) != nullptr ? local.tm_gmtoff : 0;
-}
-
-// How a person on this machine gives a command to that interface.
-std::string command_for(const std::string& address) {
-    return address == options::default_management_address ? "bootkey --control"
-                                                          : "bootkey --control=" + base::escaped(address);
-}
-
-// ---- Keys
-
-// The terminal that is standard input tells each key at once and shows none, until destroyed. Not where that would be
-// somebody else's: in the background, or if no terminal is standard output.
-class Keys {
-public:
-    explicit Keys(bool wanted) {
-        termios plain{};
-        on_ = wanted && isatty(STDIN_FILENO) != 0 && tcgetpgrp(STDIN_FILENO) == getpgrp() &&
-              tcgetattr(STDIN_FILENO, &before_) == 0;
-        if (!on_) return;
-        plain = before_;
-        plain.c_lflag &= ~static_cast<tcflag_t>(ECHO | ICANON | ISIG | IEXTEN);
-        plain.c_cc[VMIN] = 1;
-        plain.c_cc[VTIME] = 0;
-        on_ = tcsetattr(STDIN_FILENO, TCSANOW, &plain) == 0;
+// `cursor`: the byte is the last one of such a sequence.
+std::optional<ControlKey> key_of(char byte, bool cursor) {
+    if (cursor) {
+        if (byte == 'A') return ControlKey::previous_server;
+        if (byte == 'B') return ControlKey::next_server;
+        return std::nullopt;
     }
-    ~Keys() {
-        // What was typed and not read is not for the shell.
-        if (on_) tcsetattr(STDIN_FILENO, TCSAFLUSH, &before_);
-    }
-    Keys(const Keys&) = delete;
-    Keys& operator=(const Keys&) = delete;
-    [[nodiscard]] bool on() const { return on_; }
-
-private:
-    termios before_{};
-    bool on_ = false;
-};
-
-constexpr char ctrl_c = 3, ctrl_d = 4, backspace = 8, ctrl_u = 21, escape_key = 27, erase_key = 127;
-
-std::optional<ControlKey> key_of(char byte) {
     switch (byte) {
         case 'h':
             return ControlKey::hold;
@@ -94,29 +55,6 @@ std::optional<ControlKey> key_of(char byte) {
             return std::nullopt;
     }
 }
-
-// What a cursor key sends: ESC [ A, or ESC O A (ECMA-48: CUU; xterm's application mode).
-class EscapeSequence {
-public:
-    /// Whether the byte is part of one. `key`: set by the last byte of those that mean something.
-    bool takes(char byte, std::optional<ControlKey>& key) {
-        if (byte == escape_key) {
-            state_ = State::begun;
-        } else if (state_ == State::begun) {
-            state_ = byte == '[' || byte == 'O' ? State::inside : State::none;
-        } else if (state_ == State::inside) {
-            if (byte >= '@' && byte <= '~') state_ = State::none;
-            if (byte == 'A') key = ControlKey::previous_server;
-            if (byte == 'B') key = ControlKey::next_server;
-        } else {
-            return false;
-        }
-        return true;
-    }
-
-private:
-    enum class State { none, begun, inside } state_ = State::none;
-};
 
 class Follower {
 public:
@@ -185,16 +123,14 @@ private:
         constexpr int most_at_once = 64;
         news_ = true;
         for (int i = 0; i < most_at_once && !left_; ++i) {
-            char byte = 0;
-            std::byte* const place = password_ && !password_->spare().empty() ? password_->spare().data()
-                                                                              : reinterpret_cast<std::byte*>(&byte);
-            const ssize_t count = read(STDIN_FILENO, place, 1);
+            std::byte byte{};
+            const ssize_t count = read(STDIN_FILENO, password_ ? password_->place() : &byte, 1);
             if (count < 0 && errno == EINTR) continue;
             if (count <= 0) {  // it is gone
                 takes_keys_ = false;
                 return {};
             }
-            auto taken = password_ ? take_letter(static_cast<char>(*place)) : take_key(byte);
+            auto taken = password_ ? take_letter() : take_key(static_cast<char>(byte));
             if (!taken) return taken;
             pollfd wait{STDIN_FILENO, POLLIN, 0};
             if (poll(&wait, 1, 0) <= 0) break;
@@ -203,12 +139,16 @@ private:
     }
 
     Result<void> take_key(char byte) {
-        std::optional<ControlKey> key = key_of(byte);
-        if (!sequence_.takes(byte, key)) {
-            left_ = byte == 'q' || byte == ctrl_c;
-            if (byte == ctrl_c) static_cast<void>(std::raise(SIGINT));  // held back until the terminal is as it was
+        const bool in_sequence = sequence_.takes(byte);
+        if (!in_sequence) {
+            left_ = byte == 'q' || byte == keys::ctrl_c;
+            // Held back until the terminal is as it was.
+            if (byte == keys::ctrl_c) static_cast<void>(std::raise(SIGINT));
             if (byte == 'p') return begin_password();
         }
+        const auto key = !in_sequence        ? key_of(byte, false)
+                         : sequence_.ended() ? key_of(*sequence_.ended(), true)
+                                             : std::nullopt;
         if (!key) return {};
         const std::string commands = view_.press(*key);
         return commands.empty() ? Result<void>() : connection_.send(base::bytes_of(commands));
@@ -220,54 +160,33 @@ private:
             view_.say("no password is asked for now");
             return {};
         }
-        auto place = base::Secret::with_capacity(longest_word);
-        if (!place) return std::move(place).error();
-        password_ = *std::move(place);
-        too_long_ = false;
+        auto editor = LineEditor::create(longest_word);
+        if (!editor) return std::move(editor).error();
+        password_ = *std::move(editor);
         return {};
     }
 
-    // A byte that stands in the spare room of the password, if there was room for it.
-    Result<void> take_letter(char byte) {
-        std::optional<ControlKey> none;
-        if (byte == ctrl_c || byte == ctrl_d) {
-            password_.reset();
-            view_.say("no password was sent");
-        } else if (byte == '\n' || byte == '\r') {
-            return send_password();
-        } else if (byte == erase_key || byte == backspace) {
-            drop_letter();
-        } else if (byte == ctrl_u) {
-            password_->clear();
-            too_long_ = false;
-        } else if (!sequence_.takes(byte, none) && static_cast<unsigned char>(byte) >= ' ') {
-            too_long_ = too_long_ || password_->spare().empty();
-            if (!too_long_) password_->grow(1);
+    Result<void> take_letter() {
+        switch (password_->take()) {
+            case LineEditor::Event::cancelled:
+            case LineEditor::Event::ended:
+                password_.reset();
+                view_.say("no password was sent");
+                return {};
+            case LineEditor::Event::entered:
+                return send_password();
+            default:
+                return {};
         }
-        return {};
-    }
-
-    void drop_letter() {
-        const auto bytes = password_->bytes();
-        std::size_t size = bytes.size();
-        while (size > 0 && (bytes[--size] & std::byte{0xc0}) == std::byte{0x80}) {
-        }
-        auto shorter = base::Secret::with_capacity(longest_word);
-        if (!shorter || !shorter->append(bytes.first(size))) {
-            password_.reset();  // rather than send what the person believes to be deleted
-            view_.say("no password was sent: there is no memory to edit it");
-            return;
-        }
-        password_ = *std::move(shorter);
     }
 
     Result<void> send_password() {
-        const base::Secret password = *std::exchange(password_, std::nullopt);
-        if (password.empty() || too_long_) {
-            view_.say(too_long_ ? "the password is too long, and was not sent" : "no password was sent");
+        const LineEditor password = *std::exchange(password_, std::nullopt);
+        if (password.too_long() || password.line().empty()) {
+            view_.say(password.too_long() ? "the password is too long, and was not sent" : "no password was sent");
             return {};
         }
-        const auto command = password_command(*type_, password);
+        const auto command = password_command(*type_, password.line());
         if (!command) {
             view_.say(command.error().message());
             return {};
@@ -304,10 +223,9 @@ private:
         if (password_)
             screen.question = "Password '" + base::printable(*type_, longest_word) +
                               "': what you type is not shown; Enter sends it, Ctrl-C does not";
-        winsize size{};
-        if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row > 0 && size.ws_col > 0) {
-            screen.rows = size.ws_row;
-            screen.columns = size.ws_col;
+        if (const ControlSize size = output_.size(); size.rows > 0 && size.columns > 0) {
+            screen.rows = size.rows;
+            screen.columns = size.columns;
         }
         screen.now = std::time(nullptr);
         return screen;
@@ -319,9 +237,8 @@ private:
     bool takes_keys_;
     base::HeldSignals& held_;
     EscapeSequence sequence_;
-    std::optional<base::Secret> password_;  // what has been typed of one; nothing: keys are commands
-    bool too_long_ = false;                 // which cannot be mended by Backspace
-    std::optional<std::string> type_;       // of that
+    std::optional<LineEditor> password_;  // what has been typed of one; nothing: keys are commands
+    std::optional<std::string> type_;     // of that
     base::Time next_look_ = base::Clock::now() + look_pause;
     base::Time next_draw_{}, next_whole_{};
     bool news_ = false;               // there is something to draw

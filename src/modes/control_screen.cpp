@@ -3,6 +3,7 @@
 // How ControlView draws what it knows. What is wanted of a person comes first and is whole; servers and states get part
 // of the height, and the log the rest, which is never nothing.
 #include <algorithm>
+#include <limits>
 
 #include "bootkey/base/text.hpp"
 #include "bootkey/modes/columns.hpp"
@@ -14,6 +15,7 @@ namespace {
 using base::format;
 
 constexpr std::size_t least_log = 4;     // lines: a blank one, the heading, and two
+constexpr std::size_t few_rows = 16;     // of a screen where blank lines and headings take what the log needs
 constexpr std::size_t least_states = 3;  // a blank line, the heading, and one
 constexpr std::size_t times_columns = 18;
 constexpr std::size_t least_columns_for_times = 50;
@@ -21,11 +23,11 @@ constexpr UnixTime soon = 2;  // seconds after which a server that is silent may
 constexpr std::string_view indent = "        ";
 
 // SGR (ECMA-48)
-std::string bold(const std::string& text) {
-    return "\x1b[1m" + text + "\x1b[0m";
+std::string bold(const std::string& text, const ControlScreen& screen) {
+    return screen.has_bold ? "\x1b[1m" + text + "\x1b[0m" : text;
 }
-std::string reversed(const std::string& text) {
-    return "\x1b[7m" + text + "\x1b[0m";
+std::string reversed(const std::string& text, const ControlScreen& screen) {
+    return screen.has_bold ? "\x1b[7m" + text + "\x1b[0m" : text;
 }
 
 // "12 s", "3 min 5 s", "2 h 3 min"; empty for no time at all, and for what lies in the future, as after a jump of
@@ -66,13 +68,14 @@ ControlView::News ControlView::draw(const ControlScreen& screen) const {
     News lines = draw_head(screen);
     const auto add = [&](const News& part) { lines.insert(lines.end(), part.begin(), part.end()); };
     const auto room = [&](std::size_t kept) { return body > lines.size() + kept ? body - lines.size() - kept : 0; };
-    add(draw_wants(room(0), screen.columns));
+    const std::size_t log_beside_wants = shows_help_ ? 0 : rows < few_rows ? 1 : least_log;
+    add(draw_wants(screen, room(log_beside_wants)));
     if (shows_help_) {
         for (const std::string& line : help) lines.push_back(cut_to(line, screen.columns));
     } else {
         add(draw_servers(screen, room(least_log + least_states)));
         if (const std::size_t most = std::min(rows / 3, room(least_log)); most >= least_states) add(draw_states(most));
-        if (const std::size_t most = room(0); most >= least_log - 1) add(draw_log(most));
+        add(draw_log(room(0)));
         for (std::string& line : lines)
             if (!line.starts_with('\x1b')) line = cut_to(line, screen.columns);
     }
@@ -85,21 +88,33 @@ ControlView::News ControlView::draw(const ControlScreen& screen) const {
     return lines;
 }
 
+ControlView::News ControlView::overview(const ControlScreen& screen) const {
+    News lines = draw_head(screen);
+    constexpr std::size_t all = std::numeric_limits<int>::max();
+    const News wants = draw_wants(screen, all), servers = draw_servers(screen, all);
+    lines.insert(lines.end(), wants.begin(), wants.end());
+    lines.insert(lines.end(), servers.begin(), servers.end());
+    if (servers.empty()) lines.emplace_back("Server  none has been found");
+    return lines;
+}
+
 // Who, since when in which state.
 ControlView::News ControlView::draw_head(const ControlScreen& screen) const {
     const std::string time = clock(screen.now);
     const std::size_t room = screen.columns > time.size() + 1 ? screen.columns - time.size() - 1 : 0;
-    News lines{cut_to(padded_to("bootkey at " + address_, room) + " " + time, screen.columns), ""};
+    News lines{cut_to(padded_to("bootkey at " + address_, room) + " " + time, screen.columns)};
+    if (screen.rows >= few_rows) lines.emplace_back();
     std::string state = last_state(screen.now);
     const std::string since = states_.empty() || over() ? std::string() : age(states_.back().time, screen.now);
     if (!since.empty()) state += ", for " + since;
-    lines.push_back(bold(cut_to("State   " + state, screen.columns)));
+    lines.push_back(bold(cut_to("State   " + state, screen.columns), screen));
     return lines;
 }
 
 // What a person could do, each whole with its command, or only told of.
-ControlView::News ControlView::draw_wants(std::size_t most, std::size_t columns) const {
+ControlView::News ControlView::draw_wants(const ControlScreen& screen, std::size_t most) const {
     News lines;
+    const std::size_t columns = screen.columns;
     const std::size_t room = columns > indent.size() ? columns - indent.size() : 1;
     for (std::size_t i = 0; i < wants_.size(); ++i) {
         News part;
@@ -113,7 +128,7 @@ ControlView::News ControlView::draw_wants(std::size_t most, std::size_t columns)
         }
         lines.insert(lines.end(), part.begin(), part.end());
     }
-    for (std::string& line : lines) line = bold(line);
+    for (std::string& line : lines) line = bold(line, screen);
     return lines;
 }
 
@@ -176,7 +191,7 @@ ControlView::News ControlView::draw_servers(const ControlScreen& screen, std::si
         const bool is_marked = !marked_.empty() && server.kill == marked_;
         const std::string line = row(server.name.empty() ? server.place : server.name, what,
                                      age(server.since, screen.now), server.tries, server.place);
-        lines.push_back(is_marked ? reversed(cut_to(line, screen.columns)) : line);
+        lines.push_back(is_marked ? reversed(cut_to(line, screen.columns), screen) : line);
         if (!has_details && !(is_marked && has_detail)) continue;
         std::string detail = "  " + server.place;
         if (columns_of(what) > columns.what && !server.error.empty()) detail += ": " + server.error;
@@ -197,8 +212,10 @@ ControlView::News ControlView::draw_states(std::size_t most) const {
     return lines;
 }
 
+// Where there is room for little, without its heading.
 ControlView::News ControlView::draw_log(std::size_t most) const {
-    News lines{"", "Log"};
+    News lines;
+    if (most >= least_log) lines = {"", "Log"};
     const std::size_t count = std::min(most - lines.size(), log_.size());
     for (auto entry = log_.end() - static_cast<std::ptrdiff_t>(count); entry != log_.end(); ++entry)
         lines.push_back(clock(entry->time) + "  " + entry->text);

@@ -94,6 +94,11 @@ std::string ControlView::first_commands() {
     return format("state on all\nlog on %zu\n%s\n", most_entries, poll);
 }
 
+std::string ControlView::overview_commands() {
+    asked_ = {Question::state, Question::status};
+    return format("state\n%s\n", poll);
+}
+
 std::string ControlView::next_commands() {
     if (!asked_.empty() || header_.empty()) return {};
     asked_.push_back(Question::status);

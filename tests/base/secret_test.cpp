@@ -114,6 +114,19 @@ TEST_CASE("a secret's spare room is written directly and then declared") {
     CHECK(text_of(secret) == "abcxx");
 }
 
+TEST_CASE("the end of a secret is wiped and given back as spare room") {
+    Secret secret = secret_of("abcde", 5);
+    const std::span<const std::byte> whole(secret.bytes().data(), secret.capacity());
+    secret.shrink(2);
+    CHECK(text_of(secret) == "abc");
+    CHECK(all_zero(whole.subspan(3)));
+    CHECK(secret.append(bytes_of("x")));
+    secret.shrink(1000);  // more than there is
+    CHECK(secret.empty());
+    CHECK(all_zero(whole));
+    Secret().shrink(1);
+}
+
 TEST_CASE("clearing a secret wipes all of it, also what was never declared") {
     Secret secret = secret_of("abc", 10'000);
     const std::span<const std::byte> whole(secret.bytes().data(), secret.capacity());

@@ -277,6 +277,49 @@ TEST_CASE("servers that are furthest stand first, and what they do is said in wo
     CHECK(has(screen(told.view, {40, 120, noon + 3}), "no answer yet"));
 }
 
+TEST_CASE("the log has lines on a small screen, too, beside what is wanted") {
+    Told told(begun());
+    told.tell(
+        {">PASSWORD:Need 'Disk' password",
+         ">NEED-OK:Need 'release-password' confirmation MSG:Mandos on server0 has sent a password; unlock with it?",
+         ">LOG:" + at(noon) + ",,a word"});
+    const std::string text = screen(told.view, {12, 40, noon + 1});
+    CAPTURE(text);
+    CHECK(has(text, "bootkey --control password 'Disk'"));
+    CHECK(has(text, "12:00:00  a word\n"));
+}
+
+TEST_CASE("a look at once shows the state, what is wanted and all servers") {
+    ControlView view("unix:/run/m", "bootkey --control", 0);
+    CHECK(view.overview_commands() == "state\nstatus 3\n");
+    const auto take = [&](const std::string& line) {
+        const auto kind = line.starts_with('>') ? ControlLine::Kind::notification : ControlLine::Kind::reply;
+        static_cast<void>(view.take({kind, line}));
+    };
+    for (const std::string& line :
+         {std::string(">HOLD:Waiting for hold release:0"), at(noon) + ",CONNECTING,,,,,,", std::string("END")})
+        take(line);
+    CHECK_FALSE(view.is_answered());
+    CHECK_FALSE(view.knows_servers());
+    take(
+        "HEADER\tSERVER_LIST\tName\tAddress\tPort\tInterface\tPhase\tTries\tLast Error\tBytes Received\tSince "
+        "(time_t)");
+    for (int i = 0; i < 40; ++i) take(server("s" + std::to_string(i), i == 39 ? "waiting" : "failed", "timed out"));
+    take("END");
+    CHECK(view.is_answered());
+    CHECK(view.knows_servers());
+    std::string text;
+    ControlScreen screen{24, 80, noon + 10};
+    screen.has_bold = false;
+    for (const std::string& line : view.overview(screen)) text += line + "\n";
+    CAPTURE(text);
+    CHECK(has(text, "\nState   CONNECTING, for 10 s\nWanted  held\n        bootkey --control hold release\n"));
+    CHECK(has(text, "\ns39     waits for approval; before: timed out"));
+    CHECK(has(text, "\ns38     failed: timed out"));
+    CHECK_FALSE(has(text, "Log"));
+    CHECK_FALSE(has(text, "\x1b"));
+}
+
 TEST_CASE("many servers leave room for states and log") {
     Told told(with(begun(), {">PASSWORD:Need 'Disk' password"}));
     REQUIRE(told.view.next_commands() == "status 3\n");

@@ -398,6 +398,144 @@ class ControlTest(netns_case.NetnsCase):
         person.sees(rb"State   EXITING \(\\x1b\]0;evil")
         self.ends(person, 0, EVIL[:9])
 
+    # -- what the screen shows
+
+    def test_prompt_stands_below_what_comes(self):
+        for kind in ("linux", "dumb"):
+            with self.subTest(kind):
+                host = self.lab.host(nics=0)
+                self.host = host
+                peer = Scripted(host, [b"SUCCESS: x\r\n>LOG:1,I,first\r\n", b"SUCCESS: hold=0\r\n>LOG:2,I,second\r\n", b""])
+                person = self.person(peer, kind=kind)
+                person.watches(lambda text: text.endswith("bootkey>"), "the prompt")
+                person.type(b"hold x\x7f\x7f\x7f")
+                person.watches(lambda text: text.endswith("bootkey> hol"), "what is typed")
+                person.type(b"\x1b[A\x1b[Dd\n")
+                screen = person.watches(lambda text: text.endswith(">LOG:2,I,second\nbootkey>"), "the prompt again")
+                self.assertIn("SUCCESS: hold=0\n>LOG:2", screen.text())
+                if kind == "linux":  # elsewhere nothing can be taken away
+                    self.assertEqual(screen.lines().count("bootkey>"), 1)
+                person.type(b"x\x03")
+                person.watches(lambda text: text.endswith("bootkey> x^C\nbootkey>"), "what was dropped")
+                person.type(b"\x03")
+                self.ends(person, -signal.SIGINT)
+                self.assertEqual(peer.heard(), b"state on\nhold\n")  # and nothing of what was dropped
+                if kind == "dumb":
+                    self.assertNotIn(b"\x1b", person.seen)
+
+    def test_line_half_typed_when_something_comes(self):
+        """Also where it takes several rows."""
+        peer = Bootkey(self.host, self.bootkey, "--management-hold", "--verb=3")
+        person = self.person(peer, size=(24, 40))
+        person.sees(rb"bootkey> ")
+        person.type(b"log on\n")
+        person.watches(lambda text: "log notification" in text and text.endswith("\nbootkey>"), "the reply")
+        line = "nonsense 日本語 " + "x" * 100
+        person.type(line.encode())
+        before = person.watches(lambda text: text.count("x") >= 100, "the line").lines()
+        self.control(peer, "verb", "4")  # which the log tells
+        screen = person.watches(lambda text: "erb 4" in text and "left" in text.replace("\n", "") and text.endswith("xxx"), "the line below the log")
+        self.assertEqual(screen.lines()[-4:], before[-4:])
+        self.assertEqual(screen.text().count("nonsense"), 1)
+        person.type(b"\x15hold\n")
+        person.watches(lambda text: "bootkey> hold\nSUCCESS: hold=1\n" in text and text.endswith("bootkey>"), "the reply")
+        person.type(b"\x04")
+        self.ends(person, 0)
+
+    def test_question_can_be_left(self):
+        peer = OpenVpn(self.host, *self.key(SECRET))
+        person = self.person(peer)
+        for key in (b"\x03", b"\x04"):
+            person.sees(rb"bootkey> ")
+            person.type(b"password\n")
+            person.sees(rb"Password 'Private Key': ")
+            person.type((SECRET if key == b"\x03" else b"") + key)
+            person.sees(rb"\(no password was sent\)")
+        person.type(b"pid\n")
+        person.sees(rb"SUCCESS: pid=")
+        person.type(b"\x04")
+        self.ends(person, 0, SECRET)
+
+    def test_help_comes_in_pages(self):
+        peer = Bootkey(self.host, self.bootkey, "--management-hold")
+        whole = self.control(peer, "help").output.decode().splitlines()
+        self.assertLessEqual(max(map(len, whole)), 80)
+        person = self.person(peer, size=(12, 80))
+        person.watches(lambda text: text.endswith("bootkey>"), "the prompt")
+        person.type(b"?\n")
+        screen = person.watches(lambda text: "-- Enter or Space" in text, "the end of a page")
+        self.assertEqual(screen.lines()[:11], whole[:11])
+        person.type(b" ")
+        screen = person.watches(lambda text: whole[21] in text and "-- Enter" in text, "the second page")
+        self.assertEqual(screen.lines()[:11], whole[11:22])
+        person.type(b"q")
+        screen = person.watches(lambda text: text.endswith("bootkey>"), "the prompt after what was left out")
+        self.assertNotIn("END", screen.text())
+        person.type(b"help\n")
+        person.watches(lambda text: "-- Enter" in text, "the end of a page")
+        person.type(b"\n\r")
+        person.watches(lambda text: text.endswith("END\nbootkey>"), "the prompt after the last page")
+        person.type(b"quit\n")
+        self.ends(person, 0)
+
+    def test_status_on_a_terminal_is_a_table(self):
+        peer = Bootkey(self.host, self.bootkey, "--management-hold", *self.lab.keys().options)
+        for kind in ("linux", "dumb"):
+            person = self.person(peer, "status", kind=kind)
+            self.ends(person, 0)
+            text = person.screen().text()
+            self.assertRegex(text, r"(?m)^State   CONNECTING, for \d+ s\nWanted  held\n        bootkey --control=\S+ hold release$")
+            self.assertIn("Server  none has been found", text)
+            if kind == "dumb":
+                self.assertNotIn(b"\x1b", person.seen)
+        self.assertTrue(self.control(peer, "status").output.startswith(b"OpenVPN STATISTICS\n"), "others get the protocol's lines")
+        person = self.person(peer, "status 3")
+        self.ends(person, 0)
+        self.assertIn(b"HEADER\tSERVER_LIST\t", person.seen)
+        self.host = self.lab.host(nics=0)
+        person = self.person(OpenVpn(self.host), "status")
+        self.ends(person, 0)
+        self.assertIn(b"OpenVPN STATISTICS\r\n", person.seen)
+
+    def test_follow_on_screens_of_all_sizes(self):
+        """Thirty servers, wide names, two things wanted and a long log; and nothing that is typed disturbs it."""
+        names = ["Mandos 日本語 on far", "Mandos e\u0301te\u0301 on x"] + [f"Mandos on host{i}" for i in range(28)]
+        table = "HEADER\tSERVER_LIST\tName\tAddress\tPort\tInterface\tPhase\tTries\tLast Error\tBytes Received\tSince (time_t)\r\n"
+        for i, name in enumerate(names):
+            phase, error = (("waiting", ""), ("waiting", ""), ("rejected", "the answer is to another key"), ("failed", "timed out"))[i % 4]
+            table += f"SERVER_LIST\t{name}\tfe80::{i + 1:x}\t4711\teth0\t{phase}\t{i}\t{error}\t0\t{int(time.time()) - 12}\r\n"
+        states = "".join(f"{int(time.time()) - 60 + i},CONNECTING,,,,,,\r\n" for i in range(30))
+        log = "".join(f"{int(time.time()) - 60 + i},I,line {i} 日本 {'x' * 150}\r\n" for i in range(60))
+        replies = [f"SUCCESS: x\r\n{states}END\r\n", f"SUCCESS: x\r\n{log}END\r\n"] + [table + "END\r\n"] * 100
+        wanted = (b">PASSWORD:Need 'Disk' password\r\n>NEED-OK:Need 'release-password' confirmation "
+                  b"MSG:Mandos on server0 has sent a password; unlock with it?\r\n")
+        for rows, columns in ((25, 80), (43, 132), (12, 40), (24, 80)):
+            with self.subTest(rows=rows, columns=columns):
+                self.host = self.lab.host(nics=0)
+                person = self.person(Scripted(self.host, [reply.encode() for reply in replies], BANNER + wanted), "--follow",
+                                     size=(rows, columns))
+                person.watches(lambda text: "line 59" in text and "Wanted" in text, "log and wants")
+                person.type(b"\n\n\r some words\x1b[C\x1b[D")
+                person.sees(rb"\x1b\[\d+A\x1b\[K")  # drawn whole once more
+                screen = person.watches(lambda text: "q quit" in text, "the keys")
+                lines = screen.lines()
+                joined = "".join(line.strip() if "control" in line else line for line in lines)
+                self.assertEqual(screen.text().count("bootkey at"), 1, lines)
+                self.assertTrue(lines[0].startswith("bootkey at"), lines)
+                self.assertTrue(lines[-1].startswith("q quit"), lines)
+                self.assertLess(len(lines), rows)
+                self.assertIn("bootkey --control=unix:/run/management-test", joined)
+                self.assertIn("password 'Disk'", screen.text())
+                self.assertRegex(screen.text(), r"\d\d:\d\d:\d\d  line 59")
+                if rows >= 24:
+                    self.assertIn("\nServer ", screen.text())
+                    begin = {line.find("waits for approval") + line.count("日本語") * 3 - line.count("\u0301")
+                             for line in lines if "waits for approval" in line}
+                    self.assertEqual(len(begin), 1, "wide and combining characters keep the columns")
+                    self.assertLessEqual(sum("CONNECTING" in line for line in lines) - 1, rows / 3)
+                person.type(b"q")
+                self.ends(person, 0)
+
     # -- hostile text
 
     def test_hostile_text(self):
@@ -408,7 +546,9 @@ class ControlTest(netns_case.NetnsCase):
         person.sees(rb"ERROR: \\x1b\]0;evil\\x07\\x1b\[2J\\x9b")
         person.type(b"\x04")
         self.ends(person, 0)
-        self.assertNotIn(b"\x1b", person.seen.replace(b"^D", b""))
+        person.screen()  # which takes none of these
+        self.assertNotIn(b"\x1b]", person.seen)
+        self.assertNotIn(b"\x1b[2J", person.seen)
 
         self.host = self.lab.host(nics=0)
         result = self.control(Scripted(self.host, [replies[0], b"SUCCESS: pid=1\r\n"], greeting), "x")

@@ -15,6 +15,7 @@ import termios
 import time
 
 import lab
+import vt_screen
 
 SOCKET = "/run/management-test"
 PORT = 7505
@@ -100,13 +101,14 @@ with client.makefile("rb") as lines:
 
 
 class Person:
-    """Somebody at a pseudo-terminal of 24 rows and 80 columns, where a program is started. `kind`: TERM; None: not set."""
+    """Somebody at a pseudo-terminal of `size`, rows and columns, where a program is started. `kind`: TERM; None: not set."""
 
-    def __init__(self, case, host, command, controlling=True, kind="linux"):
+    def __init__(self, case, host, command, controlling=True, kind="linux", size=(24, 80)):
         self.master, slave = os.openpty()
         case.addCleanup(os.close, self.master)
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
         self.seen = b""
+        self.size = size
 
         def take_the_terminal():
             os.setsid()
@@ -141,6 +143,20 @@ class Person:
             if not self._read(deadline - time.monotonic()):
                 raise AssertionError(f"{pattern} did not appear; the screen got {self.seen[begin:]!r} and the program said: "
                                      f"{self.process.errors()}")
+
+    def screen(self):
+        """What the terminal shows of all that was seen (vt_screen.Screen)."""
+        screen = vt_screen.Screen(*self.size)
+        screen.feed(self.seen)
+        return screen
+
+    def watches(self, wanted, what, timeout=10):
+        """Wait until `wanted(text of the screen)` is true; the screen."""
+        deadline = time.monotonic() + timeout
+        while not wanted(self.screen().text()):
+            if not self._read(deadline - time.monotonic()):
+                raise AssertionError(f"the screen does not show {what}:\n{self.screen().text()}\n{self.process.errors()}")
+        return self.screen()
 
     def leaves(self, timeout=10):
         """The program's Result, when it has ended; the screen has all by then."""

@@ -33,6 +33,8 @@ public:
     [[nodiscard]] std::span<std::byte> spare() noexcept { return {data_ + size_, capacity_ - size_}; }
     /// Declares the first `count` bytes of spare() part of the content. `count` ≤ spare().size().
     void grow(std::size_t count) noexcept;
+    /// Wipes the last `count` bytes of the content, or all of it if there are not as many.
+    void shrink(std::size_t count) noexcept;
     /// Wipes the content; the capacity stays.
     void clear() noexcept;
 

@@ -27,6 +27,7 @@ struct ControlScreen {
     UnixTime now = 0;
     bool takes_keys = false;    ///< keys are read, so that their names are shown
     std::string question = {};  ///< is being asked in the last line
+    bool has_bold = true;       ///< whole lines may be bold or reversed
 };
 
 /// What a person wants done by a key.
@@ -42,6 +43,12 @@ public:
 
     /// The commands to send first, in whole lines; the replies are expected in their order.
     [[nodiscard]] std::string first_commands();
+    /// The same for a look at once, without history and log: for overview().
+    [[nodiscard]] std::string overview_commands();
+    /// Whether all that was asked is answered.
+    [[nodiscard]] bool is_answered() const { return asked_.empty(); }
+    /// Whether the other program has told which servers there are, which an OpenVPN does not.
+    [[nodiscard]] bool knows_servers() const { return !header_.empty(); }
     /// What to send every other second to hear of the servers again; empty as long as the last such command is not
     /// answered, and where the other program has no servers.
     [[nodiscard]] std::string next_commands();
@@ -60,6 +67,9 @@ public:
     /// The screen: at most `screen.rows` - 1 lines of at most `screen.columns` columns each. A whole line may be bold
     /// or reversed, which takes escape sequences; there are no others. What a person has to type is never cut.
     [[nodiscard]] News draw(const ControlScreen& screen) const;
+    /// The state, what a person is waited for and all servers, in as many lines as that needs; of the screen, the rows
+    /// do not matter.
+    [[nodiscard]] News overview(const ControlScreen& screen) const;
     /// The state that is the last one known, in words: "EXITING (SIGTERM)". `now`: what is still to come is told in
     /// seconds from then; nothing: by the clock.
     [[nodiscard]] std::string last_state(std::optional<UnixTime> now = {}) const;
@@ -109,7 +119,7 @@ private:
     [[nodiscard]] News take_want(std::string_view kind, std::string_view what);
 
     [[nodiscard]] News draw_head(const ControlScreen& screen) const;
-    [[nodiscard]] News draw_wants(std::size_t most, std::size_t columns) const;
+    [[nodiscard]] News draw_wants(const ControlScreen& screen, std::size_t most) const;
     [[nodiscard]] std::string what_it_does(const Server& server, UnixTime now) const;
     [[nodiscard]] ServerColumns columns_for_servers(const ControlScreen& screen) const;
     [[nodiscard]] News draw_servers(const ControlScreen& screen, std::size_t most) const;
