@@ -38,14 +38,14 @@ class Pages {
 public:
     explicit Pages(const ControlOutput& output) : output_(output) {}
 
+    /// Whether this line belongs to a reply whose rest is left out.
+    bool leaves_out(const ControlLine& line) {
+        return line.kind == ControlLine::Kind::reply && std::exchange(skips_, skips_ && !ends_reply(line.text));
+    }
     /// Whether this line waits, since the page is full or others wait.
     bool keep(const ControlLine& line) {
-        const std::size_t rows = output_.size().rows;
-        const bool is_reply = line.kind == ControlLine::Kind::reply;
-        const std::size_t taken = rows_of(line.text);
-        if (is_reply && std::exchange(skips_, skips_ && !ends_reply(line.text))) return true;
-        if (waiting_.empty() && (!is_reply || written_ + taken < rows)) {
-            written_ += taken;
+        if (waiting_.empty() && (line.kind != ControlLine::Kind::reply || fits(line.text))) {
+            written_ += rows_of(line.text);
             return false;
         }
         waiting_.push_back(line);
@@ -57,8 +57,7 @@ public:
     std::vector<ControlLine> next(bool all) {
         written_ = 0;
         std::vector<ControlLine> page;
-        while (!waiting_.empty() &&
-               (all || page.empty() || written_ + rows_of(waiting_.front().text) < output_.size().rows)) {
+        while (!waiting_.empty() && (all || page.empty() || fits(waiting_.front().text))) {
             written_ += rows_of(waiting_.front().text);
             page.push_back(std::move(waiting_.front()));
             waiting_.pop_front();
@@ -81,6 +80,12 @@ public:
     void begin() { written_ = 0; }
 
 private:
+    // Nothing waits on a terminal whose size nobody knows, such as a serial line, or that has no room for a prompt.
+    [[nodiscard]] bool fits(std::string_view text) const {
+        constexpr std::size_t least = 3;
+        const std::size_t rows = output_.size().rows;
+        return rows < least || written_ + rows_of(text) < rows;
+    }
     [[nodiscard]] std::size_t rows_of(std::string_view text) const {
         const std::size_t columns = std::max<std::size_t>(columns_of(text), 1);
         return (columns - 1) / std::max<std::size_t>(output_.size().columns, 1) + 1;
@@ -149,6 +154,8 @@ private:
 
     Result<void> take(const std::vector<ControlLine>& lines) {
         std::vector<ControlLine> seen;
+        // Whoever types is not asked something else.
+        const bool may_wait = pages_.wait() || (asks_ == Asks::command && prompt_.typed().text().empty());
         for (const ControlLine& line : lines) {
             const bool is_reply = line.kind == ControlLine::Kind::reply;
             static_cast<void>(outcome_.take(line.text));
@@ -156,7 +163,7 @@ private:
                 needed_ = *type;
             if (is_reply && std::exchange(hides_reply_, false)) continue;
             if (!shows_states_ && line.text.starts_with(">STATE:")) continue;
-            if (prompt_.typed().text().empty() ? !pages_.keep(line) : !pages_.wait()) seen.push_back(line);
+            if (!pages_.leaves_out(line) && !(may_wait && pages_.keep(line))) seen.push_back(line);
         }
         if (pages_.are_too_many())
             for (ControlLine& line : pages_.next(true)) seen.push_back(std::move(line));

@@ -477,6 +477,30 @@ class ControlTest(netns_case.NetnsCase):
         person.watches(lambda text: text.endswith("END\nbootkey>"), "the prompt after the last page")
         person.type(b"quit\n")
         self.ends(person, 0)
+        person = self.person(peer, size=(0, 0))  # as on a serial line
+        person.sees(rb"bootkey> ")
+        person.type(b"help\n")
+        person.sees(rb"^END\r\n")
+        person.type(b"\x04")
+        self.ends(person, 0)
+        self.assertNotIn(b"-- Enter", person.seen)
+
+    def test_what_is_left_out_of_a_reply_is_no_more_than_that(self):
+        first, rest = (b"".join(b"%d,I,line %d\r\n" % (i, i) for i in range(*each)) for each in ((0, 30), (30, 40)))
+        peer = Scripted(self.host, [b"SUCCESS: x\r\n", first, rest + b"END\r\n>LOG:1,I,real-time\r\n", b"SUCCESS: pid=1\r\n", b""])
+        person = self.person(peer)
+        person.sees(rb"bootkey> ")
+        person.type(b"log all\n")
+        person.sees(rb"-- Enter or Space")
+        person.type(b"q")
+        person.sees(rb"bootkey> ")
+        person.type(b"x\n")
+        person.sees(rb">LOG:1,I,real-time")
+        person.type(b"pid\n")
+        person.sees(rb"SUCCESS: pid=1\r\n")
+        person.type(b"\x04")
+        self.ends(person, 0)
+        self.assertNotIn(b"line 35", person.seen)
 
     def test_status_on_a_terminal_is_a_table(self):
         peer = Bootkey(self.host, self.bootkey, "--management-hold", *self.lab.keys().options)
