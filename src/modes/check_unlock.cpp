@@ -72,6 +72,9 @@ void check_unlock(const Timeline& timeline, base::Duration limit, CheckList& lis
         servers.insert(in_quotes(attempt.server));
         if (attempt.waiting && !attempt.ended) silent.insert(in_quotes(attempt.server));
     }
+    // A server that has refused the machine once is not silent because it is being tried again when the time is over.
+    for (const AttemptRecord& attempt : attempts)
+        if (attempt.waiting && !attempt.failure.empty()) silent.erase(in_quotes(attempt.server));
     const std::string within = format(" within %g s", base::to_seconds(limit));
     const AttemptRecord* winner = timeline.winner();
     const bool connected = any([](const AttemptRecord& one) { return one.handshake.has_value(); });

@@ -66,6 +66,11 @@ TEST_CASE("the first step that is not reached is wrong, and what follows untried
     ends_in(run, "decrypts", "the answer of \"Mandos on cellar\": no key fits; enrol again");
     run.attempts[1].failure = "the server does not know this machine";
     ends_in(run, "known", "\"Mandos on cellar\" at [fe80::1%2]:4711: the server does not know this machine; enrol it");
+    run.attempts.push_back(run.attempts[1]);  // and is tried once more when the time is over
+    run.attempts[2].ended.reset();
+    run.attempts[2].failure.clear();
+    ends_in(run, "known", "\"Mandos on cellar\" at [fe80::1%2]:4711: the server does not know this machine; enrol it");
+    run.attempts.pop_back();
     run.attempts[1].ended.reset();
     run.attempts[1].failure.clear();
     ends_in(run, "known", "\"Mandos on cellar\" did not answer within 0.06 s; the server may wait");
