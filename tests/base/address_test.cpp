@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "bootkey/base/address.hpp"
 
-#include <catch2/catch.hpp>
-
 #include <arpa/inet.h>
 
 #include <cstring>
 #include <set>
 #include <unordered_set>
 #include <vector>
+
+#include "catch.hpp"
 
 using namespace bootkey::base;
 

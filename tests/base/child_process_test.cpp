@@ -4,8 +4,6 @@
 // it waits.
 #include "bootkey/base/child_process.hpp"
 
-#include <catch2/catch.hpp>
-
 #include <sys/wait.h>
 
 #include <csignal>
@@ -18,6 +16,7 @@
 #include "base/temporary_directory.hpp"
 #include "bootkey/base/event_loop.hpp"
 #include "bootkey/base/file.hpp"
+#include "catch.hpp"
 #include "fakes/fake_loop.hpp"
 
 using namespace bootkey::base;

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "bootkey/base/environment.hpp"
 
-#include <catch2/catch.hpp>
-
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -12,6 +10,7 @@
 #include <vector>
 
 #include "base/forked.hpp"
+#include "catch.hpp"
 
 using namespace bootkey::base;
 using bootkey::base::testing::forked;

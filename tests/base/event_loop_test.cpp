@@ -3,8 +3,6 @@
 // The loop on the real kernel, with pipes and short times. Every run has a guard that ends it.
 #include "bootkey/base/event_loop.hpp"
 
-#include <catch2/catch.hpp>
-
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -16,6 +14,7 @@
 #include <thread>
 
 #include "base/pipe.hpp"
+#include "catch.hpp"
 
 using namespace bootkey::base;
 using namespace std::chrono_literals;

@@ -3,9 +3,9 @@
 // The fake loop keeps the promises of loop.hpp; other tests stand on it.
 #include "fakes/fake_loop.hpp"
 
-#include <catch2/catch.hpp>
-
 #include <string>
+
+#include "catch.hpp"
 
 using namespace bootkey::base;
 using namespace std::chrono_literals;

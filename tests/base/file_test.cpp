@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "bootkey/base/file.hpp"
 
-#include <catch2/catch.hpp>
-
 #include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -14,6 +12,7 @@
 #include "base/forked.hpp"
 #include "base/pipe.hpp"
 #include "base/temporary_directory.hpp"
+#include "catch.hpp"
 
 using namespace bootkey::base;
 using bootkey::base::testing::forked;

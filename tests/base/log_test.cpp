@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <catch2/catch.hpp>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
@@ -16,6 +15,7 @@
 #include "base/pipe.hpp"
 #include "base/temporary_directory.hpp"
 #include "bootkey/base/unique_fd.hpp"
+#include "catch.hpp"
 
 using namespace bootkey::base;
 namespace base_testing = bootkey::base::testing;

@@ -3,8 +3,6 @@
 // Each case spoils a process of its own in the way a hostile caller can, and looks at what is left of that.
 #include "bootkey/base/process_start.hpp"
 
-#include <catch2/catch.hpp>
-
 #include <fcntl.h>
 #include <grp.h>
 #include <sched.h>
@@ -23,6 +21,7 @@
 
 #include "base/forked.hpp"
 #include "base/temporary_directory.hpp"
+#include "catch.hpp"
 
 using namespace bootkey::base;
 using bootkey::base::testing::forked;

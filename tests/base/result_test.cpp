@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "bootkey/base/result.hpp"
 
-#include <catch2/catch.hpp>
-
 #include <cerrno>
 #include <memory>
+
+#include "catch.hpp"
 
 using namespace bootkey::base;
 

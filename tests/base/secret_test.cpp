@@ -4,8 +4,6 @@
 // does it, is tested while they are there.
 #include "bootkey/base/secret.hpp"
 
-#include <catch2/catch.hpp>
-
 #include <fcntl.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -22,6 +20,7 @@
 #include "base/forked.hpp"
 #include "bootkey/base/file.hpp"
 #include "bootkey/base/unique_fd.hpp"
+#include "catch.hpp"
 
 using namespace bootkey::base;
 using bootkey::base::testing::forked;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "bootkey/base/text.hpp"
 
-#include <catch2/catch.hpp>
-
 #include <limits>
+
+#include "catch.hpp"
 
 using namespace bootkey::base;
 using namespace std::string_literals;

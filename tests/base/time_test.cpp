@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "bootkey/base/time.hpp"
 
-#include <catch2/catch.hpp>
+#include "catch.hpp"
 
 using namespace bootkey::base;
 using namespace std::chrono_literals;

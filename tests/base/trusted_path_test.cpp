@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "bootkey/base/trusted_path.hpp"
 
-#include <catch2/catch.hpp>
-
 #include <fcntl.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -14,6 +12,7 @@
 #include <string>
 
 #include "base/forked.hpp"
+#include "catch.hpp"
 
 using namespace bootkey::base;
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "bootkey/base/unique_fd.hpp"
 
-#include <catch2/catch.hpp>
-
 #include <fcntl.h>
 
 #include <utility>
+
+#include "catch.hpp"
 
 using namespace bootkey::base;
 

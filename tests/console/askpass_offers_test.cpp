@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "bootkey/console/askpass_offers.hpp"
 
-#include <catch2/catch.hpp>
 #include <sstream>
 #include <string>
 #include <vector>
 
 #include "bootkey/base/text.hpp"
+#include "catch.hpp"
 
 using namespace bootkey;
 using namespace bootkey::console;

@@ -3,7 +3,6 @@
 
 #include <unistd.h>
 
-#include <catch2/catch.hpp>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -11,6 +10,7 @@
 
 #include "base/temporary_directory.hpp"
 #include "bootkey/base/event_loop.hpp"
+#include "catch.hpp"
 #include "console/reader.hpp"
 
 using namespace bootkey;

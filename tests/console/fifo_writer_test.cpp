@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <catch2/catch.hpp>
 #include <cerrno>
 #include <csignal>
 #include <filesystem>
@@ -14,6 +13,7 @@
 
 #include "base/temporary_directory.hpp"
 #include "bootkey/base/event_loop.hpp"
+#include "catch.hpp"
 #include "console/reader.hpp"
 #include "console/secrets.hpp"
 

@@ -5,7 +5,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <catch2/catch.hpp>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -13,6 +12,7 @@
 
 #include "base/temporary_directory.hpp"
 #include "bootkey/base/event_loop.hpp"
+#include "catch.hpp"
 
 using namespace bootkey;
 using console::FileWatch;

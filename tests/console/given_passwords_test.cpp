@@ -4,12 +4,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <catch2/catch.hpp>
 #include <filesystem>
 #include <fstream>
 #include <string>
 
 #include "base/temporary_directory.hpp"
+#include "catch.hpp"
 #include "console/secrets.hpp"
 
 using namespace bootkey;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "bootkey/console/known_passwords.hpp"
 
-#include <catch2/catch.hpp>
 #include <string>
 
 #include "bootkey/base/file.hpp"
+#include "catch.hpp"
 #include "console/secrets.hpp"
 
 using namespace bootkey;

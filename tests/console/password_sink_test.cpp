@@ -5,7 +5,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <catch2/catch.hpp>
 #include <cerrno>
 #include <csignal>
 #include <optional>
@@ -13,6 +12,7 @@
 
 #include "bootkey/base/event_loop.hpp"
 #include "bootkey/base/file.hpp"
+#include "catch.hpp"
 #include "console/secrets.hpp"
 
 using namespace bootkey;

@@ -10,11 +10,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <catch2/catch.hpp>
 #include <csignal>
 #include <string>
 
 #include "bootkey/base/unique_fd.hpp"
+#include "catch.hpp"
 
 namespace bootkey::console::testing {
 

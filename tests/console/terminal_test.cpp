@@ -8,11 +8,11 @@
 #include <termios.h>
 #include <unistd.h>
 
-#include <catch2/catch.hpp>
 #include <csignal>
 #include <string>
 
 #include "bootkey/base/unique_fd.hpp"
+#include "catch.hpp"
 
 using namespace bootkey;
 

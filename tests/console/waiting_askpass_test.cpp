@@ -5,12 +5,12 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <catch2/catch.hpp>
 #include <filesystem>
 #include <fstream>
 #include <string>
 
 #include "base/temporary_directory.hpp"
+#include "catch.hpp"
 #include "console/reader.hpp"
 
 using namespace bootkey;

@@ -6,7 +6,7 @@
 #include <avahi-core/log.h>
 #include <avahi-core/publish.h>
 
-#include <catch2/catch.hpp>
+#include "catch.hpp"
 
 namespace bootkey::discovery::test {
 

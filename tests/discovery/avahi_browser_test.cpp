@@ -4,8 +4,8 @@
 #include "bootkey/discovery/avahi_browser.hpp"
 
 #include <algorithm>
-#include <catch2/catch.hpp>
 
+#include "catch.hpp"
 #include "discovery/announcer.hpp"
 #include "discovery/responder.hpp"
 #include "discovery/two_machines.hpp"

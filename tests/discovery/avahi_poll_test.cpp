@@ -10,11 +10,11 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#include <catch2/catch.hpp>
 #include <cstring>
 #include <limits>
 #include <vector>
 
+#include "catch.hpp"
 #include "discovery/two_machines.hpp"
 
 using namespace bootkey;

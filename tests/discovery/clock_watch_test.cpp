@@ -3,8 +3,7 @@
 // The only way to see a clock being set is to set it: forth and back by one nanosecond.
 #include "bootkey/discovery/clock_watch.hpp"
 
-#include <catch2/catch.hpp>
-
+#include "catch.hpp"
 #include "discovery/nudged_clock.hpp"
 #include "discovery/two_machines.hpp"
 

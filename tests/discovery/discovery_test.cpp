@@ -4,10 +4,10 @@
 #include "bootkey/discovery/discovery.hpp"
 
 #include <algorithm>
-#include <catch2/catch.hpp>
 #include <map>
 
 #include "bootkey/base/event_loop.hpp"
+#include "catch.hpp"
 #include "discovery/announcer.hpp"
 #include "discovery/nudged_clock.hpp"
 #include "discovery/two_machines.hpp"

@@ -3,9 +3,9 @@
 
 #include <arpa/nameser.h>
 
-#include <catch2/catch.hpp>
 #include <random>
 
+#include "catch.hpp"
 #include "discovery/packets.hpp"
 
 using namespace bootkey;

@@ -5,9 +5,9 @@
 
 #include <algorithm>
 
-#include <catch2/catch.hpp>
 #include <set>
 
+#include "catch.hpp"
 #include "discovery/packets.hpp"
 
 using namespace bootkey;

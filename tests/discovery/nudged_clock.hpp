@@ -5,7 +5,7 @@
 
 #include <sys/timex.h>
 
-#include <catch2/catch.hpp>
+#include "catch.hpp"
 
 namespace bootkey::discovery::test {
 

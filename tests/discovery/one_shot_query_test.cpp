@@ -3,8 +3,7 @@
 // Questions over a real link to a responder that answers by hand.
 #include "bootkey/discovery/one_shot_query.hpp"
 
-#include <catch2/catch.hpp>
-
+#include "catch.hpp"
 #include "discovery/responder.hpp"
 #include "discovery/two_machines.hpp"
 

@@ -5,8 +5,9 @@
 #include <netinet/in.h>
 
 #include <array>
-#include <catch2/catch.hpp>
 #include <cstring>
+
+#include "catch.hpp"
 
 namespace bootkey::discovery::test {
 namespace {

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "bootkey/discovery/service_table.hpp"
 
-#include <catch2/catch.hpp>
-
 #include "bootkey/base/text.hpp"
+#include "catch.hpp"
 
 using namespace bootkey;
 using namespace bootkey::discovery;

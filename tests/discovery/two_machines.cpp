@@ -7,10 +7,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <catch2/catch.hpp>
 #include <cstdlib>
 
 #include "bootkey/base/text.hpp"
+#include "catch.hpp"
 
 namespace bootkey::discovery::test {
 namespace {

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "bootkey/management/fields.hpp"
 
-#include <catch2/catch.hpp>
 #include <cstdint>
 #include <string>
+
+#include "catch.hpp"
 
 using namespace bootkey;
 

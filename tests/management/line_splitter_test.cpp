@@ -2,11 +2,11 @@
 #include "bootkey/management/line_splitter.hpp"
 
 #include <algorithm>
-#include <catch2/catch.hpp>
 #include <string>
 #include <vector>
 
 #include "bootkey/base/file.hpp"
+#include "catch.hpp"
 
 using namespace bootkey;
 using management::LineSplitter;

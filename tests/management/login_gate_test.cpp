@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "bootkey/management/login_gate.hpp"
 
-#include <catch2/catch.hpp>
-
 #include <optional>
 #include <string>
 #include <vector>
+
+#include "catch.hpp"
 
 using namespace bootkey;
 using management::ClientId;

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "bootkey/management/other_protocol.hpp"
 
-#include <catch2/catch.hpp>
-
 #include <optional>
 #include <string>
 #include <string_view>
 
 #include "bootkey/base/file.hpp"
+#include "catch.hpp"
 
 using namespace bootkey;
 using management::OtherProtocol;

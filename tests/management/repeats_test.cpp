@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "bootkey/management/repeats.hpp"
 
-#include <catch2/catch.hpp>
-
 #include <string>
 #include <vector>
+
+#include "catch.hpp"
 
 using namespace bootkey;
 using management::Repeats;

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
-#include <catch2/catch.hpp>
 #include <string>
 #include <string_view>
 #include <utility>
 
 #include "bootkey/base/file.hpp"
 #include "bootkey/base/secret.hpp"
+#include "catch.hpp"
 
 namespace bootkey::management::testing {
 

@@ -2,7 +2,8 @@
 #include "bootkey/management/state.hpp"
 
 #include <algorithm>
-#include <catch2/catch.hpp>
+
+#include "catch.hpp"
 
 using namespace bootkey;
 using management::State;

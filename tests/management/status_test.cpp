@@ -2,9 +2,10 @@
 #include "bootkey/management/status.hpp"
 
 #include <algorithm>
-#include <catch2/catch.hpp>
 #include <string>
 #include <vector>
+
+#include "catch.hpp"
 
 using namespace bootkey;
 using Lines = std::vector<std::string>;

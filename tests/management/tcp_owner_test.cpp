@@ -4,8 +4,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <catch2/catch.hpp>
-
 #include <algorithm>
 #include <cstring>
 #include <string>
@@ -13,6 +11,7 @@
 
 #include "bootkey/base/text.hpp"
 #include "bootkey/base/unique_fd.hpp"
+#include "catch.hpp"
 
 using namespace bootkey;
 using management::parse_tcp_socket;

@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include <array>
-#include <catch2/catch.hpp>
 #include <cstdint>
 #include <fstream>
 #include <sstream>
@@ -14,6 +13,7 @@
 
 #include "base/temporary_directory.hpp"
 #include "bootkey/management/server.hpp"
+#include "catch.hpp"
 #include "management/peer.hpp"
 
 using namespace bootkey;

@@ -2,9 +2,10 @@
 #include "bootkey/management/words.hpp"
 
 #include <algorithm>
-#include <catch2/catch.hpp>
 #include <string>
 #include <vector>
+
+#include "catch.hpp"
 
 using namespace bootkey;
 using management::Words;

@@ -8,8 +8,6 @@
 //     BOOTKEY_SEED=S        the first one's seed; the others follow. A failure prints the seed that repeats it.
 #pragma once
 
-#include <catch2/catch.hpp>
-
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -19,6 +17,8 @@
 #include <string>
 #include <type_traits>
 #include <vector>
+
+#include "catch.hpp"
 
 namespace bootkey::model {
 

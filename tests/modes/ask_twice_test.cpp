@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "bootkey/modes/ask_twice.hpp"
 
-#include <catch2/catch.hpp>
-
+#include "catch.hpp"
 #include "modes/person.hpp"
 
 using namespace bootkey;

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "bootkey/modes/boot_plan.hpp"
 
-#include <catch2/catch.hpp>
 #include <fstream>
 #include <sstream>
 #include <vector>
+
+#include "catch.hpp"
 
 using namespace bootkey::modes;
 

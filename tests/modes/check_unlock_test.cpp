@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "bootkey/modes/check_unlock.hpp"
 
-#include <catch2/catch.hpp>
-
+#include "catch.hpp"
 #include "modes/example_timeline.hpp"
 
 using namespace bootkey;

@@ -2,10 +2,10 @@
 #include "bootkey/modes/control_view.hpp"
 
 #include <algorithm>
-#include <catch2/catch.hpp>
 
 #include "bootkey/base/text.hpp"
 #include "bootkey/modes/columns.hpp"
+#include "catch.hpp"
 
 using namespace bootkey::modes;
 

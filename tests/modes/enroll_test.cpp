@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <catch2/catch.hpp>
 #include <fstream>
 #include <iterator>
 #include <optional>
@@ -15,6 +14,7 @@
 #include "base/temporary_directory.hpp"
 #include "bootkey/modes/generate_keys.hpp"
 #include "bootkey/modes/host_name.hpp"
+#include "catch.hpp"
 #include "modes/person.hpp"
 #include "openpgp/gpg_lab.hpp"
 #include "openpgp/output_of.hpp"

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "bootkey/modes/generate_keys.hpp"
 
-#include <catch2/catch.hpp>
 #include <filesystem>
 
 #include "base/temporary_directory.hpp"
+#include "catch.hpp"
 #include "modes/person.hpp"
 
 using namespace bootkey;

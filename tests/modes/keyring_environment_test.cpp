@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "bootkey/modes/keyring_environment.hpp"
 
-#include <catch2/catch.hpp>
-
 #include "bootkey/base/file.hpp"
 #include "bootkey/base/text.hpp"
+#include "catch.hpp"
 
 using namespace bootkey;
 using modes::keyring_environment;

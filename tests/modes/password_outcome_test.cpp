@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "bootkey/modes/password_outcome.hpp"
 
-#include <catch2/catch.hpp>
+#include "catch.hpp"
 
 using bootkey::modes::PasswordOutcome;
 using Verdict = PasswordOutcome::Verdict;

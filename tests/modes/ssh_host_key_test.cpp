@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "bootkey/modes/ssh_host_key.hpp"
 
-#include <catch2/catch.hpp>
 #include <fstream>
 
 #include "base/temporary_directory.hpp"
+#include "catch.hpp"
 
 using namespace bootkey;
 

@@ -3,8 +3,7 @@
 // Whether it is well-formed XML is seen by a parser, in tests/netns/timeline_test.py.
 #include "bootkey/modes/svg_chart.hpp"
 
-#include <catch2/catch.hpp>
-
+#include "catch.hpp"
 #include "modes/example_timeline.hpp"
 
 using namespace bootkey;

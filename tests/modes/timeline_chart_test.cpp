@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "bootkey/modes/timeline_chart.hpp"
 
-#include <catch2/catch.hpp>
 #include <csignal>
 
+#include "catch.hpp"
 #include "modes/example_timeline.hpp"
 
 using namespace bootkey;

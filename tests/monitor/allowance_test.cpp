@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "bootkey/monitor/allowance.hpp"
 
-#include <catch2/catch.hpp>
+#include "catch.hpp"
 
 using bootkey::monitor::Allowance;
 using namespace std::chrono_literals;

@@ -2,10 +2,10 @@
 #include "bootkey/monitor/answer_queue.hpp"
 
 #include <array>
-#include <catch2/catch.hpp>
 
 #include "bootkey/base/file.hpp"
 #include "bootkey/base/text.hpp"
+#include "catch.hpp"
 
 using namespace bootkey;
 using namespace bootkey::monitor;

@@ -3,11 +3,11 @@
 
 #include <sys/socket.h>
 
-#include <catch2/catch.hpp>
 #include <string>
 #include <vector>
 
 #include "bootkey/base/event_loop.hpp"
+#include "catch.hpp"
 
 using namespace bootkey;
 using namespace bootkey::monitor;

@@ -4,7 +4,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <catch2/catch.hpp>
 #include <deque>
 #include <optional>
 #include <string>
@@ -14,6 +13,7 @@
 #include "bootkey/base/file.hpp"
 #include "bootkey/monitor/channel.hpp"
 #include "bootkey/monitor/worker.hpp"
+#include "catch.hpp"
 #include "openpgp/gpg_lab.hpp"
 #include "sandbox/writable_directory.hpp"
 

@@ -5,10 +5,11 @@
 
 #include <net/if.h>
 
-#include <catch2/catch.hpp>
 #include <map>
 #include <string>
 #include <vector>
+
+#include "catch.hpp"
 
 using namespace bootkey;
 using namespace bootkey::monitor;

@@ -2,10 +2,10 @@
 #include "bootkey/monitor/messages.hpp"
 
 #include <algorithm>
-#include <catch2/catch.hpp>
 #include <string_view>
 
 #include "bootkey/base/file.hpp"
+#include "catch.hpp"
 
 using namespace bootkey;
 using namespace bootkey::monitor;

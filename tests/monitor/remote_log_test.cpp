@@ -2,10 +2,10 @@
 #include "bootkey/monitor/remote_log.hpp"
 
 #include <algorithm>
-#include <catch2/catch.hpp>
 #include <string>
 #include <vector>
 
+#include "catch.hpp"
 #include "fakes/fake_loop.hpp"
 
 using namespace bootkey;

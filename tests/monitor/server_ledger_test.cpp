@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "bootkey/monitor/server_ledger.hpp"
 
-#include <catch2/catch.hpp>
-
 #include "bootkey/base/text.hpp"
 #include "bootkey/management/status.hpp"
+#include "catch.hpp"
 
 using namespace bootkey;
 using namespace bootkey::monitor;

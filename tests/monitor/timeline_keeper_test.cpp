@@ -2,10 +2,10 @@
 #include "bootkey/monitor/timeline_keeper.hpp"
 
 #include <algorithm>
-#include <catch2/catch.hpp>
 
 #include "bootkey/base/text.hpp"
 #include "bootkey/unlock/timeline_file.hpp"
+#include "catch.hpp"
 
 using namespace bootkey;
 using namespace bootkey::monitor;

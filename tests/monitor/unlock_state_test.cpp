@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "bootkey/monitor/unlock_state.hpp"
 
-#include <catch2/catch.hpp>
 #include <utility>
 #include <vector>
 
 #include "bootkey/base/text.hpp"
+#include "catch.hpp"
 
 using namespace bootkey;
 using namespace bootkey::monitor;

@@ -2,10 +2,10 @@
 //
 // Changes to a toy machine that refuses one of them just once, as for want of memory, or that others change at that
 // very moment: the rest is made or undone all the same, and what could not be undone is undone the next time.
-#include <catch2/catch.hpp>
 
 #include <memory>
 
+#include "catch.hpp"
 #include "sandbox_fixture.hpp"
 #include "toy_machine.hpp"
 

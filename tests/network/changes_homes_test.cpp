@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
 // Directories for OpenPGP keys, made and removed; and a journal that is not bootkey's.
-#include <catch2/catch.hpp>
 
 #include <fcntl.h>
 #include <sys/socket.h>
@@ -12,6 +11,7 @@
 
 #include "bootkey/base/text.hpp"
 #include "bootkey/base/unique_fd.hpp"
+#include "catch.hpp"
 #include "sandbox_machine.hpp"
 
 using namespace bootkey;

@@ -2,12 +2,12 @@
 //
 // Changes to a real kernel that several instances share: the last one undoes them, whoever is killed; and what one
 // without root may do.
-#include <catch2/catch.hpp>
 
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "bootkey/base/text.hpp"
+#include "catch.hpp"
 #include "sandbox_machine.hpp"
 
 using namespace bootkey;

@@ -2,9 +2,9 @@
 //
 // Changes to a real kernel, in network namespaces made for each test: interfaces brought up, host routes, the console
 // level; undone, and left alone where somebody else has come to rely on them.
-#include <catch2/catch.hpp>
 
 #include "bootkey/base/text.hpp"
+#include "catch.hpp"
 #include "sandbox_machine.hpp"
 
 using namespace bootkey;

@@ -3,11 +3,11 @@
 // Instances of bootkey change a toy machine, share its journal, end or are killed at any step, while others change what
 // they like: by chance, and in one usual run everything that can happen at each of its steps. The rules are those of
 // changes_world.hpp.
-#include <catch2/catch.hpp>
 
 #include <string>
 #include <vector>
 
+#include "catch.hpp"
 #include "changes_events.hpp"
 #include "changes_world.hpp"
 #include "model/sequences.hpp"

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "bootkey/network/hook_dialogue.hpp"
 
-#include <catch2/catch.hpp>
-
 #include "bootkey/base/file.hpp"
+#include "catch.hpp"
 
 using namespace bootkey;
 using namespace bootkey::network;

@@ -3,13 +3,13 @@
 // Network hooks that ask for credentials: real shell scripts, and somebody who knows.
 #include <sys/stat.h>
 
-#include <catch2/catch.hpp>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "bootkey/base/file.hpp"
 #include "bootkey/network/network_hooks.hpp"
+#include "catch.hpp"
 #include "sandbox_fixture.hpp"
 
 using namespace bootkey;

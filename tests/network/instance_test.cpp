@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "bootkey/network/instance.hpp"
 
-#include <catch2/catch.hpp>
-
 #include <string>
 
+#include "catch.hpp"
 #include "sandbox_fixture.hpp"
 
 using namespace bootkey::network;

@@ -5,7 +5,7 @@
 
 #include <linux/if.h>
 
-#include <catch2/catch.hpp>
+#include "catch.hpp"
 
 using namespace bootkey::network;
 

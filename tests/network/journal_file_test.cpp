@@ -9,11 +9,11 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#include <catch2/catch.hpp>
 #include <filesystem>
 #include <fstream>
 
 #include "base/forked.hpp"
+#include "catch.hpp"
 #include "sandbox_fixture.hpp"
 
 using namespace bootkey;

@@ -3,9 +3,9 @@
 // The journal as a value: its text, who uses what, and what is to be undone in which order.
 #include "bootkey/network/journal.hpp"
 
-#include <catch2/catch.hpp>
-
 #include <random>
+
+#include "catch.hpp"
 
 using namespace bootkey;
 using namespace bootkey::network;

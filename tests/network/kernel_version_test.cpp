@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "bootkey/network/kernel_version.hpp"
 
-#include <catch2/catch.hpp>
+#include "catch.hpp"
 
 using namespace bootkey::network;
 

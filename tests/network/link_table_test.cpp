@@ -6,9 +6,8 @@
 #include <linux/if.h>
 #include <linux/if_addr.h>
 
-#include <catch2/catch.hpp>
-
 #include "bootkey/base/text.hpp"
+#include "catch.hpp"
 
 using namespace bootkey;
 using namespace bootkey::network;

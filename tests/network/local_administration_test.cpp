@@ -9,8 +9,6 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
-#include <catch2/catch.hpp>
-
 #include <cerrno>
 #include <cstdlib>
 #include <optional>
@@ -19,6 +17,7 @@
 #include "bootkey/base/address.hpp"
 #include "bootkey/base/unique_fd.hpp"
 #include "bootkey/network/netlink_request.hpp"
+#include "catch.hpp"
 #include "sandbox_fixture.hpp"
 
 using namespace bootkey;

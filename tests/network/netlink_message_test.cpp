@@ -7,12 +7,11 @@
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 
-#include <catch2/catch.hpp>
-
 #include <cstring>
 #include <random>
 
 #include "bootkey/network/rtnetlink.hpp"
+#include "catch.hpp"
 
 using namespace bootkey;
 using namespace bootkey::network;

@@ -5,11 +5,10 @@
 
 #include <sys/stat.h>
 
-#include <catch2/catch.hpp>
-
 #include <algorithm>
 
 #include "bootkey/network/instance.hpp"
+#include "catch.hpp"
 #include "sandbox_fixture.hpp"
 
 using namespace bootkey;

@@ -5,10 +5,9 @@
 
 #include <net/if.h>
 
-#include <catch2/catch.hpp>
-
 #include "bootkey/base/text.hpp"
 #include "bootkey/network/netlink_request.hpp"
+#include "catch.hpp"
 #include "sandbox_fixture.hpp"
 
 using namespace bootkey;

@@ -9,8 +9,6 @@
 #include <unistd.h>
 #include <csignal>
 
-#include <catch2/catch.hpp>
-
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -23,6 +21,7 @@
 #include "bootkey/base/event_loop.hpp"
 #include "bootkey/base/log.hpp"
 #include "bootkey/base/time.hpp"
+#include "catch.hpp"
 
 namespace bootkey::network::fixture {
 

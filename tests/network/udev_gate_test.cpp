@@ -3,8 +3,7 @@
 // When interfaces wait for udev, and for how long.
 #include "bootkey/network/udev_gate.hpp"
 
-#include <catch2/catch.hpp>
-
+#include "catch.hpp"
 #include "sandbox_fixture.hpp"
 
 using namespace bootkey;

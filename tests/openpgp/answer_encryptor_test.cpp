@@ -3,9 +3,8 @@
 // What bootkey encrypts, gpg has to decrypt, byte for byte.
 #include "bootkey/openpgp/answer_encryptor.hpp"
 
-#include <catch2/catch.hpp>
-
 #include "bootkey/base/file.hpp"
+#include "catch.hpp"
 #include "openpgp/gpg_lab.hpp"
 #include "openpgp/output_of.hpp"
 

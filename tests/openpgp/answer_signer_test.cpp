@@ -3,12 +3,12 @@
 // In a person's keyring, with a pinentry that types by itself. What is signed has to be what the decryptor takes.
 #include "bootkey/openpgp/answer_signer.hpp"
 
-#include <catch2/catch.hpp>
 #include <chrono>
 #include <thread>
 
 #include "bootkey/base/file.hpp"
 #include "bootkey/openpgp/answer_encryptor.hpp"
+#include "catch.hpp"
 #include "openpgp/decrypting_machine.hpp"
 #include "openpgp/gpg_lab.hpp"
 

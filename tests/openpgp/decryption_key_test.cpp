@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "bootkey/openpgp/decryption_key.hpp"
 
-#include <catch2/catch.hpp>
 #include <random>
 
+#include "catch.hpp"
 #include "openpgp/gpg_lab.hpp"
 #include "openpgp/made_packets.hpp"
 

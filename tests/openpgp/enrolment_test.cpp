@@ -7,7 +7,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <catch2/catch.hpp>
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
@@ -17,6 +16,7 @@
 
 #include "base/temporary_directory.hpp"
 #include "bootkey/base/text.hpp"
+#include "catch.hpp"
 #include "openpgp/output_of.hpp"
 
 using namespace bootkey;

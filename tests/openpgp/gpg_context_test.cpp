@@ -6,13 +6,13 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 
-#include <catch2/catch.hpp>
 #include <cstring>
 #include <optional>
 
 #include "bootkey/base/event_loop.hpp"
 #include "bootkey/openpgp/gpg_context.hpp"
 #include "bootkey/openpgp/gpgme_data.hpp"
+#include "catch.hpp"
 #include "openpgp/gpg_lab.hpp"
 
 using namespace bootkey;

@@ -8,7 +8,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <catch2/catch.hpp>
 #include <cctype>
 #include <chrono>
 #include <csignal>
@@ -22,6 +21,7 @@
 #include "bootkey/base/unique_fd.hpp"
 #include "bootkey/openpgp/decryptor.hpp"
 #include "bootkey/openpgp/packets.hpp"
+#include "catch.hpp"
 #include "openpgp/decrypting_machine.hpp"
 #include "openpgp/gpg_lab.hpp"
 #include "openpgp/made_packets.hpp"

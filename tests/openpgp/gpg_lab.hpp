@@ -4,7 +4,6 @@
 // and its agent ended, with the object.
 #pragma once
 
-#include <catch2/catch.hpp>
 #include <cstddef>
 #include <filesystem>
 #include <fstream>
@@ -14,6 +13,7 @@
 
 #include "base/temporary_directory.hpp"
 #include "bootkey/base/child_process.hpp"
+#include "catch.hpp"
 #include "openpgp/output_of.hpp"
 
 namespace bootkey::openpgp::testing {

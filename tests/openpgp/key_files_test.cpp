@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "bootkey/openpgp/key_files.hpp"
 
-#include <catch2/catch.hpp>
 #include <filesystem>
 #include <fstream>
 #include <vector>
 
 #include "base/temporary_directory.hpp"
+#include "catch.hpp"
 
 using namespace bootkey;
 using openpgp::find_key_files;

@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <catch2/catch.hpp>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
@@ -18,6 +17,7 @@
 #include "bootkey/base/file.hpp"
 #include "bootkey/base/text.hpp"
 #include "bootkey/base/time.hpp"
+#include "catch.hpp"
 #include "openpgp/gpg_lab.hpp"
 #include "openpgp/output_of.hpp"
 

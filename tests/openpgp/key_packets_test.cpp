@@ -3,9 +3,9 @@
 // The key parser on keys that gpg made, on every way to cut one off, and on hostile ones.
 #include "bootkey/openpgp/key_packets.hpp"
 
-#include <catch2/catch.hpp>
 #include <random>
 
+#include "catch.hpp"
 #include "openpgp/gpg_lab.hpp"
 #include "openpgp/made_packets.hpp"
 

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "bootkey/openpgp/key_pair.hpp"
 
-#include <catch2/catch.hpp>
-
+#include "catch.hpp"
 #include "openpgp/gpg_lab.hpp"
 #include "openpgp/output_of.hpp"
 

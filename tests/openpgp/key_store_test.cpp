@@ -3,13 +3,13 @@
 
 #include <sys/stat.h>
 
-#include <catch2/catch.hpp>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 
 #include "base/temporary_directory.hpp"
 #include "bootkey/base/file.hpp"
+#include "catch.hpp"
 
 using namespace bootkey;
 using openpgp::KeyStore;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
 // Decrypting with a key that a passphrase protects: the decryptor, the installed gpg and gpg-agent.
-#include <catch2/catch.hpp>
 #include <chrono>
 #include <csignal>
 #include <filesystem>
@@ -9,6 +8,7 @@
 #include <iterator>
 
 #include "bootkey/openpgp/key_unlocking.hpp"
+#include "catch.hpp"
 #include "openpgp/decrypting_machine.hpp"
 #include "openpgp/gpg_lab.hpp"
 

@@ -3,9 +3,10 @@
 // What other programs say, for comparison with what ours do.
 #pragma once
 
-#include <catch2/catch.hpp>
 #include <cstdio>
 #include <string>
+
+#include "catch.hpp"
 
 namespace bootkey::openpgp::testing {
 

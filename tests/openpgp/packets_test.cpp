@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "bootkey/openpgp/packets.hpp"
 
-#include <catch2/catch.hpp>
 #include <string>
 #include <vector>
+
+#include "catch.hpp"
 
 using namespace bootkey;
 using namespace bootkey::openpgp;

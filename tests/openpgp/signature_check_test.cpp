@@ -2,8 +2,8 @@
 //
 // Which signatures make an answer count, with the decryptor and the installed gpg; keys, signatures and what is wrong
 // with them are made by gpg too.
-#include <catch2/catch.hpp>
 
+#include "catch.hpp"
 #include "openpgp/decrypting_machine.hpp"
 #include "openpgp/gpg_lab.hpp"
 

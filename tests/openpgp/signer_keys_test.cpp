@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "bootkey/openpgp/signer_keys.hpp"
 
-#include <catch2/catch.hpp>
-
+#include "catch.hpp"
 #include "openpgp/gpg_lab.hpp"
 
 using namespace bootkey;

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "bootkey/openpgp/temporary_gpg_home.hpp"
 
-#include <catch2/catch.hpp>
 #include <filesystem>
 #include <vector>
+
+#include "catch.hpp"
 
 using namespace bootkey;
 using openpgp::find_ram_directory;

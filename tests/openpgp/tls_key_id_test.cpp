@@ -3,8 +3,7 @@
 // Key IDs are compared with what openssl makes of the same keys.
 #include "bootkey/openpgp/tls_key_id.hpp"
 
-#include <catch2/catch.hpp>
-
+#include "catch.hpp"
 #include "openpgp/gpg_lab.hpp"
 #include "openpgp/output_of.hpp"
 

@@ -7,11 +7,11 @@
 #include <gnutls/crypto.h>
 
 #include <array>
-#include <catch2/catch.hpp>
 
 #include "bootkey/base/file.hpp"
 #include "bootkey/openpgp/gnutls_handles.hpp"
 #include "bootkey/openpgp/tls_export.hpp"
+#include "catch.hpp"
 #include "openpgp/gpg_lab.hpp"
 
 using namespace bootkey;

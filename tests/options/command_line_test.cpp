@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "bootkey/options/command_line.hpp"
 
-#include <catch2/catch.hpp>
-
 #include "bootkey/options/option_table.hpp"
+#include "catch.hpp"
 #include "options/parse_words.hpp"
 
 using namespace bootkey::options;

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "bootkey/options/config_file.hpp"
 
-#include <catch2/catch.hpp>
-
+#include "catch.hpp"
 #include "options/parse_words.hpp"
 
 using namespace bootkey::options;

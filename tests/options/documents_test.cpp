@@ -2,13 +2,13 @@
 //
 // Holds the manual page, the README and --help against the option table: every option is described with its argument
 // and its default, and none that does not exist.
-#include <catch2/catch.hpp>
 #include <map>
 #include <set>
 #include <sstream>
 
 #include "bootkey/base/text.hpp"
 #include "bootkey/options/argp_table.hpp"
+#include "catch.hpp"
 #include "options/parse_words.hpp"
 
 using namespace bootkey::options;

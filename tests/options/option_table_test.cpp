@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "bootkey/options/option_table.hpp"
 
-#include <catch2/catch.hpp>
 #include <chrono>
 #include <set>
 
+#include "catch.hpp"
 #include "options/parse_words.hpp"
 
 using namespace bootkey::options;

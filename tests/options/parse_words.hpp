@@ -3,7 +3,6 @@
 // parse() on words as a test writes them, and a configuration file that exists as long as its owner.
 #pragma once
 
-#include <catch2/catch.hpp>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -12,6 +11,7 @@
 #include <vector>
 
 #include "bootkey/options/command_line.hpp"
+#include "catch.hpp"
 
 namespace bootkey::options::tests {
 

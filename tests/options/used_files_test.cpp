@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "bootkey/options/used_files.hpp"
 
-#include <catch2/catch.hpp>
-
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -10,6 +8,7 @@
 
 #include "base/temporary_directory.hpp"
 #include "bootkey/base/file.hpp"
+#include "catch.hpp"
 
 using namespace bootkey;
 using namespace bootkey::options;

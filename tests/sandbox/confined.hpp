@@ -11,8 +11,6 @@
 #include <unistd.h>
 #include <csignal>
 
-#include <catch2/catch.hpp>
-
 #include <cerrno>
 #include <cstring>
 #include <functional>
@@ -22,6 +20,7 @@
 
 #include "base/pipe.hpp"
 #include "bootkey/sandbox/confinement.hpp"
+#include "catch.hpp"
 
 namespace bootkey::sandbox::testing {
 

@@ -12,7 +12,6 @@
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <catch2/catch.hpp>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -22,6 +21,7 @@
 
 #include "base/forked.hpp"
 #include "base/temporary_directory.hpp"
+#include "catch.hpp"
 #include "sandbox/confined.hpp"
 
 using namespace bootkey;

@@ -12,8 +12,8 @@
 #include <sys/uio.h>
 
 #include <array>
-#include <catch2/catch.hpp>
 
+#include "catch.hpp"
 #include "sandbox/confined.hpp"
 #include "sandbox/writable_directory.hpp"
 

@@ -2,7 +2,6 @@
 //
 // gpg and gpg-agent, the installed ones, in the confinement of a decryptor: with the filter and Landlock that they
 // inherit.
-#include <catch2/catch.hpp>
 #include <chrono>
 #include <memory>
 
@@ -10,6 +9,7 @@
 #include "bootkey/base/file.hpp"
 #include "bootkey/openpgp/decryptor.hpp"
 #include "bootkey/openpgp/gpg_agent.hpp"
+#include "catch.hpp"
 #include "openpgp/gpg_lab.hpp"
 #include "sandbox/confined.hpp"
 #include "sandbox/writable_directory.hpp"

@@ -6,10 +6,10 @@
 #include <seccomp.h>
 #include <sys/prctl.h>
 
-#include <catch2/catch.hpp>
 #include <optional>
 
 #include "base/forked.hpp"
+#include "catch.hpp"
 #include "sandbox/confined.hpp"
 
 using namespace bootkey;

@@ -4,9 +4,8 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#include <catch2/catch.hpp>
-
 #include "base/forked.hpp"
+#include "catch.hpp"
 #include "sandbox/confined.hpp"
 #include "sandbox/writable_directory.hpp"
 

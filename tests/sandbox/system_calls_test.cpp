@@ -8,13 +8,13 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <catch2/catch.hpp>
 #include <iterator>
 #include <memory>
 #include <string_view>
 #include <utility>
 
 #include "bootkey/base/unique_fd.hpp"
+#include "catch.hpp"
 
 using namespace bootkey;
 using namespace bootkey::sandbox;

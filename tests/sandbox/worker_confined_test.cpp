@@ -24,7 +24,6 @@
 #include <termios.h>
 
 #include <array>
-#include <catch2/catch.hpp>
 #include <csignal>
 #include <optional>
 #include <string>
@@ -33,6 +32,7 @@
 #include "base/forked.hpp"
 #include "bootkey/base/event_loop.hpp"
 #include "bootkey/base/secret.hpp"
+#include "catch.hpp"
 #include "sandbox/confined.hpp"
 
 using namespace bootkey;

@@ -6,13 +6,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <catch2/catch.hpp>
 #include <filesystem>
 #include <fstream>
 #include <string>
 
 #include "base/temporary_directory.hpp"
 #include "bootkey/sandbox/confinement.hpp"
+#include "catch.hpp"
 
 namespace bootkey::sandbox::testing {
 

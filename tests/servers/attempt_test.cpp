@@ -4,13 +4,13 @@
 // until told.
 #include "bootkey/servers/attempt.hpp"
 
-#include <catch2/catch.hpp>
-
 #include <cerrno>
 #include <cstring>
 #include <deque>
 #include <string>
 #include <vector>
+
+#include "catch.hpp"
 
 using namespace std::chrono_literals;
 using namespace bootkey;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "bootkey/servers/backoff.hpp"
 
-#include <catch2/catch.hpp>
+#include "catch.hpp"
 
 using namespace std::chrono_literals;
 using namespace bootkey;

@@ -2,12 +2,12 @@
 //
 // The scheduler by hand: how many servers, endpoints and attempts there may be, and who makes room for whom. By chance:
 // race_sequences_test.cpp.
-#include <catch2/catch.hpp>
 
 #include <algorithm>
 #include <string>
 #include <vector>
 
+#include "catch.hpp"
 #include "race_world.hpp"
 
 using namespace std::chrono_literals;

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
 // The scheduler by hand: what is announced, configured, lost or moves, and interfaces that come and go.
-#include <catch2/catch.hpp>
 
 #include "race_world.hpp"
+
+#include "catch.hpp"
 
 using namespace std::chrono_literals;
 using namespace bootkey;

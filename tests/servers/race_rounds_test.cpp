@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
 // The scheduler by hand: how the endpoints of one server take turns, and what the phases of its attempts mean for it.
-#include <catch2/catch.hpp>
 
 #include <set>
 #include <string>
 
+#include "catch.hpp"
 #include "race_world.hpp"
 
 using namespace std::chrono_literals;

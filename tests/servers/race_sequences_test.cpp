@@ -3,7 +3,6 @@
 // The scheduler against its rules (race_rules.hpp): servers come, move and go, attempts get further or fail, time
 // passes, in any order. Whatever happened, a good server that turns up at the end is tried soon, though all others are
 // mute.
-#include <catch2/catch.hpp>
 
 #include <algorithm>
 #include <random>
@@ -12,6 +11,7 @@
 #include <vector>
 
 #include "bootkey/base/text.hpp"
+#include "catch.hpp"
 #include "model/sequences.hpp"
 #include "race_events.hpp"
 #include "race_rules.hpp"

@@ -6,12 +6,12 @@
 
 #include "bootkey/servers/race.hpp"
 
-#include <catch2/catch.hpp>
-
 #include <algorithm>
 #include <map>
 #include <string>
 #include <vector>
+
+#include "catch.hpp"
 
 namespace bootkey::servers::fixture {
 

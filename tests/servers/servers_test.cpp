@@ -4,13 +4,13 @@
 #include "bootkey/servers/servers.hpp"
 
 #include <algorithm>
-#include <catch2/catch.hpp>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "bootkey/base/event_loop.hpp"
+#include "catch.hpp"
 #include "servers/mandos_peer.hpp"
 #include "servers/test_keys.hpp"
 

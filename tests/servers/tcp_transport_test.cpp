@@ -9,7 +9,6 @@
 #include <netinet/tcp.h>
 #include <sched.h>
 #include <sys/socket.h>
-#include <catch2/catch.hpp>
 
 #include <array>
 #include <cerrno>
@@ -22,6 +21,7 @@
 #include "bootkey/base/event_loop.hpp"
 #include "bootkey/base/file.hpp"
 #include "bootkey/servers/attempt.hpp"
+#include "catch.hpp"
 #include "fakes/fake_loop.hpp"
 #include "servers/live_attempt.hpp"
 #include "servers/test_keys.hpp"

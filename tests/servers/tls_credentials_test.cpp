@@ -3,7 +3,6 @@
 
 #include <gnutls/gnutls.h>
 #include <unistd.h>
-#include <catch2/catch.hpp>
 
 #include <cstdlib>
 #include <mutex>
@@ -11,6 +10,7 @@
 #include <vector>
 
 #include "bootkey/base/file.hpp"
+#include "catch.hpp"
 #include "servers/live_attempt.hpp"
 #include "servers/mandos_peer.hpp"
 #include "servers/test_keys.hpp"

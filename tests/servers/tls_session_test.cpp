@@ -3,13 +3,12 @@
 // Attempts against a real TLS client in the server's role, polite, broken and hostile.
 #include "bootkey/servers/tls_session.hpp"
 
-#include <catch2/catch.hpp>
-
 #include <chrono>
 #include <functional>
 #include <string>
 #include <vector>
 
+#include "catch.hpp"
 #include "servers/live_attempt.hpp"
 #include "servers/mandos_peer.hpp"
 #include "servers/test_keys.hpp"
