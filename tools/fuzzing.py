@@ -138,8 +138,8 @@ def print_coverage(targets):
                              stderr=subprocess.PIPE, env={**os.environ, "LLVM_PROFILE_FILE": f"{profile}.raw"})
         if run.returncode != 0:
             sys.exit(f"{target} failed:\n{run.stderr.decode(errors='replace')[-2000:]}")
-        subprocess.run(["llvm-profdata-14", "merge", "-o", f"{profile}.data", f"{profile}.raw"], check=True)
-        counted = subprocess.run(["llvm-cov-14", "export", "-summary-only", program(target, COUNTING_PROGRAMS),
+        subprocess.run(["llvm-profdata", "merge", "-o", f"{profile}.data", f"{profile}.raw"], check=True)
+        counted = subprocess.run(["llvm-cov", "export", "-summary-only", program(target, COUNTING_PROGRAMS),
                                   f"-instr-profile={profile}.data"], check=True, stdout=subprocess.PIPE).stdout
         files = {pathlib.Path(file["filename"]).resolve().relative_to(ROOT): file["summary"]["lines"]
                  for file in json.loads(counted)["data"][0]["files"]}

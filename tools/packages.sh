@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # The Debian packages that building, packaging, testing and the demonstration need, each with its reason, and the
-# function that installs the missing ones. Sourced by tools/demo, tools/package, tools/test, tools/fuzz and .ci/run; the
-# only place where packages are named, but for packaging/debian/control.
+# function that installs the missing ones. Sourced by tools/demo, tools/package, tools/test, tools/fuzz and tools/lint, from the
+# repository's root; the only place where packages are named, but for packaging/debian/control.
+#
+# The lists hold on Debian 12 and 13. What a release may lack has a question mark behind its name, and is left out there: apt decides.
+# No list names a package of a shared library, since those are called otherwise in each release (see library_packages).
 
 build_packages="
     g++                 the compiler
@@ -44,7 +47,7 @@ test_packages="
 interop_packages="
     openvpn             whose protocol it is
     golang-go           builds a client
-    golang-github-apparentlymart-go-openvpn-mgmt-dev  the library it is made of
+    golang-github-apparentlymart-go-openvpn-mgmt-dev?  the library it is made of
     netcat-openbsd      a person's client
     socat               another one
     expect              a person's script
@@ -66,6 +69,7 @@ network_packages="
 
 # What tools/package needs beside build_packages.
 package_packages="
+    build-essential     what every Debian package may expect
     debhelper           the steps of making a Debian package
     dpkg-dev            runs them
     lintian             looks for mistakes in the package
@@ -79,21 +83,10 @@ package_test_packages="
     kmod                indexes a kernel's modules
 "
 
-# What make_debian puts into its system.
+# What make_debian puts into its system beside what the package depends on.
 target_packages="
-    cryptsetup-initramfs    a dependency of bootkey's
-    gpg                     a dependency of bootkey's
-    gpg-agent               a dependency of bootkey's
-    initramfs-tools         a dependency of bootkey's
-    libavahi-core7          a dependency of bootkey's
-    libcap-ng0              a dependency of bootkey's
-    libevent-core-2.1-7     a dependency of bootkey's
-    libgnutls30             a dependency of bootkey's
-    libgpgme11              a dependency of bootkey's
-    libmnl0                 a dependency of bootkey's
-    libseccomp2             a dependency of bootkey's
-    busybox                 the usual programs of an initial RAM disk
-    zstd                    compresses it
+    busybox             the usual programs of an initial RAM disk
+    zstd                compresses it
 "
 
 # What the tests in emulated machines install into that system, where a case needs it.
@@ -114,8 +107,8 @@ lint_packages="
 
 fuzz_packages="
     clang               the compiler with libFuzzer
-    libclang-rt-14-dev  libFuzzer and the sanitizers
-    llvm-14             readable stack traces, and reports on coverage
+    libclang-rt-dev     libFuzzer and the sanitizers
+    llvm                readable stack traces, and reports on coverage
     python3             runs the targets
 "
 
@@ -131,11 +124,33 @@ is_installed() {
     [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
 }
 
+# Whether apt could install a package.
+has_candidate() {
+    LC_ALL=C apt-cache policy "$1" 2>/dev/null | grep -q 'Candidate: [0-9]'
+}
+
+# Whether apt knows any packages but those that are installed.
+knows_packages() {
+    [ -n "$(find /var/lib/apt/lists -maxdepth 1 -name '*_Packages*' -print -quit 2>/dev/null)" ]
+}
+
 # install_packages LIST... : install what is missing from the lists; quiet and quick when nothing is. Must be root then.
 install_packages() (
-    missing=
+    missing= optional=
     for name in $(package_names "$@"); do
-        is_installed "$name" || missing="$missing $name"
+        is_installed "${name%\?}" && continue
+        case $name in
+            *\?) optional="$optional ${name%\?}" ;;
+            *) missing="$missing $name" ;;
+        esac
+    done
+    if [ -n "$optional" ] && ! knows_packages && [ "$(id -u)" = 0 ]; then
+        apt-get update >/dev/null 2>&1
+    fi
+    for name in $optional; do
+        if has_candidate "$name"; then
+            missing="$missing $name"
+        fi
     done
     [ -n "$missing" ] || exit 0
     if [ "$(id -u)" != 0 ]; then
@@ -222,25 +237,52 @@ fetch_kernel() (
     dpkg -x linux-image-*.deb . && rm -f apt.log linux-image-*.deb && mv "$2" "$1"
 )
 
+# library_packages : the packages of the shared libraries that the program is linked with: of all that CMakeLists.txt asks pkg-config
+# for. What they need themselves comes with them.
+library_packages() {
+    modules=$(sed -n 's/^pkg_check_modules(.* IMPORTED_TARGET \([a-z_-]*\).*/\1/p' CMakeLists.txt)
+    # shellcheck disable=SC2086 # a list of words
+    for flag in $(pkg-config --libs-only-l $modules); do
+        readlink -f "$(c++ -print-file-name="lib${flag#-l}.so")"
+    done | sed 's,.*/,*/,' | sort -u | xargs dpkg-query --search | cut -d : -f 1 | sort -u
+}
+
+# declared_packages : what packaging/debian/control itself says that the package depends on.
+declared_packages() {
+    sed -n '/^Depends:/,/^[^D ]/ { s/^Depends:/ /; /^ /p }' packaging/debian/control | tr , '\n' | awk 'NF && $1 !~ /^\$/ { print $1 }'
+}
+
+# mirror_of_debian : where this machine has its own release from.
+mirror_of_debian() {
+    suite=$(. /etc/os-release && echo "$VERSION_CODENAME")
+    # shellcheck disable=SC2016 # apt-get's own variables
+    apt-get indextargets --format '$(CODENAME) $(REPO_URI)' | awk -v suite="$suite" '$1 == suite { print $2; exit }'
+}
+
 # make_debian DIRECTORY : a small Debian system of this machine's release, with all that the package depends on and what
 # makes an initial RAM disk, in the directory; for chroots.
 make_debian() (
-    set -- "$1" "$1.new"
     [ ! -d "$1" ] || exit 0
-    rm -rf "$2"
-    mkdir -p "$2"
-    suite=$(. /etc/os-release && echo "$VERSION_CODENAME")
-    # shellcheck disable=SC2016 # apt-get's own variables
-    mirror=$(apt-get indextargets --format '$(CODENAME) $(REPO_URI)' | awk -v suite="$suite" '$1 == suite { print $2; exit }')
-    names=$(package_names "$target_packages" | paste -s -d ,)
+    names=$({ declared_packages; library_packages; package_names "$target_packages"; } | paste -s -d ,)
+    bootstrap_debian "$(. /etc/os-release && echo "$VERSION_CODENAME")" "$1" --include="$names"
+)
+
+# bootstrap_debian RELEASE DIRECTORY [OPTION...] : a small Debian system in the directory, which is there when it is complete. Options
+# as of debootstrap(8).
+bootstrap_debian() (
+    release=$1
+    directory=$2
+    shift 2
+    rm -rf "$directory.new"
+    mkdir -p "$directory.new"
     # debootstrap leaves file systems mounted in the new system; here they go with the namespace.
-    if ! unshare --mount debootstrap --variant=minbase --include="$names" "$suite" "$2" "$mirror" >"$1.log" 2>&1; then
-        tail -n 20 "$1.log" >&2
+    if ! unshare --mount debootstrap --variant=minbase "$@" "$release" "$directory.new" "$(mirror_of_debian)" >"$directory.log" 2>&1; then
+        tail -n 20 "$directory.log" >&2
         exit 69
     fi
-    rm -rf "$2"/var/cache/apt/archives/*.deb "$2"/var/lib/apt/lists/*
-    mv "$2" "$1"
-    rm -f "$1.log"
+    rm -rf "$directory.new"/var/cache/apt/archives/*.deb "$directory.new"/var/lib/apt/lists/*
+    mv "$directory.new" "$directory"
+    rm -f "$directory.log"
 )
 
 # fetch_boot_packages DIRECTORY DEBIAN : each of boot_packages, with what it needs that the system DEBIAN has not got, into a

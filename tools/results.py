@@ -8,6 +8,7 @@ several cases, .ninja_log of the build, and seconds, in which tools/suite.sh not
 import argparse
 import collections
 import pathlib
+import platform
 import re
 import sys
 import xml.etree.ElementTree
@@ -62,16 +63,25 @@ def case_of(element):
     return Case(element.get("name"), float(element.get("time") or 0), outcome, reason)
 
 
+def release():
+    """The code name of the release of Debian that this is, such as bookworm."""
+    try:
+        return platform.freedesktop_os_release().get("VERSION_CODENAME", "")
+    except OSError:
+        return ""
+
+
 def allowed_skips(preset):
-    """[(pattern, reason)] of the list in the tree, as far as it is about this preset. A line there is: PRESET|* PATTERN REASON…"""
+    """[(pattern, reason)] of the list in the tree, as far as it is about this preset and release. A line there is:
+    PRESET|RELEASE|* PATTERN REASON…"""
     allowed = []
     for number, line in enumerate(ALLOWED_SKIPS.read_text().splitlines(), 1):
         if not line.strip() or line.startswith("#"):
             continue
         words = line.split(None, 2)
         if len(words) < 3:
-            sys.exit(f"tools/results: {ALLOWED_SKIPS}:{number}: wanted are a preset, a pattern and a reason: {line}")
-        if words[0] in ("*", preset):
+            sys.exit(f"tools/results: {ALLOWED_SKIPS}:{number}: wanted are a preset or release, a pattern and a reason: {line}")
+        if words[0] in ("*", preset, release()):
             allowed.append((re.compile(words[1]), words[2]))
     return allowed
 
