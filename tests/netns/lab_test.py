@@ -166,6 +166,36 @@ class LabTest(netns_case.NetnsCase):
         with lab.console_level(6) as level:
             self.assertEqual(level(), 6)
 
+    # A chroot whose / is no mount point, with the programs and the tree in it.
+    CHROOT = """
+        mkdir -p /tmp/inside/root
+        mount -t tmpfs inside /tmp/inside
+        cd /tmp/inside
+        mkdir -p root/mnt root/usr root/proc root/dev "root$TREE"
+        cd root
+        for name in bin lib lib64 sbin; do ln -s "usr/$name" "$name"; done
+        mount --rbind /usr usr
+        mount --rbind /proc proc
+        mount --rbind /dev dev
+        mount --bind "$TREE" ".$TREE"
+        exec chroot . /bin/sh -e -c "cd $TREE; $1"
+    """
+
+    def in_chroot(self, command):
+        result = self.lab.client().run(["env", f"TREE={netns_case.REPOSITORY}", "sh", "-e", "-c", self.CHROOT, "sh", command])
+        self.assertEqual(result.status, 0, result)
+        return result.output.decode().strip()
+
+    WHY = "/usr/bin/python3 -B -c 'import sys; sys.path.append(\"tests/netns\"); import lab; print(lab.why_unavailable())'"
+
+    def test_a_chroot_is_no_place_for_a_lab(self):
+        self.assertRegex(self.in_chroot(self.WHY), "^this is a chroot")
+
+    def test_the_commands_find_a_way_around_a_chroot(self):
+        again = f"echo again; . tools/chroot.sh; own_root false; pwd; ls -d /tmp; {self.WHY}".replace('"', '\\"')
+        said = self.in_chroot(f'. tools/chroot.sh; mkdir /tmp; own_root sh -e -c "{again}"; echo never')
+        self.assertEqual(said.split("\n"), ["again", netns_case.REPOSITORY, "/tmp", "None"])
+
 
 def _alive(pid):
     try:

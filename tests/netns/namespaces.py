@@ -46,10 +46,28 @@ def why_unavailable():
         return "network namespaces need root"
     child = os.fork()
     if child == 0:
-        os._exit(0 if _libc.unshare(CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWPID) == 0 else 1)
-    if os.waitpid(child, 0)[1] != 0:
-        return "the kernel does not let us make network namespaces here (in a container?)"
-    return None
+        os._exit(_try_namespaces())
+    return _REASONS[os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])]
+
+
+_REASONS = {0: None,
+            1: "the kernel does not let us make network namespaces here (in a container?)",
+            2: "there is no /proc here",
+            3: "this is a chroot, which is left by whoever enters a namespace; tools/test and tools/demo find a way around that"}
+
+
+def _try_namespaces():
+    """In a child: which of the reasons holds here."""
+    if _libc.unshare(CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWPID) != 0:
+        return 1
+    root = os.stat("/")
+    try:
+        _set_namespace(os.open("/proc/self/ns/mnt", os.O_RDONLY), CLONE_NEWNS)
+    except FileNotFoundError:
+        return 2
+    except OSError:
+        return 1
+    return 0 if os.path.samestat(root, os.stat("/")) else 3
 
 
 class Namespaces:
