@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+#include <asm/termbits.h>  // the size of TCGETS2's structure, which <termios.h> has not got
 #include <fcntl.h>
 #include <linux/prctl.h>
 #include <sys/ioctl.h>
-#include <termios.h>
 
 #include <cerrno>
 
@@ -56,6 +56,9 @@ CallTable common_calls() {
         allow("fcntl64", {int_is(1, F_DUPFD_CLOEXEC)}),
         allow("ioctl", {int_is(1, FIONREAD)}),  // avahi-core: how long a datagram is
         allow("ioctl", {int_is(1, TCGETS)}),    // stdio and gpg: isatty(3)
+#ifdef TCGETS2
+        allow("ioctl", {int_is(1, static_cast<std::uint32_t>(TCGETS2))}),  // the same since glibc 2.42
+#endif
 
         // Waiting: libevent, GnuTLS, Avahi's wait until a socket takes more, GPGME.
         allow("epoll_create1"),

@@ -3,7 +3,9 @@
 // The tables as tables: what would be wrong on another architecture, or silently do nothing.
 #include "bootkey/sandbox/system_calls.hpp"
 
+#include <asm/termbits.h>
 #include <seccomp.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -104,6 +106,20 @@ TEST_CASE("where a call has a younger form that does the same, a table has both"
         if (names(table, old)) CHECK(names(table, young));
     }
 }
+
+#ifdef TCGETS2
+TEST_CASE("isatty(3) asks the terminal in the old way and in that of glibc 2.42") {
+    const CallTable table = table_of(GENERATE(0, 1));
+    for (const auto request : {static_cast<std::uint32_t>(TCGETS), static_cast<std::uint32_t>(TCGETS2)}) {
+        INFO(request);
+        CHECK(std::count_if(table.begin(), table.end(), [&](const Call& call) {
+                  return std::string_view(call.name) == "ioctl" && call.error == 0 && call.conditions.size() == 1 &&
+                         call.conditions[0].argument == 1 && call.conditions[0].mask == 0xffff'ffff &&
+                         call.conditions[0].value == request;
+              }) == 1);
+    }
+}
+#endif
 
 TEST_CASE("no system call is both let through and refused without condition") {
     const CallTable table = table_of(GENERATE(0, 1));
