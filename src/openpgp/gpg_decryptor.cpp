@@ -5,6 +5,7 @@
 #include <chrono>
 #include <deque>
 #include <optional>
+#include <string_view>
 #include <utility>
 
 #include "bootkey/base/file.hpp"
@@ -38,9 +39,22 @@ Error bad_answer(std::string why,
     return {ExitCode::unavailable, "cannot decrypt the server's answer", std::move(why), std::move(advice)};
 }
 
-// Why gpg did not decrypt.
-Error decryption_error(gpgme_error_t error) {
+// Whether the message hides to whom it is encrypted; gpg can only try its key then.
+bool has_hidden_recipient(gpgme_decrypt_result_t result) {
+    if (result == nullptr) return false;
+    for (gpgme_recipient_t recipient = result->recipients; recipient != nullptr; recipient = recipient->next)
+        if (recipient->keyid != nullptr &&
+            std::string_view(recipient->keyid).find_first_not_of('0') == std::string_view::npos)
+            return true;
+    return false;
+}
+
+// Why gpg did not decrypt; `result` is what GPGME knows of the message.
+Error decryption_error(gpgme_error_t error, gpgme_decrypt_result_t result) {
     switch (gpgme_err_code(error)) {
+        case GPG_ERR_CHECKSUM:  // gpg 2.4, which has tried its key; gpg 2.2 says that there is no secret key
+            if (!has_hidden_recipient(result)) return bad_answer(gpgme_text(error));
+            [[fallthrough]];
         case GPG_ERR_NO_SECKEY:
             return bad_answer("it is encrypted to another key");
         case GPG_ERR_NO_DATA:
@@ -405,7 +419,7 @@ base::Result<Secret> GpgDecryptor::answer(gpgme_error_t error) {
     }
     if (error != 0 && unlocking_ && unlocking_->was_asked())
         return bad_answer("gpg asks for a passphrase that it does not get for a server's answer");
-    if (error != 0) return decryption_error(error);
+    if (error != 0) return decryption_error(error, gpgme_op_decrypt_result(context_->handle()));
     if (auto why = objection(gpgme_op_decrypt_result(context_->handle()))) return std::move(*why);
     Secret password = output_->take();
     if (password.empty()) return bad_answer("the password in it is empty");

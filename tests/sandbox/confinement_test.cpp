@@ -211,8 +211,8 @@ TEST_CASE("root that may not change users is told so and is not confined by half
         return;
     }
     const int seen = forked([] {
-        capng_get_caps_process();
-        capng_update(CAPNG_DROP, static_cast<capng_type_t>(CAPNG_EFFECTIVE | CAPNG_PERMITTED), CAP_SETUID);
+        constexpr auto sets = static_cast<capng_type_t>(CAPNG_EFFECTIVE | CAPNG_PERMITTED);
+        if (capng_get_caps_process() != 0 || capng_update(CAPNG_DROP, sets, CAP_SETUID) != 0) return 1;
         if (capng_apply(CAPNG_SELECT_CAPS) != 0) return 1;
         const auto confined = confine({Role::worker}, getppid());
         if (confined) return 2;
