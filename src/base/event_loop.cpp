@@ -142,7 +142,7 @@ void report(int severity, const char* text) noexcept {
 }
 
 // libevent ends the program with status 1, which is none of ours, where it cannot go on.
-void give_up(int) {
+void end_on_fatal_error(int) {
     _exit(static_cast<int>(ExitCode::os_error));
 }
 
@@ -166,7 +166,7 @@ void EventLoop::BaseDeleter::operator()(event_base* base) const noexcept {
 
 Result<std::unique_ptr<EventLoop>> EventLoop::create() {
     event_set_log_callback(&report);  // libevent has one for all
-    event_set_fatal_callback(&give_up);
+    event_set_fatal_callback(&end_on_fatal_error);
     if (!has_descriptors())
         return Error{ExitCode::os_error, "cannot start the event loop", "too few files may be open",
                      "raise the limit (ulimit -n) to 64 or more"};

@@ -21,7 +21,7 @@ constexpr std::uint32_t coming = IN_CREATE | IN_MOVED_TO;
 constexpr std::uint32_t of_itself = IN_DELETE_SELF | IN_MOVE_SELF;
 constexpr std::uint32_t of_the_file = coming | IN_OPEN | IN_CLOSE_WRITE | IN_DELETE | IN_MOVED_FROM;
 
-std::string parent_of(const std::string& path) {
+std::string directory_of(const std::string& path) {
     const auto slash = path.rfind('/');
     return slash == 0 ? "/" : path.substr(0, slash);
 }
@@ -48,7 +48,7 @@ base::Result<std::unique_ptr<FileWatch>> FileWatch::create(base::Loop& loop, con
 bool FileWatch::watch_nearest() {
     if (descriptor_ >= 0) inotify_rm_watch(inotify_.get(), descriptor_);
     for (std::string path = path_;;) {
-        const std::string directory = parent_of(path);
+        const std::string directory = directory_of(path);
         at_directory_ = path == path_;
         descriptor_ = inotify_add_watch(inotify_.get(), directory.c_str(),
                                         IN_ONLYDIR | of_itself | (at_directory_ ? of_the_file : coming));

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "bootkey/console/waiting_askpass.hpp"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/syscall.h>
@@ -12,8 +11,8 @@
 #include <cerrno>
 #include <functional>
 #include <limits>
-#include <memory>
 
+#include "bootkey/base/directory_stream.hpp"
 #include "bootkey/base/text.hpp"
 
 namespace bootkey::console {
@@ -22,14 +21,9 @@ namespace {
 constexpr unsigned usual_tries = 3;                     // cryptroot's, where crypttab says nothing
 constexpr std::size_t longest_environment = 64 * 1024;  // bytes of it that are looked at
 
-struct DirectoryCloser {
-    void operator()(DIR* directory) const noexcept { closedir(directory); }
-};
-using Directory = std::unique_ptr<DIR, DirectoryCloser>;
-
 // Calls `visit` with the directory's descriptor and each entry that is a number, until that returns false.
 void for_numbers(const std::string& path, const std::function<bool(int directory, const char* entry)>& visit) {
-    const Directory directory(opendir(path.c_str()));
+    const base::DirectoryStream directory(opendir(path.c_str()));
     if (!directory) return;
     while (const dirent* entry = readdir(directory.get())) {
         if (entry->d_name[0] < '0' || entry->d_name[0] > '9') continue;
@@ -104,7 +98,7 @@ unsigned number(std::optional<std::string_view> text, unsigned otherwise) {
 }
 
 // The parent, which is the second field behind the name, which is in parentheses and may hold some (proc(5), stat).
-std::optional<pid_t> parent_of(pid_t pid) {
+std::optional<pid_t> parent_process(pid_t pid) {
     const std::string stat = read_proc(pid, "stat", 1024);
     const auto name_end = stat.rfind(") ");
     if (name_end == stat.npos) return std::nullopt;
@@ -186,7 +180,7 @@ bool others_write(const struct stat& fifo) {
 std::vector<pid_t> children_of(pid_t pid) {
     std::vector<pid_t> found;
     for_processes([&](pid_t other) {
-        if (parent_of(other) == pid) found.push_back(other);
+        if (parent_process(other) == pid) found.push_back(other);
         return true;
     });
     return found;

@@ -34,7 +34,7 @@ std::string network_of(const base::IpAddress& address) {
 }
 
 // Of a program on this machine its user is known, who has any number of addresses here.
-std::string named(const char* where, const std::optional<uid_t>& user) {
+std::string with_user(const char* where, const std::optional<uid_t>& user) {
     return user ? base::format("%s (user %u)", where, *user) : base::format("%s (unknown user)", where);
 }
 
@@ -47,7 +47,7 @@ Caller caller_at(int fd) {
         ucred credentials{};
         socklen_t size = sizeof credentials;
         if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) == 0) caller.user = credentials.uid;
-        caller.origin.address = caller.origin.network = named("the Unix socket", caller.user);
+        caller.origin.address = caller.origin.network = with_user("the Unix socket", caller.user);
         return caller;
     }
     caller.is_tcp = true;
@@ -56,7 +56,7 @@ Caller caller_at(int fd) {
         caller.origin.address = caller.origin.network = "an unknown address";
     } else if (peer->address.is_loopback() || peer->address == ours->address) {
         caller.user = tcp_owner(*peer, *ours);
-        caller.origin.address = caller.origin.network = named("this machine", caller.user);
+        caller.origin.address = caller.origin.network = with_user("this machine", caller.user);
     } else {
         caller.origin = {network_of(peer->address), peer->address.text()};
     }

@@ -27,7 +27,7 @@ constexpr const char* prompt = "ENTER PASSWORD:";
 constexpr const char* banner = ">INFO:OpenVPN Management Interface Version 5 -- type 'help' for more info\r\n";
 constexpr const char* hold_line = ">HOLD:Waiting for hold release:0\r\n";
 
-std::string named(const Session& session) {
+std::string name_in_log(const Session& session) {
     return "management client " + std::to_string(session.id());
 }
 
@@ -172,7 +172,7 @@ base::Result<void> Interface::client_came(ClientId client, Origin origin, base::
     if (!session) return std::move(session).error();
     (*session)->address = origin.address;
     (*session)->notify(needs_password ? prompt : welcome());
-    const std::string name = named(**session);
+    const std::string name = name_in_log(**session);
     sessions_[client] = std::move(*session);
     log_.info(needs_password ? 7 : 2, name + " came from " + origin.address);
     if (!needs_password) return {};
@@ -236,7 +236,7 @@ void Interface::hear(Session& session, bool is_too_long, base::Time now) {
               }};
     if (is_too_long) {
         turn.reply.error("Options error: Line at MANAGEMENT:0 is too long (1024 chars max)");
-        log_.info(3, named(session) + ": a line that is too long");
+        log_.info(3, name_in_log(session) + ": a line that is too long");
     } else {
         carry_out(turn, session, session.splitter.text());
     }
@@ -281,7 +281,7 @@ void Interface::let_in(Session& session) {
     }
     session.is_admitted = true;
     session.notify("SUCCESS: password is correct\r\n" + welcome());
-    log_.info(2, named(session) + " from " + session.address + " gave the password");
+    log_.info(2, name_in_log(session) + " from " + session.address + " gave the password");
 }
 
 std::size_t Interface::admitted() const {
@@ -292,14 +292,14 @@ std::size_t Interface::admitted() const {
 void Interface::carry_out(Turn& turn, Session& session, std::string_view line) const {
     Words& words = session.words;
     if (const auto wrong = words.parse(line); !wrong.empty()) {
-        log_.info(3, named(session) + ": a line that cannot be read");
+        log_.info(3, name_in_log(session) + ": a line that cannot be read");
         return turn.reply.error(wrong);
     }
     if (words.empty()) return;
     const Command* const command = find_command(words[0]);
     // A program that watches asks again and again.
     const bool is_question = command != nullptr && !command->steers;
-    log_.info(is_question ? 7 : 3, named(session) + ": " + described(words, command));
+    log_.info(is_question ? 7 : 3, name_in_log(session) + ": " + described(words, command));
     if (command == nullptr)
         turn.reply.error("unknown command [" + shown_word(words[0]) + "], enter 'help' for more options");
     else if (words.size() <= command->least)
@@ -323,7 +323,7 @@ void Interface::client_left(ClientId client) {
     const auto session = std::move(found->second);
     sessions_.erase(found);
     gate_.left(client);
-    log_.info(session->is_admitted ? 2 : 7, named(*session) + " left");
+    log_.info(session->is_admitted ? 2 : 7, name_in_log(*session) + " left");
     if (settings().signal && session->is_admitted && admitted() == 0) shared_->steering.signal(SIGUSR1);
 }
 

@@ -31,7 +31,7 @@ constexpr base::Duration crowd_pause = std::chrono::milliseconds(5);
 constexpr std::string_view too_many = "ERROR: too many management clients\r\n";
 constexpr std::string_view not_yours =
     "ERROR: without a password only root and the user who runs bootkey may connect, who wait for the replies\r\n";
-constexpr std::byte line_feed{'\n'};
+constexpr std::byte end_of_command{'\n'};
 
 bool is_open_to_others(const Place& place) {
     const auto* const endpoint = std::get_if<base::Endpoint>(&place);
@@ -193,7 +193,7 @@ private:
 
     // Before its first command the client has to be there still: only then is it sure whose it is.
     std::size_t received(ClientId client, int fd, std::span<const std::byte> bytes) {
-        if (unheard_.contains(client) && std::ranges::find(bytes, line_feed) != bytes.end()) {
+        if (unheard_.contains(client) && std::ranges::find(bytes, end_of_command) != bytes.end()) {
             unheard_.erase(client);
             if (const Caller caller = caller_at(fd); !may_steer(caller.user)) {
                 tell_of_stranger(caller);

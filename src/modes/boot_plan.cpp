@@ -13,15 +13,15 @@ namespace {
 
 using base::escaped;
 
-constexpr std::string_view blanks = " \t\n";
+constexpr std::string_view shell_blanks = " \t\n";
 constexpr const char* on_command_line = " on the kernel command line";
 
 std::vector<std::string_view> fields_of(std::string_view text) {
     std::vector<std::string_view> words;
     while (true) {
-        text.remove_prefix(std::min(text.find_first_not_of(blanks), text.size()));
+        text.remove_prefix(std::min(text.find_first_not_of(shell_blanks), text.size()));
         if (text.empty()) return words;
-        words.push_back(text.substr(0, text.find_first_of(blanks)));
+        words.push_back(text.substr(0, text.find_first_of(shell_blanks)));
         text.remove_prefix(words.back().size());
     }
 }
@@ -48,7 +48,7 @@ ShellValue shell_value(std::string_view text) {
             quote = 0;
         } else if (quote == 0 && (character == '"' || character == '\'')) {
             quote = character;
-        } else if (quote == 0 && (blanks.find(character) != std::string_view::npos || character == ';')) {
+        } else if (quote == 0 && (shell_blanks.find(character) != std::string_view::npos || character == ';')) {
             break;
         } else {
             value.is_computed = value.is_computed || (quote != '\'' && (character == '$' || character == '`'));
@@ -63,7 +63,7 @@ ShellValue sourced(const std::vector<std::string>& files, std::string_view name)
     ShellValue value;
     for (const std::string& file : files) {
         for (std::string_view line : base::split(file, '\n')) {
-            line.remove_prefix(std::min(line.find_first_not_of(blanks), line.size()));
+            line.remove_prefix(std::min(line.find_first_not_of(shell_blanks), line.size()));
             if (const auto exported = behind("export ", line)) line = base::trim(*exported);
             const auto assigned = behind(std::string(name) + '=', line);
             if (assigned) value = shell_value(*assigned);

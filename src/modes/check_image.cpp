@@ -221,7 +221,7 @@ private:
 };
 
 // The first line that a program has said, at most.
-std::string first_line(int fd) {
+std::string first_line_from(int fd) {
     std::array<char, 512> said{};
     const ssize_t size = pread(fd, said.data(), said.size(), 0);
     if (size <= 0) return {};
@@ -252,7 +252,7 @@ Result<std::string> unpack(const std::string& image, const std::string& memory) 
         if (access((target + part + "/init").c_str(), F_OK) == 0 ||
             access((target + part + "/scripts").c_str(), F_OK) == 0)
             return target + part;
-    std::string why = first_line(said.get());
+    std::string why = first_line_from(said.get());
     if (why.empty()) why = "there is no init program in it";
     return base::Error{base::ExitCode::no_input, tried, why, "name the image with --initrd=FILE"};
 }

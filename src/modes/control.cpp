@@ -101,7 +101,7 @@ namespace {
 // ---- The password of the interface itself
 
 // The first line of `file`, with a line end.
-base::Result<base::Secret> first_line(const std::string& file) {
+base::Result<base::Secret> password_in(const std::string& file) {
     constexpr std::size_t longest = 4096;  // bytes of the file
     const auto content = base::read_secret_file(file, longest);
     if (!content) return content.error();
@@ -127,7 +127,7 @@ ControlConnection::AskPassword interface_password(const std::string& file) {
             return base::Error{ExitCode::unavailable, "not let in by the management interface",
                                "the password in " + base::escaped(file) + " is wrong",
                                "name the file that the other one's --management-password-file names"};
-        return first_line(file);
+        return password_in(file);
     };
 }
 

@@ -63,7 +63,7 @@ void escape(std::string_view word, Put put) {
     }
 }
 
-std::string quoted(std::string_view word) {
+std::string in_double_quotes(std::string_view word) {
     std::string text = "\"";
     escape(word, [&](char byte) { text += byte; });
     return text + '"';
@@ -77,7 +77,7 @@ base::Result<std::string> joined(const std::vector<std::string>& words) {
             return refusal(base::format("a word of it is longer than %zu bytes", longest_word));
         if (!line.empty()) line += ' ';
         const bool plain = !word.empty() && word.find_first_of(" \t\"'\\#;") == word.npos;
-        line += plain ? word : quoted(word);
+        line += plain ? word : in_double_quotes(word);
     }
     return line;
 }
@@ -115,7 +115,7 @@ base::Result<base::Secret> password_command(std::string_view type, const base::S
             base::format("the password is longer than the %zu bytes that a management interface takes", longest_word));
     if (std::ranges::any_of(value, is_control))
         return refusal("control characters in a password do not get through a management interface");
-    const std::string begin = "password " + quoted(type) + " \"";
+    const std::string begin = "password " + in_double_quotes(type) + " \"";
     auto line = base::Secret::with_capacity(begin.size() + 2 * value.size() + 2);
     if (!line) return line;
     bool fits = line->append(base::bytes_of(begin));

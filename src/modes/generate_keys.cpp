@@ -11,7 +11,7 @@ namespace {
 
 constexpr const char* default_directory = "/etc/keys/bootkey";
 
-void tell(const openpgp::KeyRequest& request, const openpgp::MadeKeys& made, const base::Log& log) {
+void report_keys(const openpgp::KeyRequest& request, const openpgp::MadeKeys& made, const base::Log& log) {
     const std::string directory = base::escaped(request.directory);
     log.info(1, "made keys in " + directory + ": " +
                     (request.tls_pair ? "pubkey.txt, seckey.txt, tls-pubkey.pem and tls-privkey.pem"
@@ -49,7 +49,7 @@ base::Result<void> generate_keys(const options::Options& options, const base::Lo
     if (request.kind == openpgp::KeyKind::rsa4096) log.info(1, "making RSA keys, which takes some seconds");
     const auto made = openpgp::generate_keys(request);
     if (!made) return made.error();
-    tell(request, *made, log);
+    report_keys(request, *made, log);
     return {};
 }
 

@@ -103,7 +103,7 @@ std::string outcome(const AttemptRecord& attempt) {
     return "under way until the end";
 }
 
-std::string place(const Timeline& timeline, const AttemptRecord& attempt) {
+std::string endpoint_of(const Timeline& timeline, const AttemptRecord& attempt) {
     const auto on = std::ranges::find(timeline.interfaces, attempt.endpoint.interface, &InterfaceRecord::index);
     base::Endpoint endpoint = attempt.endpoint;
     if (on == timeline.interfaces.end()) return endpoint.text();
@@ -145,7 +145,7 @@ std::vector<Row> rows_of_servers(const Timeline& timeline, const Axis& axis) {
     }
     std::vector<Row> rows;
     for (Known& server : servers) {
-        server.row.note = place(timeline, *server.last) + ": " + outcome(*server.last);
+        server.row.note = endpoint_of(timeline, *server.last) + ": " + outcome(*server.last);
         if (server.tries > 1) server.row.note += format(" (%zu attempts)", server.tries);
         std::stable_partition(server.row.bars.begin(), server.row.bars.end(),
                               [](const Bar& bar) { return !bar.winning; });

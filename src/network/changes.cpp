@@ -34,7 +34,7 @@ std::uint64_t namespace_of(const Change& change, std::uint64_t current) {
     return of_machine ? 0 : current;
 }
 
-std::string shown(const Link& link) {
+std::string shown_link(const Link& link) {
     return "interface " + base::escaped(link.name);
 }
 
@@ -104,12 +104,12 @@ Result<void> Changes::bring_up(std::uint32_t interface) {
         return link.error();
     }
     if ((link->flags & IFF_UP) == 0)
-        return locked ? raise(*locked, *link) : because("cannot bring up " + shown(*link), locked.error());
+        return locked ? raise(*locked, *link) : because("cannot bring up " + shown_link(*link), locked.error());
     // Up by another instance: then it stays up for as long as we run. Up by others: not ours to take down, no journal
     // needed.
     if (locked)
         if (auto joined = join(*locked, {LinkUp{interface, {}}, DadOff{interface}}); !joined)
-            log_->warning(because("another bootkey may take down " + shown(*link), joined.error()).message());
+            log_->warning(because("another bootkey may take down " + shown_link(*link), joined.error()).message());
     return {};
 }
 
@@ -132,16 +132,16 @@ Result<void> Changes::raise(LockedJournal& locked, const Link& link) {
     const std::string path = dad_path(link.name);
     const unsigned dad = machine_->ipv6_setting(path).value_or(0);
     if (auto recorded = record_raise(locked, link, dad); !recorded)
-        return because("cannot bring up " + shown(link), recorded.error());
+        return because("cannot bring up " + shown_link(link), recorded.error());
     // Without it an IPv6 address is usable only after 1-2 s (RFC 4862, 5.4). IPv6 may be off, or /proc/sys read-only.
     if (dad != 0)
         if (const int reason = machine_->set_ipv6_setting(path, 0); reason != 0)
-            log_->info(2, base::system_error("cannot turn off duplicate address detection on " + shown(link), reason,
-                                             "its IPv6 address will be usable some 2 seconds later")
+            log_->info(2, base::system_error("cannot turn off duplicate address detection on " + shown_link(link),
+                                             reason, "its IPv6 address will be usable some 2 seconds later")
                               .message());
     auto raised = machine_->set_up(link, true);
     if (raised) {
-        log_->info(3, "brought up " + shown(link));
+        log_->info(3, "brought up " + shown_link(link));
         return {};
     }
     if (auto released = release(locked, {LinkUp{link.index, {}}, DadOff{link.index}}); !released)

@@ -4,7 +4,6 @@
 // The agent is spoken to in its own protocol (Assuan: lines of text, a greeting first).
 #include "bootkey/network/home_directory.hpp"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/random.h>
@@ -18,8 +17,8 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
-#include <memory>
 
+#include "bootkey/base/directory_stream.hpp"
 #include "bootkey/base/file.hpp"
 #include "bootkey/base/text.hpp"
 #include "bootkey/base/time.hpp"
@@ -36,15 +35,11 @@ constexpr std::size_t random_digits = 16;
 constexpr auto removal_limit = std::chrono::seconds(20);  // somebody goes on filling it
 constexpr auto agent_limit = std::chrono::milliseconds(500);
 
-struct DirectoryCloser {
-    void operator()(DIR* directory) const noexcept { closedir(directory); }
-};
-
 bool is_dots(const char* name) {
     return std::strcmp(name, ".") == 0 || std::strcmp(name, "..") == 0;
 }
 
-UniqueFd open_directory(int parent, const char* name) {
+UniqueFd open_below(int parent, const char* name) {
     constexpr int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
     UniqueFd fd(openat(parent, name, flags));
     // Only root reads a directory that has no permissions; whoever else owns it can give them back.
@@ -82,7 +77,7 @@ private:
         struct stat status {};
         if (!fd || fstat(fd.get(), &status) != 0) return note(errno);
         if (status.st_dev != device_) return note(EXDEV);
-        const std::unique_ptr<DIR, DirectoryCloser> stream(fdopendir(fd.get()));
+        const base::DirectoryStream stream(fdopendir(fd.get()));
         if (!stream) return note(errno);
         const int directory = fd.release();  // the stream's now
         while (const dirent* entry = readdir(stream.get())) {
@@ -96,7 +91,7 @@ private:
         }
     }
     int remove_directory(const char* name) {
-        UniqueFd fd = open_directory(top_, name);
+        UniqueFd fd = open_below(top_, name);
         if (!fd) return errno;
         empty(std::move(fd), [this](const char* inner, int parent) { return move_up(parent, inner); });
         return unlinkat(top_, name, AT_REMOVEDIR) == 0 || errno == ENOENT ? 0 : errno;

@@ -10,6 +10,7 @@
 #include <limits>
 #include <optional>
 
+#include "bootkey/base/overloaded.hpp"
 #include "bootkey/base/text.hpp"
 
 namespace bootkey::network {
@@ -20,13 +21,6 @@ using Fields = std::vector<std::string_view>;
 constexpr std::size_t most_entries = 1000;
 constexpr std::size_t first_own_field = 3;  // after kind, namespace and users
 constexpr std::uint64_t most_index = std::numeric_limits<std::int32_t>::max();
-
-template <class... Functions>
-struct Overloaded : Functions... {
-    using Functions::operator()...;
-};
-template <class... Functions>
-Overloaded(Functions...) -> Overloaded<Functions...>;
 
 template <typename Items, typename ToText>
 std::string join(const Items& items, ToText to_text) {
@@ -75,7 +69,7 @@ bool is_interface_name(std::string_view text) {
 // The kinds: the word each line begins with, and the fields that follow the first three.
 
 std::string fields_text(const Change& change) {
-    return std::visit(Overloaded{
+    return std::visit(base::Overloaded{
                           [](const LinkUp& c) {
                               return base::format("%u %s %u ", c.interface, c.name.c_str(), c.controller) +
                                      join(c.addresses, [](const base::IpAddress& address) { return address.text(); });

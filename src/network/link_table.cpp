@@ -9,6 +9,8 @@
 #include <algorithm>
 #include <iterator>
 
+#include "bootkey/base/overloaded.hpp"
+
 namespace bootkey::network {
 namespace {
 
@@ -19,17 +21,10 @@ bool is_usable(unsigned flags) {
 }
 
 // One visitor out of several lambdas.
-template <class... Functions>
-struct Overloaded : Functions... {
-    using Functions::operator()...;
-};
-template <class... Functions>
-Overloaded(Functions...) -> Overloaded<Functions...>;
-
 }  // namespace
 
 std::vector<Event> LinkTable::apply(const Report& report) {
-    return std::visit(Overloaded{
+    return std::visit(base::Overloaded{
                           [this](const LinkReport& r) { return link_reported(r.link); },
                           [this](const LinkGoneReport& r) { return link_gone(r.index); },
                           [this](const AddressReport& r) {

@@ -4,7 +4,6 @@
 // children.
 #include "bootkey/network/network_hooks.hpp"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -16,6 +15,7 @@
 #include <utility>
 
 #include "bootkey/base/child_process.hpp"
+#include "bootkey/base/directory_stream.hpp"
 #include "bootkey/base/file.hpp"
 #include "bootkey/base/text.hpp"
 #include "bootkey/base/trusted_path.hpp"
@@ -27,16 +27,12 @@ namespace {
 // A fixed search path: the environment of whoever started us is none of a hook's business.
 constexpr const char* search_path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-struct DirectoryCloser {
-    void operator()(DIR* directory) const noexcept { closedir(directory); }
-};
-
-std::string shown(const std::string& path) {
+std::string shown_path(const std::string& path) {
     return base::escaped(path, 1024);
 }
 
 void warn_untrusted(const base::Log& log, const std::string& path) {
-    log.warning("will not run network hooks as root from " + shown(path) +
+    log.warning("will not run network hooks as root from " + shown_path(path) +
                 ": others than root may write to it; chown root " + base::shell_word(path) + " && chmod go-w " +
                 base::shell_word(path));
 }
@@ -50,7 +46,7 @@ constexpr base::Duration ports_limit = std::chrono::seconds(1);  // for all hook
 constexpr std::size_t max_ports = 64;
 constexpr std::size_t max_ports_text = 64 * 16;
 
-bool is_interface_name(std::string_view name) {
+bool can_be_port_name(std::string_view name) {
     constexpr std::size_t max_size = 15;  // IFNAMSIZ - 1
     const auto possible = [](char c) { return c > ' ' && c < 127 && c != '/' && c != ','; };
     return !name.empty() && name.size() <= max_size && std::ranges::all_of(name, possible);
@@ -85,10 +81,10 @@ bool is_hook_name(std::string_view name) {
 }
 
 std::vector<std::string> find_hooks(const std::string& directory, bool trusted_only, const base::Log& log) {
-    const std::unique_ptr<DIR, DirectoryCloser> stream(opendir(directory.c_str()));
+    const base::DirectoryStream stream(opendir(directory.c_str()));
     struct stat status {};
     if (!stream || fstat(dirfd(stream.get()), &status) != 0) {
-        const auto error = base::system_error("cannot look for network hooks in " + shown(directory), errno);
+        const auto error = base::system_error("cannot look for network hooks in " + shown_path(directory), errno);
         if (errno == ENOENT)
             log.debug(error.message());
         else
@@ -372,7 +368,7 @@ void NetworkHooks::read_ports() {
     text.resize(size > 0 ? static_cast<std::size_t>(size) : 0);
     ports_.reset();
     for (const std::string_view line : base::split(text, '\n'))
-        if (is_interface_name(line) && reserved_.size() < max_ports) reserved_.emplace_back(line);
+        if (can_be_port_name(line) && reserved_.size() < max_ports) reserved_.emplace_back(line);
     if (!reserved_.empty())
         log_.info(3, "left to network hooks, which are going to join them to others: " + joined(reserved_));
 }

@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::size_t encryption_overhead = 16 * 1024;  // bytes that encryption adds at most
 
-base::Error unusable(const std::string& path, std::string why) {
+base::Error unusable_public_key(const std::string& path, std::string why) {
     return {base::ExitCode::no_input, "cannot encrypt to the OpenPGP key " + base::escaped(path), std::move(why),
             "name the public key that --generate-keys has made"};
 }
@@ -24,10 +24,10 @@ base::Result<std::string> import_key(GpgSession& gpg, const std::string& path, c
     auto done = gpg.perform("cannot read the OpenPGP key " + base::escaped(path),
                             [&](gpgme_ctx_t context) { return gpgme_op_import_start(context, input.get()); });
     const gpgme_import_result_t result = done ? gpgme_op_import_result(gpg.handle()) : nullptr;
-    if (result == nullptr) return unusable(path, done ? "gpg did not import it" : done.error().why);
+    if (result == nullptr) return unusable_public_key(path, done ? "gpg did not import it" : done.error().why);
     if (result->considered != 1 || result->imports == nullptr || result->imports->fpr == nullptr)
-        return unusable(path,
-                        base::format("it holds %d OpenPGP keys that can be used instead of one", result->imported));
+        return unusable_public_key(
+            path, base::format("it holds %d OpenPGP keys that can be used instead of one", result->imported));
     return std::string(result->imports->fpr);
 }
 
@@ -60,9 +60,9 @@ base::Result<EncryptedAnswer> encrypt_answer(const std::string& pubkey_path, con
             static_cast<gpgme_encrypt_flags_t>(kind == Content::message ? always | GPGME_ENCRYPT_WRAP : always);
         return gpgme_op_encrypt_start(context, recipients, flags, plaintext.get(), message.get());
     });
-    if (!done) return unusable(pubkey_path, done.error().why);
+    if (!done) return unusable_public_key(pubkey_path, done.error().why);
     const base::Secret made = output.take();
-    if (made.empty()) return unusable(pubkey_path, "gpg gave no message");
+    if (made.empty()) return unusable_public_key(pubkey_path, "gpg gave no message");
     return EncryptedAnswer{*fingerprint, {reinterpret_cast<const char*>(made.bytes().data()), made.size()}};
 }
 

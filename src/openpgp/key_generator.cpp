@@ -40,7 +40,7 @@ base::Error already_there(const KeyRequest& request, const char* name) {
             std::string(name) + " is there already", "replace it by --force, or name another directory"};
 }
 
-base::Error half_a_pair(const KeyRequest& request, const char* there) {
+base::Error half_a_tls_pair(const KeyRequest& request, const char* there) {
     return {base::ExitCode::cannot_create, "cannot make keys in " + base::escaped(request.directory),
             std::string(there) + " is there without the other half of the TLS pair",
             "replace it by --tls-key --force, or move it away"};
@@ -53,7 +53,7 @@ base::Result<void> check_existing(const KeyStore& store, const KeyRequest& reque
             if (store.has(name)) return already_there(request, name);
     const bool pubkey = store.has(tls_pubkey_name);
     if (!request.tls_pair && pubkey != store.has(tls_privkey_name))
-        return half_a_pair(request, pubkey ? tls_pubkey_name : tls_privkey_name);
+        return half_a_tls_pair(request, pubkey ? tls_pubkey_name : tls_privkey_name);
     return {};
 }
 

@@ -14,7 +14,7 @@ namespace {
 constexpr const char* use_tls_pair =
     "use a TLS key pair beside it: --tls-privkey and --tls-pubkey, made by bootkey --generate-keys --tls-key";
 
-base::Error unusable(const std::string& name, std::string why) {
+base::Error unusable_secret_key(const std::string& name, std::string why) {
     return {base::ExitCode::no_input, "cannot use the OpenPGP key in " + base::escaped(name) + " for TLS",
             std::move(why), use_tls_pair};
 }
@@ -40,7 +40,7 @@ base::Result<KeyNumbers> read_numbers(Bytes body, const std::string& name) {
     const bool version_4 = fields.byte() == 4;
     fields.four();  // time of creation
     const auto algorithm = static_cast<Algorithm>(fields.byte());
-    if (!version_4) return unusable(name, "its packet version is not 4");
+    if (!version_4) return unusable_secret_key(name, "its packet version is not 4");
     RsaNumbers rsa;
     Ed25519Numbers ed25519;
     if (is_rsa(algorithm)) {
@@ -51,16 +51,16 @@ base::Result<KeyNumbers> read_numbers(Bytes body, const std::string& name) {
         const Bytes point = fields.integer();
         // 0x40: the point is in its native form (draft-koch-eddsa-for-openpgp).
         if (point.size() != ed25519_size + 1 || point.front() != std::byte{0x40})
-            return unusable(name, "its public Ed25519 point is malformed");
+            return unusable_secret_key(name, "its public Ed25519 point is malformed");
         ed25519.point = point.subspan(1);
     }
     switch (read_protection(fields)) {
         case Protection::none:
             break;
         case Protection::passphrase:
-            return unusable(name, "it is protected by a passphrase");
+            return unusable_secret_key(name, "it is protected by a passphrase");
         case Protection::smart_card:
-            return unusable(name, "its secret part is not in the file but on a smart card or elsewhere");
+            return unusable_secret_key(name, "its secret part is not in the file but on a smart card or elsewhere");
     }
     const Bytes before = fields.rest();
     if (is_rsa(algorithm)) {
@@ -70,11 +70,12 @@ base::Result<KeyNumbers> read_numbers(Bytes body, const std::string& name) {
     }
     const Bytes secret_numbers = before.first(before.size() - fields.rest().size());
     const std::uint16_t sum = fields.two();
-    if (fields.overrun() || ed25519.seed.size() > ed25519_size) return unusable(name, "it is cut off or malformed");
-    if (!sum_matches(secret_numbers, sum)) return unusable(name, "it is damaged (wrong checksum)");
+    if (fields.overrun() || ed25519.seed.size() > ed25519_size)
+        return unusable_secret_key(name, "it is cut off or malformed");
+    if (!sum_matches(secret_numbers, sum)) return unusable_secret_key(name, "it is damaged (wrong checksum)");
     if (!is_rsa(algorithm)) return KeyNumbers(ed25519);
     if (rsa.n.empty() || rsa.e.empty() || rsa.d.empty() || rsa.p.empty() || rsa.q.empty() || rsa.u.empty())
-        return unusable(name, "one of its RSA numbers is zero");
+        return unusable_secret_key(name, "one of its RSA numbers is zero");
     return KeyNumbers(rsa);
 }
 
@@ -131,7 +132,7 @@ base::Result<KeyNumbers> authentication_key(Bytes packets, const std::string& na
             if (primary) break;  // another key follows
             primary = packet->body;
         } else if (packet->tag == Tag::public_key || packet->tag == Tag::public_subkey) {
-            return unusable(name, "it is a public key");
+            return unusable_secret_key(name, "it is a public key");
         } else if (packet->tag == Tag::secret_subkey) {
             subkey = packet->body;
         } else if (packet->tag == Tag::signature && primary && subkey && binds_for_authentication(packet->body) &&
@@ -139,9 +140,9 @@ base::Result<KeyNumbers> authentication_key(Bytes packets, const std::string& na
             return read_numbers(*subkey, name);
         }
     }
-    if (reader.malformed()) return unusable(name, "it is not OpenPGP data, or cut off");
-    if (!primary) return unusable(name, "there is no secret key in it");
-    if (!is_supported(*primary)) return unusable(name, "its algorithm is neither RSA nor Ed25519");
+    if (reader.malformed()) return unusable_secret_key(name, "it is not OpenPGP data, or cut off");
+    if (!primary) return unusable_secret_key(name, "there is no secret key in it");
+    if (!is_supported(*primary)) return unusable_secret_key(name, "its algorithm is neither RSA nor Ed25519");
     return read_numbers(*primary, name);
 }
 

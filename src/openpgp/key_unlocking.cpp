@@ -12,7 +12,7 @@ namespace bootkey::openpgp {
 namespace {
 
 // The key derivation takes a tenth of a second on a present-day machine, some seconds on the slowest boards.
-constexpr base::Duration time_limit = std::chrono::seconds(30);
+constexpr base::Duration unlocking_limit = std::chrono::seconds(30);
 
 base::Error not_tried(std::string why) {
     return {base::ExitCode::unavailable, "cannot try a passphrase for the OpenPGP key", std::move(why),
@@ -62,7 +62,7 @@ void KeyUnlocking::run(std::function<void(gpgme_error_t)> then) {
         [this, made](gpgme_ctx_t context) {
             return made != 0 ? made : gpgme_op_decrypt_start(context, input_.get(), output_.get());
         },
-        time_limit,
+        unlocking_limit,
         [this, then = std::move(then)](gpgme_error_t error) {
             input_.reset();
             output_.reset();

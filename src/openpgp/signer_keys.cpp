@@ -12,8 +12,9 @@
 namespace bootkey::openpgp {
 namespace {
 
-base::Error unusable(const std::string& path, std::string why,
-                     std::string advice = "export the keys with gpg --export, or leave --require-signature out") {
+base::Error unusable_signer_keys(
+    const std::string& path, std::string why,
+    std::string advice = "export the keys with gpg --export, or leave --require-signature out") {
     return {base::ExitCode::no_input, "cannot use the public keys in " + base::escaped(path), std::move(why),
             std::move(advice)};
 }
@@ -36,14 +37,15 @@ base::Result<void> check_keys(Bytes packets, const std::string& path) {
     PacketReader reader(packets);
     while (const auto packet = reader.next()) {
         if (packet->tag == Tag::secret_key || packet->tag == Tag::secret_subkey)
-            return unusable(
+            return unusable_signer_keys(
                 path, "there is a secret key among them",
                 "put the public key there alone (gpg --export), and keep the secret one out of this machine");
-        if (!any && packet->tag != Tag::public_key) return unusable(path, "it holds something else than OpenPGP keys");
+        if (!any && packet->tag != Tag::public_key)
+            return unusable_signer_keys(path, "it holds something else than OpenPGP keys");
         any = true;
     }
-    if (reader.malformed()) return unusable(path, "it is not OpenPGP data, or cut off");
-    if (!any) return unusable(path, "there is no key in it");
+    if (reader.malformed()) return unusable_signer_keys(path, "it is not OpenPGP data, or cut off");
+    if (!any) return unusable_signer_keys(path, "there is no key in it");
     return {};
 }
 
@@ -52,14 +54,14 @@ base::Result<void> check_keys(Bytes packets, const std::string& path) {
 base::Result<base::Secret> read_signer_keys(const std::string& path) {
     const auto data = base::read_secret_file(path, longest_key_file);
     if (!data) return data.error();
-    if (data->empty()) return unusable(path, "the file is empty");
+    if (data->empty()) return unusable_signer_keys(path, "the file is empty");
     auto keys = base::Secret::with_capacity(data->size());
     if (!keys) return keys;
     for (const Bytes block : blocks_of(data->bytes())) {
         const auto packets = without_armour(block, path);
-        if (!packets) return unusable(path, packets.error().why);
+        if (!packets) return unusable_signer_keys(path, packets.error().why);
         if (auto checked = check_keys(packets->bytes(), path); !checked) return std::move(checked).error();
-        if (!keys->append(packets->bytes())) return unusable(path, "they do not fit into memory");
+        if (!keys->append(packets->bytes())) return unusable_signer_keys(path, "they do not fit into memory");
     }
     return keys;
 }

@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::string_view forms = "give ADDRESS:PORT, as in 192.0.2.1:4711, [2001:db8::1]:4711 or fe80::1%eth0:4711";
 
-base::Error refusal(std::string_view text, std::string why, std::string_view advice = forms) {
+base::Error bad_server_address(std::string_view text, std::string why, std::string_view advice = forms) {
     return {base::ExitCode::usage, "server address '" + base::escaped(text) + "'", std::move(why), std::string(advice)};
 }
 
@@ -34,20 +34,21 @@ base::Result<Halves> split_port(std::string_view text) {
     const auto colon = text.rfind(':');
     if (text.starts_with('[')) {
         const auto bracket = text.find(']');
-        if (bracket == std::string_view::npos) return refusal(text, "the closing bracket is missing");
-        if (text.substr(bracket + 1, 1) != ":") return refusal(text, "no port follows the bracket");
+        if (bracket == std::string_view::npos) return bad_server_address(text, "the closing bracket is missing");
+        if (text.substr(bracket + 1, 1) != ":") return bad_server_address(text, "no port follows the bracket");
         return Halves{text.substr(1, bracket - 1), text.substr(bracket + 2), true};
     }
-    if (colon == std::string_view::npos) return refusal(text, "the port is missing");
+    if (colon == std::string_view::npos) return bad_server_address(text, "the port is missing");
     return Halves{text.substr(0, colon), text.substr(colon + 1)};
 }
 
 base::Result<void> check_address(std::string_view text, const base::IpAddress& address, bool scoped) {
-    if (address.is_unspecified()) return refusal(text, "the unspecified address is not a server's");
-    if (address.is_multicast()) return refusal(text, "a multicast or broadcast address is not a server's");
-    if (is_ipv4_mapped(address)) return refusal(text, "it is an IPv4 address in IPv6 form", "write it as IPv4");
+    if (address.is_unspecified()) return bad_server_address(text, "the unspecified address is not a server's");
+    if (address.is_multicast()) return bad_server_address(text, "a multicast or broadcast address is not a server's");
+    if (is_ipv4_mapped(address))
+        return bad_server_address(text, "it is an IPv4 address in IPv6 form", "write it as IPv4");
     if (scoped && !address.is_link_local())
-        return refusal(text, "only a link-local address has a scope", "leave the '%' and the interface out");
+        return bad_server_address(text, "only a link-local address has a scope", "leave the '%' and the interface out");
     return {};
 }
 
@@ -71,13 +72,14 @@ base::Result<ServerAddress> parse_server_address(std::string_view text) {
     const std::string_view scope = scoped ? halves->host.substr(percent + 1) : std::string_view();
 
     const auto address = base::IpAddress::parse(host);
-    if (!address) return refusal(text, "'" + base::escaped(host) + "' is not an IP address; names are not looked up");
-    if (halves->bracketed && !address->is_v6()) return refusal(text, "brackets are for IPv6 addresses");
+    if (!address)
+        return bad_server_address(text, "'" + base::escaped(host) + "' is not an IP address; names are not looked up");
+    if (halves->bracketed && !address->is_v6()) return bad_server_address(text, "brackets are for IPv6 addresses");
     if (scoped && !is_interface_name(scope))
-        return refusal(text, "'" + base::escaped(scope) + "' cannot be the name of an interface");
+        return bad_server_address(text, "'" + base::escaped(scope) + "' cannot be the name of an interface");
     if (auto checked = check_address(text, *address, scoped); !checked) return std::move(checked).error();
     const auto port = base::parse_number(halves->port, 1, 65535);
-    if (!port) return refusal(text, "'" + base::escaped(halves->port) + "' is not a port from 1 to 65535");
+    if (!port) return bad_server_address(text, "'" + base::escaped(halves->port) + "' is not a port from 1 to 65535");
 
     return ServerAddress{*address, static_cast<std::uint16_t>(*port), std::string(scope), std::string(text)};
 }

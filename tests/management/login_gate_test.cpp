@@ -16,7 +16,7 @@ using Clients = std::vector<ClientId>;
 
 namespace {
 
-constexpr base::Time start{std::chrono::hours(1)};
+constexpr base::Time begin{std::chrono::hours(1)};
 constexpr ClientId full = LoginGate::max_clients;
 
 Origin from(const std::string& address, const std::string& network = {}) {
@@ -25,7 +25,7 @@ Origin from(const std::string& address, const std::string& network = {}) {
 
 // Fills the gate with clients of one address, of which 1 is the oldest.
 void fill(LoginGate& gate, const std::string& address = "192.0.2.10") {
-    for (ClientId client = 1; client <= full; ++client) REQUIRE_FALSE(gate.came(client, from(address), start));
+    for (ClientId client = 1; client <= full; ++client) REQUIRE_FALSE(gate.came(client, from(address), begin));
 }
 
 // The client's password is compared and wrong.
@@ -42,42 +42,42 @@ TEST_CASE("whoever comes to a full gate takes the place of the oldest client of 
     fill(gate);
     CHECK_FALSE(LoginGate().is_full());
     CHECK(gate.is_full());
-    CHECK(gate.came(full + 1, from("192.0.2.11"), start) == 1);
-    CHECK(gate.came(full + 2, from("192.0.2.11"), start) == 2);
-    CHECK(gate.came(full + 3, from("192.0.2.10"), start) == 3);  // it takes its own
+    CHECK(gate.came(full + 1, from("192.0.2.11"), begin) == 1);
+    CHECK(gate.came(full + 2, from("192.0.2.11"), begin) == 2);
+    CHECK(gate.came(full + 3, from("192.0.2.10"), begin) == 3);  // it takes its own
     ClientId client = full + 4;
-    for (; client <= full + full / 2 + 1; ++client) static_cast<void>(gate.came(client, from("192.0.2.11"), start));
-    CHECK(gate.came(client, from("192.0.2.11"), start) == full + 1);  // now these have most
+    for (; client <= full + full / 2 + 1; ++client) static_cast<void>(gate.came(client, from("192.0.2.11"), begin));
+    CHECK(gate.came(client, from("192.0.2.11"), begin) == full + 1);  // now these have most
 }
 
 TEST_CASE("one client of an address is never in the way of many of another") {
     LoginGate gate;
-    REQUIRE_FALSE(gate.came(1, from("192.0.2.11"), start));
+    REQUIRE_FALSE(gate.came(1, from("192.0.2.11"), begin));
     for (ClientId client = 2; client < 10'000; ++client)
-        REQUIRE(gate.came(client, from("192.0.2.10"), start) != ClientId{1});
-    gate.gave_password(1, start);
-    CHECK(gate.next(start) == 1);
+        REQUIRE(gate.came(client, from("192.0.2.10"), begin) != ClientId{1});
+    gate.gave_password(1, begin);
+    CHECK(gate.next(begin) == 1);
 }
 
 TEST_CASE("addresses of one network share, and share out their share") {
     LoginGate gate;
-    REQUIRE_FALSE(gate.came(1, from("2001:db8:1::1", "2001:db8:1::/64"), start));  // other networks
-    REQUIRE_FALSE(gate.came(2, from("192.0.2.11"), start));
-    REQUIRE_FALSE(gate.came(3, from("2001:db8::7", "2001:db8::/64"), start));
+    REQUIRE_FALSE(gate.came(1, from("2001:db8:1::1", "2001:db8:1::/64"), begin));  // other networks
+    REQUIRE_FALSE(gate.came(2, from("192.0.2.11"), begin));
+    REQUIRE_FALSE(gate.came(3, from("2001:db8::7", "2001:db8::/64"), begin));
     for (ClientId client = 4; client <= full - 2; ++client)
-        REQUIRE_FALSE(gate.came(client, from("2001:db8::" + std::to_string(client + 100), "2001:db8::/64"), start));
+        REQUIRE_FALSE(gate.came(client, from("2001:db8::" + std::to_string(client + 100), "2001:db8::/64"), begin));
     for (ClientId client = full - 1; client <= full; ++client)
-        REQUIRE_FALSE(gate.came(client, from("2001:db8::a", "2001:db8::/64"), start));
-    CHECK(gate.came(full + 1, from("2001:db8::a", "2001:db8::/64"), start) == full - 1);
-    CHECK(gate.came(full + 2, from("2001:db8::b", "2001:db8::/64"), start) == full);
+        REQUIRE_FALSE(gate.came(client, from("2001:db8::a", "2001:db8::/64"), begin));
+    CHECK(gate.came(full + 1, from("2001:db8::a", "2001:db8::/64"), begin) == full - 1);
+    CHECK(gate.came(full + 2, from("2001:db8::b", "2001:db8::/64"), begin) == full);
 }
 
 TEST_CASE(
     "among many addresses those that guess or come most make room first, and last those that have given a password") {
     LoginGate gate;
     for (ClientId client = 1; client <= full; ++client)
-        REQUIRE_FALSE(gate.came(client, from(std::to_string(client)), start));
-    auto now = start;
+        REQUIRE_FALSE(gate.came(client, from(std::to_string(client)), begin));
+    auto now = begin;
     for (int i = 0; i < 3; ++i) slip(gate, 9, now += 10s);
     slip(gate, 10, now += 10s);
     gate.left(11);
@@ -99,7 +99,7 @@ TEST_CASE(
 
 TEST_CASE("who comes once is not in the way of those who come again and again, from however many addresses") {
     LoginGate gate;
-    auto now = start;
+    auto now = begin;
     ClientId client = 0;
     const auto everybody_comes = [&] {
         std::vector<std::optional<ClientId>> gone;
@@ -117,18 +117,18 @@ TEST_CASE("who comes once is not in the way of those who come again and again, f
 
 TEST_CASE("clients have ten seconds for each answer") {
     LoginGate gate;
-    REQUIRE_FALSE(gate.came(1, from("a"), start));
-    REQUIRE_FALSE(gate.came(2, from("b"), start + 1s));
-    CHECK(gate.next_deadline() == start + 10s);
-    CHECK(gate.overdue(start + 10s - 1ms).empty());
-    CHECK(gate.overdue(start + 10s) == Clients{1});
+    REQUIRE_FALSE(gate.came(1, from("a"), begin));
+    REQUIRE_FALSE(gate.came(2, from("b"), begin + 1s));
+    CHECK(gate.next_deadline() == begin + 10s);
+    CHECK(gate.overdue(begin + 10s - 1ms).empty());
+    CHECK(gate.overdue(begin + 10s) == Clients{1});
     gate.left(1);
-    slip(gate, 2, start + 9s);
-    CHECK(gate.overdue(start + 19s - 1ms).empty());
-    CHECK(gate.overdue(start + 19s) == Clients{2});
-    gate.gave_password(2, start + 9s);  // it is for us to answer
-    CHECK(gate.overdue(start + 1h).empty());
-    CHECK(gate.next_deadline() == start + 10s);
+    slip(gate, 2, begin + 9s);
+    CHECK(gate.overdue(begin + 19s - 1ms).empty());
+    CHECK(gate.overdue(begin + 19s) == Clients{2});
+    gate.gave_password(2, begin + 9s);  // it is for us to answer
+    CHECK(gate.overdue(begin + 1h).empty());
+    CHECK(gate.next_deadline() == begin + 10s);
     CHECK(gate.waits_for_comparison(2));
     gate.left(2);
     CHECK_FALSE(gate.waits_for_comparison(2));
@@ -137,9 +137,9 @@ TEST_CASE("clients have ten seconds for each answer") {
 
 TEST_CASE("the pause after a wrong password grows, for its address alone") {
     LoginGate gate;
-    REQUIRE_FALSE(gate.came(1, from("a"), start));
-    REQUIRE_FALSE(gate.came(2, from("b"), start));
-    auto now = start;
+    REQUIRE_FALSE(gate.came(1, from("a"), begin));
+    REQUIRE_FALSE(gate.came(2, from("b"), begin));
+    auto now = begin;
     for (const auto pause : {1s, 2s, 4s, 8s, 8s, 8s}) {
         slip(gate, 1, now);
         gate.gave_password(1, now);
@@ -171,13 +171,13 @@ TEST_CASE("the pause after a wrong password grows, for its address alone") {
 
 TEST_CASE("a new connection does not escape the pause") {
     LoginGate gate;
-    REQUIRE_FALSE(gate.came(1, from("a"), start));
-    slip(gate, 1, start);
+    REQUIRE_FALSE(gate.came(1, from("a"), begin));
+    slip(gate, 1, begin);
     gate.left(1);
-    REQUIRE_FALSE(gate.came(2, from("a"), start));
-    gate.gave_password(2, start);
-    CHECK_FALSE(gate.next(start + 1s - 1ms));
-    CHECK(gate.next(start + 1s) == 2);
+    REQUIRE_FALSE(gate.came(2, from("a"), begin));
+    gate.gave_password(2, begin);
+    CHECK_FALSE(gate.next(begin + 1s - 1ms));
+    CHECK(gate.next(begin + 1s) == 2);
 }
 
 TEST_CASE("any number of addresses gets few guesses a second, and keeps nobody else waiting for long") {
@@ -187,7 +187,7 @@ TEST_CASE("any number of addresses gets few guesses a second, and keeps nobody e
     auto worst = base::Duration{};
     ClientId knows = 0;  // none waits now
     base::Time knew;
-    for (auto now = start; now < start + 10s; now += 1ms) {
+    for (auto now = begin; now < begin + 10s; now += 1ms) {
         // A thousand new addresses a second; and somebody who knows the password, again and again.
         ++client;
         static_cast<void>(gate.came(client, from("guess" + std::to_string(client)), now));
@@ -218,19 +218,19 @@ TEST_CASE("any number of addresses gets few guesses a second, and keeps nobody e
 
 TEST_CASE("without limits there is still a pause, and nobody is cut off") {
     LoginGate gate(false);
-    for (ClientId client = 1; client < 100; ++client) CHECK_FALSE(gate.came(client, from("a"), start));
+    for (ClientId client = 1; client < 100; ++client) CHECK_FALSE(gate.came(client, from("a"), begin));
     CHECK_FALSE(gate.next_deadline());
-    CHECK(gate.overdue(start + 1h).empty());
-    slip(gate, 1, start);
-    gate.gave_password(1, start);
-    CHECK(gate.next_deadline() == start + 1s);
+    CHECK(gate.overdue(begin + 1h).empty());
+    slip(gate, 1, begin);
+    gate.gave_password(1, begin);
+    CHECK(gate.next_deadline() == begin + 1s);
 }
 
 TEST_CASE("a client that is not known is no error") {
     LoginGate gate;
-    gate.gave_password(7, start);
-    gate.was_wrong(7, start);
+    gate.gave_password(7, begin);
+    gate.was_wrong(7, begin);
     gate.was_right(7);
     gate.left(7);
-    CHECK_FALSE(gate.next(start));
+    CHECK_FALSE(gate.next(begin));
 }

@@ -31,7 +31,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-base::Endpoint endpoint(const char* address, std::uint16_t port = 0) {
+base::Endpoint endpoint_at(const char* address, std::uint16_t port = 0) {
     const auto parsed = base::IpAddress::parse(address);
     REQUIRE(parsed);
     return {*parsed, port, 0};
@@ -100,7 +100,7 @@ Place place_of(const base::UniqueFd& listener, const std::string& path) {
     socklen_t length = sizeof storage;
     REQUIRE(getsockname(listener.get(), reinterpret_cast<sockaddr*>(&storage), &length) == 0);
     if (storage.ss_family == AF_UNIX) return path;
-    return endpoint("127.0.0.1", ntohs(reinterpret_cast<const sockaddr_in*>(&storage)->sin_port));
+    return endpoint_at("127.0.0.1", ntohs(reinterpret_cast<const sockaddr_in*>(&storage)->sin_port));
 }
 
 }  // namespace
@@ -167,7 +167,7 @@ TEST_CASE("a path that no socket can have is refused") {
 
 TEST_CASE("a TCP socket listens at its address") {
     Lab lab;
-    lab.start(at(endpoint(GENERATE("127.0.0.1", "::1"))));
+    lab.start(at(endpoint_at(GENERATE("127.0.0.1", "::1"))));
     CHECK(std::get<base::Endpoint>(lab.server->place()).port != 0);
     auto peer = lab.welcomed();
     CHECK(peer.ask("verb") == "SUCCESS: verb=1\r\n");
@@ -176,7 +176,7 @@ TEST_CASE("a TCP socket listens at its address") {
 
 TEST_CASE("other machines can reach the interface only with a password") {
     Lab lab;
-    const auto place = endpoint(GENERATE("192.0.2.1", "2001:db8::1"), 7505);  // addresses that no machine has
+    const auto place = endpoint_at(GENERATE("192.0.2.1", "2001:db8::1"), 7505);  // addresses that no machine has
     const auto error = lab.refused(at(place));
     CHECK(error.code == base::ExitCode::usage);
     CHECK(error.advice == "give --management-password-file, or use 127.0.0.1 or a Unix socket");
@@ -265,7 +265,7 @@ TEST_CASE("a client that closes its end while a long reply is under way gets all
 
 TEST_CASE("the seventeenth client is told that there are too many") {
     Lab lab;
-    lab.start(at(GENERATE(true, false) ? Place(lab.path) : Place(endpoint("127.0.0.1"))));
+    lab.start(at(GENERATE(true, false) ? Place(lab.path) : Place(endpoint_at("127.0.0.1"))));
     std::deque<Peer> peers;
     for (std::size_t i = 0; i < Server::most_clients; ++i) peers.push_back(lab.welcomed());
     auto refused = lab.connect();
@@ -279,7 +279,7 @@ TEST_CASE("the seventeenth client is told that there are too many") {
 
 TEST_CASE("a client that vanishes harms nobody") {
     Lab lab;
-    lab.start(at(GENERATE(true, false) ? Place(lab.path) : Place(endpoint("127.0.0.1"))));
+    lab.start(at(GENERATE(true, false) ? Place(lab.path) : Place(endpoint_at("127.0.0.1"))));
     auto other = lab.welcomed();
     for (int i = 0; i < 250; ++i) lab.world->log.info(1, std::string(1000, 'x'));
     for (int i = 0; i < 20; ++i) {
@@ -367,7 +367,7 @@ TEST_CASE("bytes are counted every second for who wants it") {
 
 TEST_CASE("last words are delivered") {
     Lab lab;
-    lab.start(at(GENERATE(true, false) ? Place(lab.path) : Place(endpoint("127.0.0.1"))));
+    lab.start(at(GENERATE(true, false) ? Place(lab.path) : Place(endpoint_at("127.0.0.1"))));
     auto peer = lab.welcomed();
     peer.send("verb\n");  // not read any more
     lab.world->interface.fatal("no key");
@@ -395,7 +395,7 @@ TEST_CASE("want of descriptors passes") {
 
 TEST_CASE("a client that listens is connected to, again and again") {
     Lab lab;
-    const auto listener = make_listener(GENERATE(true, false) ? Place(lab.path) : Place(endpoint("127.0.0.1")));
+    const auto listener = make_listener(GENERATE(true, false) ? Place(lab.path) : Place(endpoint_at("127.0.0.1")));
     auto settings = at(place_of(listener, lab.path));
     settings.connect = true;
     lab.start(std::move(settings));

@@ -15,7 +15,7 @@ using Texts = std::vector<std::string>;
 
 namespace {
 
-management::Settings with_password() {
+management::Settings asking_for_password() {
     management::Settings settings;
     settings.password = secret("geheim");
     return settings;
@@ -72,7 +72,7 @@ TEST_CASE("with --management-signal the last client to leave throws SIGUSR1") {
 }
 
 TEST_CASE("clients that are not let in do not count as the last to leave") {
-    auto settings = with_password();
+    auto settings = asking_for_password();
     settings.signal = true;
     World world(std::move(settings));
     world.connect(1);

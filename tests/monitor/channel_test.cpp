@@ -16,14 +16,14 @@ using namespace std::chrono_literals;
 namespace {
 
 /// One end as a Channel, the other by hand.
-struct Scene {
+struct ChannelScene {
     std::unique_ptr<base::EventLoop> loop = std::move(*base::EventLoop::create());
     base::UniqueFd other;
     std::vector<std::string> received;
     int closed = 0;
     std::unique_ptr<Channel> channel;
 
-    Scene() {
+    ChannelScene() {
         auto ends = Channel::make_ends();
         REQUIRE(ends);
         other = std::move(ends->second);
@@ -56,7 +56,7 @@ struct Scene {
 }  // namespace
 
 TEST_CASE("messages arrive whole and in order") {
-    Scene scene;
+    ChannelScene scene;
     for (const char* text : {"one", "two", "three"}) scene.say(text);
     scene.run();
     CHECK(scene.received == std::vector<std::string>{"one", "two", "three"});
@@ -64,7 +64,7 @@ TEST_CASE("messages arrive whole and in order") {
 }
 
 TEST_CASE("an end that goes away is told once, after all that it said") {
-    Scene scene;
+    ChannelScene scene;
     scene.say("last words");
     scene.other.reset();
     scene.run();
@@ -77,7 +77,7 @@ TEST_CASE("an end that goes away is told once, after all that it said") {
 
 TEST_CASE("an empty message and one that is too long end the connection") {
     for (const std::size_t size : {std::size_t{0}, longest_message + 1}) {
-        Scene scene;
+        ChannelScene scene;
         scene.say(std::string(size, 'x'));
         scene.say("more");
         scene.run();
@@ -87,7 +87,7 @@ TEST_CASE("an empty message and one that is too long end the connection") {
 }
 
 TEST_CASE("what the other end does not take yet is queued and sent when it does") {
-    Scene scene;
+    ChannelScene scene;
     constexpr servers::AttemptId count = 400;
     for (servers::AttemptId number = 0; number < count; ++number)
         scene.channel->send(ToWorker(Rejected{number, std::string(4096, 'x')}));
@@ -104,7 +104,7 @@ TEST_CASE("what the other end does not take yet is queued and sent when it does"
 }
 
 TEST_CASE("an end that takes nothing is as good as gone, and makes nobody wait") {
-    Scene scene;
+    ChannelScene scene;
     for (servers::AttemptId number = 0; number < 2 * Channel::most_queued; ++number)
         scene.channel->send(ToWorker(Rejected{number, std::string(4096, 'x')}));
     CHECK(scene.closed == 0);  // told from the loop, not from a call
@@ -117,7 +117,7 @@ TEST_CASE("an end that takes nothing is as good as gone, and makes nobody wait")
 
 TEST_CASE("a channel may be destroyed by what it tells") {
     for (const bool by_message : {true, false}) {
-        Scene scene;
+        ChannelScene scene;
         auto ends = Channel::make_ends();
         REQUIRE(ends);
         std::unique_ptr<Channel> channel;

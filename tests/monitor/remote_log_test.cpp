@@ -14,13 +14,13 @@ using namespace std::chrono_literals;
 
 namespace {
 
-struct Scene {
+struct LogScene {
     fakes::FakeLoop loop;
     base::Log log{3};
     std::vector<std::string> lines;
     RemoteLog remote{loop, log, "worker", RemoteLog::Repeats::counted};
 
-    Scene() {
+    LogScene() {
         log.add_sink([this](const base::LogEntry& entry) { lines.push_back(entry.text); });
     }
 };
@@ -28,14 +28,14 @@ struct Scene {
 }  // namespace
 
 TEST_CASE("lines of another process are shown as they are, at their level") {
-    Scene scene;
+    LogScene scene;
     scene.remote.say(LogLine{3, base::LogFlag::info, "server \\x1b[2J: gr\u00fc\u00dfe"});
     scene.remote.say(LogLine{4, base::LogFlag::info, "details"});
     CHECK(scene.lines == std::vector<std::string>{"server \\x1b[2J: gr\u00fc\u00dfe"});
 }
 
 TEST_CASE("nothing in them does more than be seen") {
-    Scene scene;
+    LogScene scene;
     for (const char* text : {"a\nbootkey: b", "\x1b[2J", "\r", "\xff",
                              "\xc2\x9b"
                              "31m",
@@ -49,7 +49,7 @@ TEST_CASE("nothing in them does more than be seen") {
 }
 
 TEST_CASE("what is repeated is shown ever less often, with how often it has come") {
-    Scene scene;
+    LogScene scene;
     for (int i = 0; i < 100; ++i) {
         scene.remote.say(2, base::LogFlag::info, "again");
         scene.remote.say(0, base::LogFlag::info, "asked for");
@@ -69,7 +69,7 @@ TEST_CASE("what is repeated is shown ever less often, with how often it has come
 }
 
 TEST_CASE("there are no more of them than a console bears, and it is said that some are left out") {
-    Scene scene;
+    LogScene scene;
     const std::string line(1000, 'x');
     for (int i = 0; i < 10'000; ++i) scene.remote.say(0, base::LogFlag::info, line);
     CHECK(scene.lines.size() < 1000);

@@ -11,7 +11,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-const base::Time now = base::Time(1000s);
+const base::Time this_time = base::Time(1000s);
 const base::Endpoint place{*base::IpAddress::parse("192.0.2.1"), 4711, 2};
 
 AttemptNews news(servers::AttemptId id, std::uint64_t received = 0, const std::string& failure = "") {
@@ -19,9 +19,9 @@ AttemptNews news(servers::AttemptId id, std::uint64_t received = 0, const std::s
     it.record.id = id;
     it.record.server = "server";
     it.record.endpoint = place;
-    it.record.connecting = now;
+    it.record.connecting = this_time;
     it.record.failure = failure;
-    if (!failure.empty()) it.record.ended = now;
+    if (!failure.empty()) it.record.ended = this_time;
     it.received = received;
     it.sent = received / 2;
     return it;
@@ -56,7 +56,7 @@ TEST_CASE("connections that are under way are found by the server's name and add
     CHECK(ledger.attempts_with(place.address, "", 4711).size() == 2);
     CHECK(ledger.attempts_with(place.address, "", 4712).empty());
     auto answered = news(1);
-    answered.record.ended = now;
+    answered.record.ended = this_time;
     ledger.attempt({1, 1}, answered, 2);
     CHECK(ledger.attempts_with("server") == std::vector<AttemptKey>{{1, 2}});  // there is no connection any more
     ledger.rejected({1, 1}, "wrong key", 3);

@@ -14,8 +14,8 @@ namespace {
 using model::require;
 
 constexpr unsigned most_instances = 3;
-constexpr unsigned restorer = most_instances;  // the number of one that only restores
-constexpr std::uint64_t here = 4026531840;     // the network namespace
+constexpr unsigned restorer = most_instances;        // the number of one that only restores
+constexpr std::uint64_t own_namespace = 4026531840;  // the network namespace
 
 base::IpAddress destination(unsigned value) {
     constexpr const char* addresses[] = {"192.0.2.1", "2001:db8::1", "192.0.2.2"};
@@ -29,7 +29,7 @@ base::IpAddress own_address(unsigned value) {
 bool has(Journal& journal, const Change& object) {
     const bool of_machine =
         std::holds_alternative<ConsoleLowered>(object) || std::holds_alternative<DirectoryMade>(object);
-    return journal.find(object, of_machine ? 0 : here) != nullptr;
+    return journal.find(object, of_machine ? 0 : own_namespace) != nullptr;
 }
 
 }  // namespace
@@ -103,7 +103,7 @@ void ChangesWorld::begin(const Event& event) {
     const Instance self{++last_pid_, 1};
     kernel_.running[self] = {};
     Living& living = living_[event.instance] = {.self = self};
-    living.changes = std::make_unique<Changes>(log_, paths_, machine(kernel_, living.mishap), self, here);
+    living.changes = std::make_unique<Changes>(log_, paths_, machine(kernel_, living.mishap), self, own_namespace);
     perform(event, [this](Living& one) {
         const auto undone = one.changes->undo_left_over();
         if (undone && *undone > 0) ++met_["what a killed instance left is undone"];

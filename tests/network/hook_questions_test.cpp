@@ -36,7 +36,7 @@ std::optional<Credentials> answered_credentials(const std::string& user, const s
     return made;
 }
 
-struct Fixture {
+struct QuestionsFixture {
     TemporaryDirectory directory;
     std::string hooks = directory / "hooks";
     std::string out = directory / "out";
@@ -50,7 +50,7 @@ struct Fixture {
     std::vector<std::pair<std::uint32_t, bool>> verdicts;
     std::vector<std::uint32_t> withdrawn;
 
-    Fixture() {
+    QuestionsFixture() {
         std::filesystem::create_directory(hooks);
         settings.answerer = {
             .asked =
@@ -83,7 +83,7 @@ struct Fixture {
 }  // namespace
 
 TEST_CASE("a hook gets user name and password that it asks for, and its verdict is heard") {
-    Fixture f;
+    QuestionsFixture f;
     f.add("vpn",
           "[ $1 = start ] || exit 0\nask 'VPN of the office'\n[ \"$password\" = right ] && echo ok >&3 || echo failed "
           ">&3");
@@ -104,7 +104,7 @@ TEST_CASE("a hook gets user name and password that it asks for, and its verdict 
 }
 
 TEST_CASE("a hook whose credentials were no good asks again, for as long as it wants") {
-    Fixture f;
+    QuestionsFixture f;
     f.add("vpn", "until ask a && [ \"$password\" = right ]; do echo failed >&3; done; echo ok >&3");
     f.start();
     REQUIRE(f.wait_for_questions(1));
@@ -121,7 +121,7 @@ TEST_CASE("a hook whose credentials were no good asks again, for as long as it w
 }
 
 TEST_CASE("what a hook cannot be told is no good, without the hook") {
-    Fixture f;
+    QuestionsFixture f;
     f.add("vpn", "ask a");
     f.start();
     REQUIRE(f.wait_for_questions(1));
@@ -137,7 +137,7 @@ TEST_CASE("what a hook cannot be told is no good, without the hook") {
 }
 
 TEST_CASE("a hook is told if nobody knows, at once if nobody could") {
-    Fixture f;
+    QuestionsFixture f;
     const bool somebody = GENERATE(true, false);
     if (!somebody) f.settings.answerer = {};
     f.add("vpn", "ask a");
@@ -151,7 +151,7 @@ TEST_CASE("a hook is told if nobody knows, at once if nobody could") {
 }
 
 TEST_CASE("the time limit of a hook begins anew with each answer") {
-    Fixture f;
+    QuestionsFixture f;
     f.settings.time_limit = 500ms;
     f.add("vpn", "for i in 1 2 3; do sleep 0.3; ask a; done; echo done >>" + f.out);
     f.start();
@@ -164,7 +164,7 @@ TEST_CASE("the time limit of a hook begins anew with each answer") {
 }
 
 TEST_CASE("the time limit of a hook stands still while somebody thinks") {
-    Fixture f;
+    QuestionsFixture f;
     f.settings.time_limit = 400ms;
     f.add("vpn", "ask a; echo started >>" + f.out + "; exec sleep 1000");
     f.start();
@@ -177,7 +177,7 @@ TEST_CASE("the time limit of a hook stands still while somebody thinks") {
 }
 
 TEST_CASE("a question is withdrawn when its hook ends, errs or is stopped") {
-    Fixture f;
+    QuestionsFixture f;
     const std::string end = GENERATE("exit 0", "echo nonsense >&3; sleep 1000", "exec 3<&-; sleep 1000", "sleep 1000");
     CAPTURE(end);
     f.add("vpn", "[ $1 = start ] || exit 0; echo 'auth a' >&3; sleep 0.1; " + end);
@@ -196,7 +196,7 @@ TEST_CASE("a question is withdrawn when its hook ends, errs or is stopped") {
 }
 
 TEST_CASE("the last words of a hook are heard") {
-    Fixture f;
+    QuestionsFixture f;
     f.add("vpn", "ask a; echo failed >&3; exit 1");
     f.start();
     REQUIRE(f.wait_for_questions(1));
@@ -206,7 +206,7 @@ TEST_CASE("the last words of a hook are heard") {
 }
 
 TEST_CASE("several hooks may ask at once, and each gets what is for it") {
-    Fixture f;
+    QuestionsFixture f;
     f.add("a", "ask a");
     f.add("b", "sleep 0.1; ask b");
     f.start();
@@ -219,7 +219,7 @@ TEST_CASE("several hooks may ask at once, and each gets what is for it") {
 }
 
 TEST_CASE("a stop hook has nobody to ask") {
-    Fixture f;
+    QuestionsFixture f;
     f.add("vpn", "if [ -e /proc/self/fd/3 ]; then echo $1 yes; else echo $1 no; fi >>" + f.out);
     f.start();
     REQUIRE(f.wait([&] { return f.proceeded; }));

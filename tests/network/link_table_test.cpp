@@ -20,7 +20,7 @@ base::IpAddress ip(const char* text) {
 Link make_link(std::uint32_t index, const char* name, unsigned flags = IFF_UP | IFF_RUNNING) {
     return {index, name, flags, 0};
 }
-AddressReport address(std::uint32_t index, const char* text, unsigned flags = 0) {
+AddressReport address_report(std::uint32_t index, const char* text, unsigned flags = 0) {
     return {{index, ip(text)}, flags};
 }
 
@@ -73,15 +73,15 @@ TEST_CASE("an address is told once it is usable and once it no longer is") {
         INFO(row.what);
         LinkTable table;
         static_cast<void>(table.apply(LinkReport{make_link(2, "eth0")}));
-        CHECK(told(table.apply(address(2, "fe80::1", row.flags))) == (row.usable ? "usable fe80::1;" : ""));
+        CHECK(told(table.apply(address_report(2, "fe80::1", row.flags))) == (row.usable ? "usable fe80::1;" : ""));
         CHECK(table.usable(2) == row.usable);
         CHECK(table.is_own(ip("fe80::1")) == row.usable);
     }
     LinkTable table;
-    CHECK(told(table.apply(address(2, "fe80::1", IFA_F_TENTATIVE))) == "");
-    CHECK(told(table.apply(address(2, "fe80::1"))) == "usable fe80::1;");
-    CHECK(told(table.apply(address(2, "fe80::1", IFA_F_DEPRECATED))) == "");
-    CHECK(told(table.apply(address(2, "fe80::1", IFA_F_DADFAILED))) == "gone fe80::1;");
+    CHECK(told(table.apply(address_report(2, "fe80::1", IFA_F_TENTATIVE))) == "");
+    CHECK(told(table.apply(address_report(2, "fe80::1"))) == "usable fe80::1;");
+    CHECK(told(table.apply(address_report(2, "fe80::1", IFA_F_DEPRECATED))) == "");
+    CHECK(told(table.apply(address_report(2, "fe80::1", IFA_F_DADFAILED))) == "gone fe80::1;");
     CHECK(told(table.apply(AddressGoneReport{{2, ip("fe80::1")}})) == "");
 }
 
@@ -90,7 +90,7 @@ TEST_CASE("an interface is usable when it is up, running and has an address of i
     static_cast<void>(table.apply(LinkReport{make_link(2, "eth0", IFF_UP)}));
     static_cast<void>(table.apply(LinkReport{make_link(3, "eth1")}));
     CHECK_FALSE(table.usable(3));
-    static_cast<void>(table.apply(address(2, "192.0.2.1")));
+    static_cast<void>(table.apply(address_report(2, "192.0.2.1")));
     CHECK_FALSE(table.usable(2));  // no carrier
     CHECK_FALSE(table.usable(3));  // the address is another's
     CHECK_FALSE(table.usable(1));  // there is none
@@ -104,9 +104,9 @@ TEST_CASE("a removed link takes its addresses along, before it goes") {
     LinkTable table;
     static_cast<void>(table.apply(LinkReport{make_link(2, "eth0")}));
     static_cast<void>(table.apply(LinkReport{make_link(3, "eth1")}));
-    static_cast<void>(table.apply(address(2, "fe80::1")));
-    static_cast<void>(table.apply(address(2, "192.0.2.1")));
-    static_cast<void>(table.apply(address(3, "fe80::1")));
+    static_cast<void>(table.apply(address_report(2, "fe80::1")));
+    static_cast<void>(table.apply(address_report(2, "192.0.2.1")));
+    static_cast<void>(table.apply(address_report(3, "fe80::1")));
     CHECK(told(table.apply(LinkGoneReport{2})) == "gone 192.0.2.1;gone fe80::1;removed eth0;");
     CHECK(table.is_own(ip("fe80::1")));
     CHECK(told(table.apply(LinkGoneReport{2})) == "");
@@ -118,13 +118,13 @@ TEST_CASE("after a dump, whatever it did not mention is gone") {
     LinkTable table;
     for (const auto index : {2u, 3u, 4u}) {
         static_cast<void>(table.apply(LinkReport{make_link(index, base::format("eth%u", index).c_str())}));
-        static_cast<void>(table.apply(address(index, base::format("192.0.2.%u", index).c_str())));
+        static_cast<void>(table.apply(address_report(index, base::format("192.0.2.%u", index).c_str())));
     }
     table.begin_dump();
     CHECK(told(table.apply(LinkReport{make_link(2, "eth2")})) == "");
     CHECK(told(table.apply(LinkReport{make_link(4, "eth4")})) == "");
     CHECK(told(table.apply(LinkReport{make_link(5, "eth5")})) == "new eth5;");
-    CHECK(told(table.apply(address(2, "192.0.2.2"))) == "");
+    CHECK(told(table.apply(address_report(2, "192.0.2.2"))) == "");
     CHECK(told(table.end_dump()) == "gone 192.0.2.3;gone 192.0.2.4;removed eth3;");
     CHECK(told(table.end_dump()) == "");
     // A link that a notification removes during the dump is told once, and a tentative address is not kept by being
@@ -132,7 +132,7 @@ TEST_CASE("after a dump, whatever it did not mention is gone") {
     table.begin_dump();
     CHECK(told(table.apply(LinkGoneReport{2})) == "gone 192.0.2.2;removed eth2;");
     CHECK(told(table.apply(LinkReport{make_link(4, "eth4")})) == "");
-    CHECK(told(table.apply(address(4, "192.0.2.4", IFA_F_TENTATIVE))) == "");
+    CHECK(told(table.apply(address_report(4, "192.0.2.4", IFA_F_TENTATIVE))) == "");
     CHECK(told(table.end_dump()) == "removed eth5;");
     CHECK(table.links().size() == 1);
     CHECK(table.addresses().empty());

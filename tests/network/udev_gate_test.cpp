@@ -32,7 +32,7 @@ TEST_CASE("only old kernels in udev's own namespace wait") {
 namespace {
 
 // A fixture of /run/udev, and what the gate opened when, in milliseconds.
-struct Fixture {
+struct GateFixture {
     TemporaryDirectory directory;
     std::unique_ptr<base::EventLoop> loop = expect(base::EventLoop::create());
     base::Time start = loop->now();
@@ -53,7 +53,7 @@ struct Fixture {
 }  // namespace
 
 TEST_CASE("an interface that udev knows is ready from the next turn of the loop") {
-    Fixture f;
+    GateFixture f;
     std::filesystem::create_directory(f.directory / "data");
     write_text(f.directory / "data/n3", "");
     UdevGate gate(*f.loop, f.directory.path());
@@ -64,7 +64,7 @@ TEST_CASE("an interface that udev knows is ready from the next turn of the loop"
 }
 
 TEST_CASE("an interface is ready when udev writes its file, and each only then") {
-    Fixture f;
+    GateFixture f;
     std::filesystem::create_directory(f.directory / "data");
     UdevGate gate(*f.loop, f.directory.path());
     gate.when_named(3, f.note("a"));
@@ -86,7 +86,7 @@ TEST_CASE("an interface is ready when udev writes its file, and each only then")
 }
 
 TEST_CASE("an interface that udev is about to rename is not ready") {
-    Fixture f;
+    GateFixture f;
     std::filesystem::create_directory(f.directory / "data");
     write_text(f.directory / "data/n3", "I:4242\nE:ID_RENAMING=1\n");
     UdevGate gate(*f.loop, f.directory.path());
@@ -102,7 +102,7 @@ TEST_CASE("an interface that udev is about to rename is not ready") {
 }
 
 TEST_CASE("without udev's database the time limit serves") {
-    Fixture f;
+    GateFixture f;
     UdevGate gate(*f.loop, f.directory / "nowhere");
     gate.when_named(3, f.note("a"));
     CHECK(f.wait(1));
@@ -111,7 +111,7 @@ TEST_CASE("without udev's database the time limit serves") {
 }
 
 TEST_CASE("udev that is at work gets more time, until it has no more to do") {
-    Fixture f;
+    GateFixture f;
     std::filesystem::create_directory(f.directory / "data");
     write_text(f.directory / "queue", "");
     UdevGate gate(*f.loop, f.directory.path());
@@ -129,7 +129,7 @@ TEST_CASE("udev that is at work gets more time, until it has no more to do") {
 }
 
 TEST_CASE("udev that is at work for ever is not waited for") {
-    Fixture f;
+    GateFixture f;
     std::filesystem::create_directory(f.directory / "data");
     write_text(f.directory / "queue", "");
     UdevGate gate(*f.loop, f.directory.path());
@@ -140,7 +140,7 @@ TEST_CASE("udev that is at work for ever is not waited for") {
 }
 
 TEST_CASE("a gate that goes while interfaces wait calls nobody") {
-    Fixture f;
+    GateFixture f;
     std::filesystem::create_directory(f.directory / "data");
     {
         UdevGate gate(*f.loop, f.directory.path());

@@ -16,23 +16,24 @@ using openpgp::testing::packet;
 
 namespace {
 
-const std::string head("\x04TIME", 5);
+const std::string head_of_key("\x04TIME", 5);
 const std::string open_key(1, '\0');
 const std::string locked("\xFE\x07\x03\x08SALTSALT\x60", 13);
 const std::string on_card("\xFE\x07\x65\x02GNU\x02", 8);
 
 std::string ed25519(const std::string& rest) {
-    return head + "\x16" + std::string("\x09\x2B\x06\x01\x04\x01\xDA\x47\x0F\x01", 10) +
+    return head_of_key + "\x16" + std::string("\x09\x2B\x06\x01\x04\x01\xDA\x47\x0F\x01", 10) +
            integer("\x40" + std::string(32, 'P')) + rest;
 }
 std::string rsa(const std::string& rest) {
-    return head + "\x01" + integer("n") + integer("\x11") + rest;
+    return head_of_key + "\x01" + integer("n") + integer("\x11") + rest;
 }
 std::string ecdh(const std::string& rest) {
-    return head + "\x12" + std::string("\x02\x2B\x06") + integer("\x40x") + std::string("\x03\x01\x08\x07") + rest;
+    return head_of_key + "\x12" + std::string("\x02\x2B\x06") + integer("\x40x") + std::string("\x03\x01\x08\x07") +
+           rest;
 }
 std::string elgamal(const std::string& rest) {
-    return head + "\x10" + integer("p") + integer("g") + integer("y") + rest;
+    return head_of_key + "\x10" + integer("p") + integer("g") + integer("y") + rest;
 }
 
 std::string test_message_for(const std::string& packets) {

@@ -36,7 +36,7 @@ Enrolment enrolment(const std::string& name = "laptop") {
             openpgp::SshHostKey{"ed25519", "ssh-ed25519", ssh_key}};
 }
 
-std::string content(const std::string& path) {
+std::string content_of(const std::string& path) {
     std::ifstream file(path, std::ios::binary);
     return {std::istreambuf_iterator<char>(file), {}};
 }
@@ -73,9 +73,9 @@ public:
     }
 
     [[nodiscard]] std::string file() const { return root_ / "etc/clients.conf"; }
-    [[nodiscard]] std::string text() const { return content(file()); }
-    [[nodiscard]] std::string restarts() const { return content(root_ / "restarts"); }
-    [[nodiscard]] std::string asked() const { return content(root_ / "asked"); }
+    [[nodiscard]] std::string text() const { return content_of(file()); }
+    [[nodiscard]] std::string restarts() const { return content_of(root_ / "restarts"); }
+    [[nodiscard]] std::string asked() const { return content_of(root_ / "asked"); }
     [[nodiscard]] bool tidy() const {
         return std::distance(std::filesystem::directory_iterator(root_ / "etc"), {}) == 1;
     }
@@ -343,7 +343,7 @@ TEST_CASE("a symbolic link to the server's configuration stays one") {
     std::filesystem::create_symlink("clients.conf.real", server.file());
     CHECK(server.take(enrolment_script(enrolment())).status == 0);
     CHECK(std::filesystem::is_symlink(server.file()));
-    CHECK_THAT(content(real), Catch::Contains("[laptop]"));
+    CHECK_THAT(content_of(real), Catch::Contains("[laptop]"));
 }
 
 TEST_CASE("the script says so where the server does not restart or is not there") {

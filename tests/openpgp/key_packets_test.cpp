@@ -47,7 +47,7 @@ const std::string flags_authenticate("\x02\x1B\x20", 3);
 const std::string flags_encrypt("\x02\x1B\x0C", 3);
 const std::string some_subpacket("\x05\x02TIME", 6);
 
-std::string text_of(Bytes data) {
+std::string text_of_field(Bytes data) {
     return {reinterpret_cast<const char*>(data.data()), data.size()};
 }
 
@@ -56,8 +56,8 @@ std::string kind_of(const std::string& packets) {
     const auto numbers = authentication_key(data, "a file");
     if (!numbers) return numbers.error().message();
     if (const auto* ed25519 = std::get_if<Ed25519Numbers>(&*numbers))
-        return "ed25519 " + text_of(ed25519->point).substr(0, 1) + text_of(ed25519->seed).substr(0, 1);
-    return "rsa " + text_of(std::get<RsaNumbers>(*numbers).n).substr(0, 1);
+        return "ed25519 " + text_of_field(ed25519->point).substr(0, 1) + text_of_field(ed25519->seed).substr(0, 1);
+    return "rsa " + text_of_field(std::get<RsaNumbers>(*numbers).n).substr(0, 1);
 }
 
 }  // namespace

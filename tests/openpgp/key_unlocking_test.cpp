@@ -44,7 +44,7 @@ pid_t agent_of(const Machine& machine) {
     return 0;
 }
 
-base::Secret secret(const std::string& text) {
+base::Secret secret_with(const std::string& text) {
     auto made = base::Secret::with_capacity(text.size());
     REQUIRE(made);
     REQUIRE(made->append(bytes(text)));
@@ -210,10 +210,10 @@ TEST_CASE("the passphrase stays out of the home and of all command lines") {
 
 TEST_CASE("what cannot be a passphrase is not tried") {
     using openpgp::KeyUnlocking;
-    CHECK(KeyUnlocking::is_possible(secret("x")));
-    CHECK(KeyUnlocking::is_possible(secret(std::string(255, '\xff'))));
-    CHECK_FALSE(KeyUnlocking::is_possible(secret("")));
-    CHECK_FALSE(KeyUnlocking::is_possible(secret(std::string(256, 'x'))));
-    CHECK_FALSE(KeyUnlocking::is_possible(secret("x\ny")));
-    CHECK_FALSE(KeyUnlocking::is_possible(secret(std::string("x\0y", 3))));
+    CHECK(KeyUnlocking::is_possible(secret_with("x")));
+    CHECK(KeyUnlocking::is_possible(secret_with(std::string(255, '\xff'))));
+    CHECK_FALSE(KeyUnlocking::is_possible(secret_with("")));
+    CHECK_FALSE(KeyUnlocking::is_possible(secret_with(std::string(256, 'x'))));
+    CHECK_FALSE(KeyUnlocking::is_possible(secret_with("x\ny")));
+    CHECK_FALSE(KeyUnlocking::is_possible(secret_with(std::string("x\0y", 3))));
 }

@@ -10,7 +10,7 @@ using openpgp::testing::GpgLab;
 
 namespace {
 
-std::string text_of(const base::Secret& secret) {
+std::string text_of_keys(const base::Secret& secret) {
     return {reinterpret_cast<const char*>(secret.bytes().data()), secret.size()};
 }
 
@@ -41,7 +41,7 @@ TEST_CASE("public keys are read from armour and binary files, one or several") {
     for (const auto& [content, packets] : files) {
         const auto keys = read_signer_keys(lab.write("signers", content));
         if (!keys) FAIL(keys.error().message());
-        CHECK(text_of(*keys) == packets);
+        CHECK(text_of_keys(*keys) == packets);
     }
 }
 

@@ -56,7 +56,7 @@ long set_other_limit() {
 }
 
 // None does harm where it succeeds against expectation.
-const Attempt attempts[] = {
+const Attempt attempts_of_decryptor[] = {
     {"fork", fork_and_wait, "done", "done"},
     {"fork by clone3", [] { return syscall(SYS_clone3, nullptr, 0); }, "ENOSYS"},
     {"fork into a user namespace", [] { return syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, 0, 0, 0, 0); }, "SIGSYS"},
@@ -95,7 +95,7 @@ const Attempt attempts[] = {
 
 TEST_CASE("a decryptor in the wrong hands gets nothing") {
     const WritableDirectory directory;
-    for (const Attempt& which : attempts) {
+    for (const Attempt& which : attempts_of_decryptor) {
         INFO(which.what);
         // Of the same user, the parent could be signalled but for Landlock.
         if (!is_root() && landlock_abi() < 6 && which.what == std::string_view("signal the parent")) continue;
@@ -109,7 +109,7 @@ TEST_CASE("without filters a decryptor's user id and lack of capabilities still 
         return;
     }
     const WritableDirectory directory;
-    for (const Attempt& which : attempts) {
+    for (const Attempt& which : attempts_of_decryptor) {
         if (which.without_filters == nullptr) continue;
         INFO(which.what);
         CHECK(attempt(directory.confinement(false), which.call) == which.without_filters);

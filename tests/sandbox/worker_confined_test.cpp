@@ -57,7 +57,7 @@ long connect_to_local_socket() {
     return fd < 0 ? fd : connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address);
 }
 
-long take_capabilities() {
+long take_capabilities_back() {
     __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
     const std::array<__user_cap_data_struct, 2> all{{{~0U, ~0U, 0}, {~0U, ~0U, 0}}};
     return syscall(SYS_capset, &header, all.data());
@@ -144,7 +144,7 @@ const Attempt attempts[] = {
          return syscall(SYS_setgroups, 1, &root);
      },
      "SIGSYS", "EPERM"},
-    {"take capabilities", take_capabilities, "SIGSYS", "EPERM"},
+    {"take capabilities", take_capabilities_back, "SIGSYS", "EPERM"},
     {"trace the parent", [] { return ptrace(PTRACE_ATTACH, getppid(), nullptr, nullptr); }, "SIGSYS", "EPERM"},
     {"signal the parent", [] { return kill(getppid(), 0); }, "SIGSYS", "EPERM"},
     {"signal the parent as a thread", [] { return syscall(SYS_tgkill, getppid(), getppid(), 0); }, "SIGSYS", "EPERM"},

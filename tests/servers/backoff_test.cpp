@@ -8,7 +8,7 @@ using namespace bootkey;
 
 namespace {
 
-double seconds(base::Duration duration) {
+double in_seconds(base::Duration duration) {
     return base::to_seconds(duration);
 }
 
@@ -20,13 +20,13 @@ TEST_CASE("the rest between rounds is --retry, ten per cent more or less") {
     };
     const auto one = GENERATE(
         values<Case>({{0.0, 10, 9.0}, {0.5, 10, 10.0}, {0.999999, 10, 11.0}, {0.25, 2, 1.9}, {0.5, 0.3, 0.3}}));
-    CHECK(seconds(servers::retry_delay(base::from_seconds(one.retry), [&] { return one.random; })) ==
+    CHECK(in_seconds(servers::retry_delay(base::from_seconds(one.retry), [&] { return one.random; })) ==
           Approx(one.expected).epsilon(1e-5));
 }
 
 TEST_CASE("connection tries begin shorter than the kernel's retransmission and grow") {
-    const auto least = [](int number) { return seconds(servers::connect_try(number, [] { return 0.0; })); };
-    const auto most = [](int number) { return seconds(servers::connect_try(number, [] { return 0.999999; })); };
+    const auto least = [](int number) { return in_seconds(servers::connect_try(number, [] { return 0.0; })); };
+    const auto most = [](int number) { return in_seconds(servers::connect_try(number, [] { return 0.999999; })); };
     CHECK(least(0) == Approx(0.25));
     CHECK(most(0) < 1.0);
     double sum = 0;

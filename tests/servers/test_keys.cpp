@@ -15,7 +15,7 @@
 namespace bootkey::tests {
 namespace {
 
-void check(int result) {
+void require_success(int result) {
     if (result < 0) throw std::runtime_error(gnutls_strerror(result));
 }
 
@@ -27,20 +27,20 @@ std::string taken(gnutls_datum_t content) {
 
 std::string exported(const std::function<int(gnutls_datum_t*)>& write) {
     gnutls_datum_t content{};
-    check(write(&content));
+    require_success(write(&content));
     return taken(content);
 }
 
 TestKey make(gnutls_pk_algorithm_t algorithm, unsigned bits) {
     gnutls_x509_privkey_t key = nullptr;
-    check(gnutls_x509_privkey_init(&key));
-    check(gnutls_x509_privkey_generate(key, algorithm, bits, 0));
+    require_success(gnutls_x509_privkey_init(&key));
+    require_success(gnutls_x509_privkey_generate(key, algorithm, bits, 0));
     gnutls_privkey_t abstract = nullptr;
-    check(gnutls_privkey_init(&abstract));
-    check(gnutls_privkey_import_x509(abstract, key, 0));
+    require_success(gnutls_privkey_init(&abstract));
+    require_success(gnutls_privkey_import_x509(abstract, key, 0));
     gnutls_pubkey_t half = nullptr;
-    check(gnutls_pubkey_init(&half));
-    check(gnutls_pubkey_import_privkey(half, abstract, 0, 0));
+    require_success(gnutls_pubkey_init(&half));
+    require_success(gnutls_pubkey_import_privkey(half, abstract, 0, 0));
 
     const auto pkcs8 = [&](gnutls_x509_crt_fmt_t form, const char* passphrase, unsigned flags) {
         return exported(
@@ -58,7 +58,7 @@ TestKey make(gnutls_pk_algorithm_t algorithm, unsigned bits) {
     made.public_der =
         exported([&](gnutls_datum_t* out) { return gnutls_pubkey_export2(half, GNUTLS_X509_FMT_DER, out); });
     std::array<unsigned char, 32> digest{};
-    check(gnutls_hash_fast(GNUTLS_DIG_SHA256, made.public_der.data(), made.public_der.size(), digest.data()));
+    require_success(gnutls_hash_fast(GNUTLS_DIG_SHA256, made.public_der.data(), made.public_der.size(), digest.data()));
     made.key_id = base::hex(digest.data(), digest.size());
     gnutls_pubkey_deinit(half);
     gnutls_privkey_deinit(abstract);
