@@ -234,7 +234,9 @@ fetch_kernel() (
         image=$(apt-cache depends linux-image-amd64 | awk '$1 == "Depends:" { print $2; exit }')
         apt-get -o APT::Sandbox::User=root download "$image" >apt.log 2>&1 || { cat apt.log >&2; exit 69; }
     fi
-    dpkg -x linux-image-*.deb . && rm -f apt.log linux-image-*.deb && mv "$2" "$1"
+    dpkg -x linux-image-*.deb . && rm -f apt.log linux-image-*.deb || exit 73
+    [ -e lib ] || ln -s usr/lib lib  # since Debian 13 the modules are below /usr
+    mv "$2" "$1"
 )
 
 # library_packages : the packages of the shared libraries that the program is linked with: of all that CMakeLists.txt asks pkg-config

@@ -155,8 +155,10 @@ def make_image(system):
 
 class ImageCase(TargetCase):
     def modules(self):
-        """The names of the kernel modules in the image."""
-        return {os.path.basename(path)[:-len(".ko")] for path in self.system.files() if path.endswith(".ko")}
+        """The names of the kernel modules in the image, and of those that are built into its kernel (virtio_pci in Debian 13's)."""
+        with open(f"{target.PEERS}/linux/lib/modules/{self.system.kernel}/modules.builtin") as builtin:
+            paths = [*builtin.read().split(), *(path for path in self.system.files() if re.search(r"\.ko(\.xz)?$", path))]
+        return {os.path.basename(path).split(".ko")[0] for path in paths}
 
 
 class SharedImageCase(ImageCase):
