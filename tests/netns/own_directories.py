@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a lab host has for itself of the file system: /proc, /run, /tmp, /dev, the console level, and no configuration.
+"""What a lab host has for itself of the file system: /proc, /sys, /run, /tmp, /dev, the console level, and no configuration.
 
 prepare() runs in process 1 of new namespaces, before any program does; it makes system calls only, since every host needs it.
 """
@@ -80,6 +80,7 @@ def prepare(scratch, kept_paths):
     with open(scratch + _OWN_LEVEL, "w") as file:
         file.write("7\t4\t1\t7\n")
     mount("proc", "/proc", "proc")
+    mount("sysfs", "/sys", "sysfs")  # which shows the interfaces of the network namespace where it was mounted
     mount(scratch + _OWN_LEVEL, CONSOLE_LEVEL, None, MS_BIND)
     for path in filter(os.path.isdir, HIDDEN):
         mount("none", os.path.realpath(path), "tmpfs", 0, "mode=0755")
