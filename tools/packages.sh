@@ -32,6 +32,7 @@ test_packages="
     nftables            loses packets
     qemu-system-x86     a machine with a wall clock of its own
     busybox             its programs
+    e2fsprogs           its file systems
     cryptsetup          its askpass, which is answered
     openvpn             the network hook that runs it
     wireguard-tools     the network hook that runs wg

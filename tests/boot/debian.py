@@ -94,7 +94,8 @@ def initial_ram_disk(files, commands=":", mandos_client=False, packages=()):
                 for inside in files:
                     system.write(inside, *reversed(files[inside]))
                 said = system.shell(commands, timeout=target.IMAGE_SECONDS) + system.make_image()
-                system.shell(f"zstd -q -d -c {system.image} >/root/unpacked")
+                # Debian 13 puts what is compressed already before the compressed part: such an image passes as it is (-f).
+                system.shell(f"zstd -q -d -c -f {system.image} >/root/unpacked")
                 shutil.move(system.export("/root/unpacked"), temporary)
             with open(f"{path}.log", "w") as log:
                 log.write(said)
@@ -133,7 +134,7 @@ def encrypted_disk(passphrase, number=1):
             with tempfile.NamedTemporaryFile(prefix="bootkey-passphrase-") as file:
                 file.write(passphrase)
                 file.flush()
-                checked([*ENCRYPT, "--key-file", file.name, temporary])
+                checked([*ENCRYPT, "--key-file", file.name, temporary], cwd=CACHE)  # where it puts a header meanwhile
     return path
 
 
