@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# Another release of Debian on this machine: a root that debootstrap makes, and commands that run in it; sourced by tools/test after
-# tools/packages.sh, from the repository's root. The root is in build/peers/RELEASE. What is built there goes to build/RELEASE, which is
-# the folder build/ inside.
+# Another release of Debian on this machine: a root that debootstrap makes, and commands that run in it; sourced by tools/test and
+# tools/package after tools/packages.sh, from the repository's root. The root is in build/peers/NAME. What is built there goes to
+# build/NAME, which is the folder build/ inside.
 
-# make_release RELEASE : the root, if it is not there yet.
-make_release() {
+# make_root NAME RELEASE : a root of the release, if it is not there yet.
+make_root() {
     install_packages "debootstrap makes it" || return
-    [ -d "build/peers/$1" ] || echo "Making a root of $1 in build/peers/$1"
+    [ -d "build/peers/$1" ] || echo "Making a root of $2 in build/peers/$1"
     mkdir -p build/peers
-    [ -d "build/peers/$1" ] || bootstrap_debian "$1" "$PWD/build/peers/$1"
+    [ -d "build/peers/$1" ] || bootstrap_debian "$2" "$PWD/build/peers/$1"
 }
 
 # Process 1 of the new namespaces. The root becomes theirs, so that nothing of the machine's own file systems can be reached but the tree,
@@ -51,7 +51,7 @@ enter_release='
     exec env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 "$@"
 '
 
-# in_release RELEASE NETWORK COMMAND... : run the command at the repository's root in mount, PID and, if NETWORK is "private", network
+# in_release NAME NETWORK COMMAND... : run the command at the repository's root in mount, PID and, if NETWORK is "private", network
 # namespaces of its own; "shared" lets it reach the network. Its exit status. However this ends, nothing goes on running or stays mounted.
 # Sets traps of the shell that calls it.
 in_release() {
