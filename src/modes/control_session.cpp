@@ -223,6 +223,7 @@ private:
     }
 
     Result<void> send_line() {
+        if (auto shown = prompt_.show(); !shown) return shown;  // what was typed before the prompt came
         if (auto left = prompt_.leave(); !left) return left;
         next_prompt_ = base::Clock::now() + prompt_pause;
         pages_.begin();

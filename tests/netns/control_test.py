@@ -231,6 +231,7 @@ class ControlTest(netns_case.NetnsCase):
         person.type(b"holdx\x7f\n")  # Backspace
         person.sees(rb"SUCCESS: hold=0\r\n")
         person.type(b"log on\nnonsense\n")
+        person.sees(rb"bootkey> log on\r\n(.*\r\n)*bootkey> nonsense\r\n")  # both, although typed at once
         person.sees(rb"ERROR: unknown command")
         person.type(b"password\n")
         person.sees(rb"Password 'Private Key': ")
