@@ -109,7 +109,7 @@ void Askpass::ask_to_end() {
     const auto fifo = find_fifo(askpass_fifo);
     if (!fifo || !*fifo || !reads(process_->pid(), **fifo)) return again_->arm(until_it_reads);
     auto writer = FifoWriter::start(loop_, askpass_fifo, base::bytes_of(any_answer), [this](bool) { writer_.reset(); });
-    if (!writer) return again_->arm(until_it_reads);
+    if (!writer || !*writer) return again_->arm(until_it_reads);
     writer_ = std::move(*writer);
 }
 

@@ -45,8 +45,7 @@ base::Result<std::unique_ptr<FifoWriter>> FifoWriter::start(base::Loop& loop, co
     if (fstat(fifo.get(), &status) != 0 || status.st_dev != (*expected)->st_dev || status.st_ino != (*expected)->st_ino)
         return base::Error{base::ExitCode::no_permission, tried, "something else was put in its place", {}};
     // Whoever wrote it may have closed the FIFO since: ours behind it would make one wrong password of both.
-    if (int unread = 0; ioctl(fifo.get(), FIONREAD, &unread) == 0 && unread > 0)
-        return base::Error{base::ExitCode::temporary, tried, "what somebody else has written is still being read", {}};
+    if (int unread = 0; ioctl(fifo.get(), FIONREAD, &unread) == 0 && unread > 0) return std::unique_ptr<FifoWriter>();
     fcntl(fifo.get(), F_SETPIPE_SZ, one_piece);
     std::unique_ptr<FifoWriter> made(new FifoWriter(std::move(fifo), bytes, std::move(done)));
     made->write_piece();  // at once: until there is something in it, closing it would be that empty answer

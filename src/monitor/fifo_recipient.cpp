@@ -51,10 +51,7 @@ void FifoRecipient::act() {
 
 void FifoRecipient::on(const console::Offer& offer) {
     const auto fifo = console::find_fifo(path_);
-    if (fifo && *fifo && console::others_write(**fifo)) {
-        log_.info(2, "somebody else is writing to " + escaped(path_) + "; the password waits");
-        return offers_.postponed();
-    }
+    if (fifo && *fifo && console::others_write(**fifo)) return leave_to_others();
     const Kept& kept = kept_.at(offer.password);
     log_.info(2, format("offering the password from %s to %s", escaped(kept.server).c_str(),
                         console::name_of_device(offer.device).c_str()));
@@ -64,8 +61,16 @@ void FifoRecipient::on(const console::Offer& offer) {
         log_.info(2, writer.error().message());
         return offers_.postponed();
     }
+    if (!*writer) return leave_to_others();
     reader_ = offer.process;
     writer_ = std::move(*writer);
+}
+
+// Their closing of the FIFO ends askpass, however little they have written. A moment passes between that and its
+// reading of the end, in which ours would be added to theirs: so it gets nothing from us, also when they are gone.
+void FifoRecipient::leave_to_others() {
+    log_.info(2, "somebody else is writing to " + escaped(path_) + "; the password waits for the next prompt");
+    offers_.not_taken();
 }
 
 void FifoRecipient::on(const console::Refuse& refusal) {

@@ -36,6 +36,7 @@ private:
     void act();
     void on(const console::Offer& offer);
     void on(const console::Refuse& refusal);
+    void leave_to_others();
     void on_waiting(const console::Prompt& prompt);
     void on_gone(console::ProcessNumber process);
     void on_written(const console::Offer& offer, bool read);

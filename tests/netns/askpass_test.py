@@ -291,6 +291,28 @@ esac
         self.assertEqual(self.prompt(tried=1).answer(), PASSWORD)
         self.end(run)
 
+    def test_nothing_is_added_to_what_somebody_else_wrote(self):
+        """Also not when they are gone and askpass, which is slow, has read what they wrote and not seen its end."""
+        self.serve()
+        prompt = self.prompt()
+        other = self.host.start(["sh", "-c", f"exec 3>{FIFO}; echo open; read line; printf %s over >&3"], stdin=-1)
+        self.addCleanup(other.kill)
+        self.assertEqual(other.read_line(), b"open\n")
+        prompt.process.signal(signal.SIGSTOP)
+        run = self.job()
+        run.wait_for_error("somebody else is writing")
+        other.stdin.write(b"\n")
+        other.finish()
+        reader = os.open(f"/proc/{prompt.process.pid}/root{FIFO}", os.O_RDONLY | os.O_NONBLOCK)  # in askpass's place
+        self.assertEqual(os.read(reader, 100), b"over")
+        deadline = time.monotonic() + 0.5
+        while time.monotonic() < deadline:
+            self.assertEqual(os.read(reader, 100), b"")
+            time.sleep(0.01)
+        os.close(reader)
+        prompt.process.signal(signal.SIGCONT)
+        self.end(run)
+
     # -- askpass in trouble
 
     def test_askpass_killed_while_it_waits(self):

@@ -81,7 +81,7 @@ public:
     void gone(ProcessNumber process);
     /// It has read the whole of what was offered to it, and so asks no further.
     void taken();
-    /// It has not, or not all of it, since it ended or somebody else answered first.
+    /// It has not, or not all of it, since it ended or somebody else answers: nothing more is offered to it.
     void not_taken();
     /// Nothing was written yet, and it is not to be tried again before the next news.
     void postponed() { offer_.reset(); }

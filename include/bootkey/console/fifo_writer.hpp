@@ -22,8 +22,8 @@ public:
     /// Writes `bytes` (which must outlive the writer and be some) to the FIFO at `path`, which must be one of ours (see
     /// find_fifo). `done` is called once from the loop, and may destroy the writer: whether everything was read, the
     /// FIFO being closed by then. Destroying the writer closes it, too: for askpass that is the end of the answer, if
-    /// it has read some. Errors: temporary (nobody reads there any more, or not yet to the end of what
-    /// somebody else has written), no_permission, os_error.
+    /// it has read some. Null if somebody else has written what is not read yet: that is the answer, and ends the
+    /// reader. Errors: temporary (nobody reads there any more), no_permission, os_error.
     [[nodiscard]] static base::Result<std::unique_ptr<FifoWriter>> start(base::Loop& loop, const std::string& path,
                                                                          std::span<const std::byte> bytes,
                                                                          std::function<void(bool read)> done);
