@@ -14,6 +14,7 @@
 #include <optional>
 #include <utility>
 
+#include "bootkey/base/file.hpp"
 #include "bootkey/base/held_signals.hpp"
 #include "bootkey/base/text.hpp"
 #include "bootkey/modes/columns.hpp"
