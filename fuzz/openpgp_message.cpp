@@ -3,6 +3,7 @@
 // A server's answer, before gpg sees it. Accepted: what has the shape of an answer.
 #include <string>
 
+#include "bootkey/base/text.hpp"
 #include "bootkey/openpgp/packets.hpp"
 #include "fuzz.hpp"
 
@@ -34,8 +35,13 @@ bool fuzz::run(Input input) {
 
     const std::string message(text_of(input));
     const bool accepted = has_answer_shape(message);
-    if (message.empty() || (static_cast<unsigned char>(message[0]) & 0x80) == 0)
+    // A marker packet belongs before other packets, and not before a byte order mark, behind which only armour is good.
+    const bool has_mark = base::without_byte_order_mark(message).size() != message.size();
+    if (message.empty() || has_mark || (static_cast<unsigned char>(message[0]) & 0x80) == 0) {
+        require(!has_mark || !accepted || message.find("-----BEGIN PGP ") != message.npos,
+                "behind a byte order mark there is text");
         return accepted;  // armoured, or nothing
+    }
     require(has_answer_shape("\xca\x03PGP" + message) == accepted, "a marker packet in front changes nothing");
     if (!accepted) return false;
     require(!reader.malformed() && count >= 2, "an answer has a session key and data");

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# The way out of trouble in a chroot: whoever enters a namespace leaves the chroot, since the kernel then takes the namespace's root for
-# its own. Sourced by tools/test and tools/demo.
+# Work in a chroot. A process that enters a mount namespace leaves its chroot: the kernel gives it the root of that namespace. Sourced by
+# tools/test and tools/demo.
 
 # own_root PROGRAM [ARGUMENT...] : in a chroot, start the program again, in a mount namespace whose root is what is / here. Elsewhere, and
 # where there can be no namespaces, do nothing.

@@ -3,7 +3,6 @@
 
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 
 #include "bootkey/base/text.hpp"
@@ -54,7 +53,8 @@ base::Result<void> ControlPrompt::show() {
 base::Result<void> ControlPrompt::hide() {
     if (!std::exchange(shown_, false)) return {};
     if (!output_->is_screen()) return output_->write("\n");
-    const std::size_t width = std::max<std::size_t>(output_->size().columns, 1);
+    constexpr std::size_t usual = 80;  // where nobody knows, as on a serial line
+    const std::size_t width = output_->size().columns > 0 ? output_->size().columns : usual;
     const std::size_t rows = drawn_ == 0 ? 0 : (drawn_ - 1) / width;  // above the one where the cursor is
     // ECMA-48: CUU, ED
     return output_->write((rows > 0 ? base::format("\x1b[%zuA", rows) : std::string()) + "\r\x1b[J");

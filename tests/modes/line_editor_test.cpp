@@ -62,7 +62,7 @@ TEST_CASE("keys add to the line, remove from it, and end it") {
     }
 }
 
-TEST_CASE("a line that is too long says so until it is begun anew") {
+TEST_CASE("a line that is too long says so until it is cleared") {
     LineEditor line = editor(3);
     CHECK(typed(line, "abcd") == Event::nothing);
     CHECK(line.text() == "abc");

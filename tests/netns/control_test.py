@@ -480,6 +480,8 @@ class ControlTest(netns_case.NetnsCase):
         self.ends(person, 0)
         person = self.person(peer, size=(0, 0))  # as on a serial line
         person.sees(rb"bootkey> ")
+        person.type(b"x\x7f")
+        person.sees(rb"x\r\x1b\[Jbootkey> ")  # and no row above it is erased
         person.type(b"help\n")
         person.sees(rb"^END\r\n")
         person.type(b"\x04")

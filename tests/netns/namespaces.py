@@ -53,7 +53,7 @@ def why_unavailable():
 _REASONS = {0: None,
             1: "the kernel does not let us make network namespaces here (in a container?)",
             2: "there is no /proc here",
-            3: "this is a chroot, which is left by whoever enters a namespace; tools/test and tools/demo find a way around that"}
+            3: "this is a chroot, and entering a namespace leaves it; run tools/test or tools/demo, which work around that"}
 
 
 def _try_namespaces():
