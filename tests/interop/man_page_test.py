@@ -113,8 +113,9 @@ class ManPageTest(interop_case.InteropCase):
         peer = self.serve("--management-hold")
         result = self.host.run([self.bootkey, f"--control={peer.address}", "help"])
         self.assertEqual(result.status, 0, result)
-        listed = set(re.findall(r"^([a-z][\w-]*(?:\|[a-z-]+)?) .*: ", result.output.decode(), re.MULTILINE))
-        listed = {name for names in listed for name in names.split("|")}
+        said = result.output.decode()
+        listed = {name for names in re.findall(r"^([a-z][\w-]*(?:\|[a-z-]+)?) .*: ", said, re.MULTILINE) for name in names.split("|")}
+        listed.update(re.findall(r"\(also: ([a-z-]+)\)", said))
         if self.kind == "openvpn":
             self.assertEqual(described - listed, set())
         else:
