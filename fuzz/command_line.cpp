@@ -3,6 +3,8 @@
 // The command line, one word a line. Accepted: if it makes sense.
 #include "bootkey/options/command_line.hpp"
 
+#include <algorithm>
+
 #include "fuzz.hpp"
 
 using namespace bootkey;

@@ -4,6 +4,8 @@
 // pieces it arrives, and whether keys are pressed meanwhile. Accepted: if it tells of a state.
 #include "bootkey/modes/control_view.hpp"
 
+#include <algorithm>
+
 #include "bootkey/modes/control_command.hpp"
 #include "fuzz.hpp"
 

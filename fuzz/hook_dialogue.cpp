@@ -3,6 +3,8 @@
 // What a network hook says when it asks for credentials; each question is answered, every third by nobody. Accepted: if
 // it keeps to the rules.
 #include "bootkey/network/hook_dialogue.hpp"
+
+#include <algorithm>
 #include "fuzz.hpp"
 
 using namespace bootkey;

@@ -4,6 +4,8 @@
 // Accepted: if the value is one and an interface is used.
 #include <linux/if.h>
 
+#include <algorithm>
+
 #include "bootkey/network/interface_choice.hpp"
 #include "bootkey/options/option_values.hpp"
 #include "bootkey/options/server_address.hpp"

@@ -3,6 +3,7 @@
 // Lines as a management client's come, and words as one may write them.
 #pragma once
 
+#include <algorithm>
 #include <string>
 #include <string_view>
 #include <vector>

@@ -3,6 +3,7 @@
 // A Transport without a network: two heaps of bytes in memory, which arrive piece by piece.
 #pragma once
 
+#include <algorithm>
 #include <cerrno>
 #include <string>
 

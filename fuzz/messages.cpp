@@ -4,6 +4,8 @@
 // that set.
 #include "bootkey/monitor/messages.hpp"
 
+#include <algorithm>
+
 #include "fuzz.hpp"
 
 using namespace bootkey;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
 // ASCII armour: what arrives, and what is armoured here. Accepted: binary data and whole armour.
+#include <algorithm>
 #include <string>
 
 #include "bootkey/openpgp/packets.hpp"

@@ -4,6 +4,8 @@
 // what begins like HTTP, TLS or SSH.
 #include "bootkey/management/other_protocol.hpp"
 
+#include <algorithm>
+
 #include "fuzz.hpp"
 
 using namespace bootkey;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
 // The SSH host key's public file, and what becomes of it in the server's clients.conf. Accepted: keys of known kinds.
+#include <algorithm>
 #include <string>
 
 #include "bootkey/openpgp/enrolment.hpp"

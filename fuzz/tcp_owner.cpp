@@ -3,6 +3,8 @@
 // /proc/net/tcp or tcp6: a byte that says in which pieces, and then the table. Accepted: if a line of it is a socket.
 #include "bootkey/management/tcp_owner.hpp"
 
+#include <algorithm>
+
 #include "fuzz.hpp"
 
 using namespace bootkey;

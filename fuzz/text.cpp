@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
 // The text functions that all others lean on. Accepted: printable UTF-8.
+#include <algorithm>
 #include <string>
 
 #include "fuzz.hpp"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
 // The timeline of the last unlock, and what --report makes of it. Accepted: if it is one.
+#include <algorithm>
 #include <string>
 
 #include "bootkey/modes/svg_chart.hpp"

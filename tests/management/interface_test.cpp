@@ -4,6 +4,7 @@
 // something else or refuses what OpenVPN takes for 0.
 #include "bootkey/management/interface.hpp"
 
+#include <algorithm>
 #include <csignal>
 #include <string>
 #include <vector>

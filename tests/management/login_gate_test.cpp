@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "bootkey/management/login_gate.hpp"
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <vector>

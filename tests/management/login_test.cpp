@@ -3,6 +3,7 @@
 // The password at the door of an Interface, and those who do not know it.
 #include "bootkey/management/login.hpp"
 
+#include <algorithm>
 #include <string>
 #include <vector>
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "bootkey/modes/text_chart.hpp"
 
+#include <algorithm>
+
 #include "bootkey/base/text.hpp"
 #include "catch.hpp"
 #include "modes/example_timeline.hpp"

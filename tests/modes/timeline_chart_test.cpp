@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "bootkey/modes/timeline_chart.hpp"
 
+#include <algorithm>
 #include <csignal>
 #include <string_view>
 

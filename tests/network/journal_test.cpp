@@ -3,6 +3,7 @@
 // The journal as a value: its text, who uses what, and what is to be undone in which order.
 #include "bootkey/network/journal.hpp"
 
+#include <algorithm>
 #include <random>
 
 #include "catch.hpp"
