@@ -58,5 +58,7 @@ function(bootkey_test room)
     if(BOOTKEY_SANITIZE)
         set(limit 900)
     endif()
-    catch_discover_tests(test_${room} TEST_PREFIX "${room}." PROPERTIES TIMEOUT ${limit} SKIP_REGULAR_EXPRESSION "SKIPPED: ")
+    # Catch2 2 says that all is well, too, where no case has such a name, as one with a semicolon, which CMake takes for two.
+    catch_discover_tests(test_${room} TEST_PREFIX "${room}." PROPERTIES TIMEOUT ${limit} SKIP_REGULAR_EXPRESSION "SKIPPED: "
+        FAIL_REGULAR_EXPRESSION "No tests ran")
 endfunction()

@@ -192,7 +192,7 @@ TEST_CASE("at most 16 endpoints a service") {
     CHECK(endpoints(services.answered(sighting(many), start)).size() == ServiceTable::most_endpoints);
 }
 
-TEST_CASE("at most 256 services; the one not vouched for and unseen for longest makes room") {
+TEST_CASE("at most 256 services: the one not vouched for and unseen for longest makes room") {
     auto services = table();
     const auto named = [](int number) { return sighting({"fe80::2"}, 4711, "n" + std::to_string(number)); };
     CHECK_FALSE(nothing(services.browsed(named(0), start)));

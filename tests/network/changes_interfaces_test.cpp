@@ -222,7 +222,7 @@ TEST_CASE("a host route that others made is not deleted, though the kernel did n
           }) == "");
 }
 
-TEST_CASE("sixteen host routes and no more; two instances share one") {
+TEST_CASE("sixteen host routes and no more, and two instances share one") {
     CHECK(in_namespace([] {
               SandboxMachine machine;
               run("ip link set one up; ip link set two up");

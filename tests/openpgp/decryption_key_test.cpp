@@ -125,7 +125,7 @@ TEST_CASE("a test message is for each key that decrypts and is locked, and made 
     CHECK(test_message_for(packet(5, ed25519(locked)) + packet(7, ecdh(on_card))) == data);
 }
 
-TEST_CASE("gpg's own keys under a passphrase are known as such; cut off or damaged they do no harm") {
+TEST_CASE("gpg's own keys under a passphrase are known as such, and do no harm cut off or damaged") {
     const GpgLab lab;
     const std::string kind = GENERATE("Key-Type: RSA\nKey-Length: 2048\nSubkey-Type: RSA\nSubkey-Length: 2048\n",
                                       "Key-Type: eddsa\nKey-Curve: ed25519\nSubkey-Type: ecdh\nSubkey-Curve: cv25519\n",

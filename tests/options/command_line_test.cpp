@@ -134,7 +134,7 @@ TEST_CASE("long options may be shortened as long as they are clear") {
     CHECK(contains(information({"--vers"}), "bootkey "));
 }
 
-TEST_CASE("the last of several values counts; lists grow") {
+TEST_CASE("the last of several values counts, and lists grow") {
     CHECK(accepted({"--verb=3", "--verb=4"}).verb == 4);
     CHECK(accepted({"-c", "192.0.2.1:1", "-c", "192.0.2.2:2"}).connect->text == "192.0.2.2:2");
     CHECK(accepted({"--restore", "--restore"}).mode == Mode::restore);

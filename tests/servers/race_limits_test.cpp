@@ -18,7 +18,7 @@ using servers::Blame;
 using servers::Phase;
 using servers::RaceLimits;
 
-TEST_CASE("32 connect or shake hands at once; the one that waits longest for a place comes next") {
+TEST_CASE("32 connect or shake hands at once, and the one that waits longest for a place comes next") {
     World world;
     for (unsigned i = 0; i < 40; ++i)
         world.see("server " + std::to_string(100 + i), {at(i)}, "1/4", "host " + std::to_string(i));
@@ -110,7 +110,7 @@ TEST_CASE("an endpoint that had to make room may take longer the next time") {
     CHECK(world.act(1ms) == Endpoints{at(3)});
 }
 
-TEST_CASE("one host gets at most 16 attempts; a new server of it takes the place of the silent") {
+TEST_CASE("one host gets at most 16 attempts, and a new server of it takes the place of the silent") {
     World world;
     for (unsigned i = 0; i < 17; ++i) world.see("server " + std::to_string(100 + i), {at(i)}, "1/4", "one host");
     world.see("server 999", {at(99)}, "1/4", "another host");
