@@ -306,3 +306,37 @@ fetch_boot_packages() (
         mv "$1/$name.new" "$1/$name"
     done
 )
+
+# next_release : the code name of the release of Debian that follows this machine's, if there is one.
+next_release() {
+    case $(. /etc/os-release && echo "$VERSION_CODENAME") in
+        bookworm) echo trixie ;;
+    esac
+}
+
+# fetch_upgrade DIRECTORY DEBIAN RELEASE : what brings the system DEBIAN to the release, lists of packages and packages, into the directory.
+# $1/apt.conf makes apt-get take them from there, if it is called with APT_CONFIG and the directory is /upgrade.
+fetch_upgrade() (
+    [ ! -d "$1" ] || exit 0
+    rm -rf "$1.new"
+    mkdir -p "$1.new/lists/partial" "$1.new/archives/partial" "$1.new/parts"
+    echo "deb $(mirror_of_debian) $3 main" >"$1.new/sources.list"
+    print_apt_conf() {
+        for setting in Etc::sourcelist=sources.list Etc::sourceparts=parts State::lists=lists Cache::archives=archives Cache::pkgcache= Cache::srcpkgcache=; do
+            value=${setting#*=}
+            echo "Dir::${setting%%=*} \"${value:+$1/$value}\";"
+        done
+        echo 'APT::Install-Recommends "no";'
+        echo 'APT::Sandbox::User "root";'
+    }
+    print_apt_conf /upgrade >"$1.new/apt.conf"
+    print_apt_conf "$1.new" >"$1.new/here.conf"
+    echo "Dir::State::status \"$2/var/lib/dpkg/status\"; Debug::NoLocking \"true\";" >>"$1.new/here.conf"
+    export APT_CONFIG="$1.new/here.conf"
+    if ! { apt-get update && apt-get --download-only -y dist-upgrade; } >"$1.log" 2>&1; then
+        tail -n 20 "$1.log" >&2
+        exit 69
+    fi
+    rm -rf "$1.log" "$1.new/here.conf"
+    mv "$1.new" "$1"
+)

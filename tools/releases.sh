@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# Another release of Debian on this machine: a root that debootstrap makes, and commands that run in it; sourced by tools/test and
-# tools/package after tools/packages.sh, from the repository's root. The root is in build/peers/NAME. What is built there goes to
+# Another release of Debian on this machine, or another architecture: a root that debootstrap makes, and commands that run in it; sourced
+# by tools/test and tools/package after tools/packages.sh, from the repository's root. The root is in build/peers/NAME. What is built there goes to
 # build/NAME, which is the folder build/ inside.
 
 # make_root NAME RELEASE : a root of the release, if it is not there yet.
@@ -13,7 +13,8 @@ make_root() {
 }
 
 # Process 1 of the new namespaces. The root becomes theirs, so that nothing of the machine's own file systems can be reached but the tree,
-# which is read-only, its build/, and some devices. /tmp and /run are in memory. All mounts go with the last process.
+# which is read-only, its build/, and some devices. /tmp and /run are in memory. All mounts go with the last process. It has a process group
+# of its own: there, the one that it came from has no number.
 # shellcheck disable=SC2016 # for the shell that it starts
 enter_release='
     root=$1 tree=$2 build=$3
@@ -48,7 +49,7 @@ enter_release='
     cd /bootkey
     umount -l /mnt
     if command -v ip >/dev/null; then ip link set lo up; fi
-    exec env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 "$@"
+    exec env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 setsid "$@"
 '
 
 # in_release NAME NETWORK COMMAND... : run the command at the repository's root in mount, PID and, if NETWORK is "private", network
@@ -77,3 +78,18 @@ in_release() {
     trap - EXIT INT TERM HUP
     return "$inside_status"
 }
+
+# install_cross ARCHITECTURE : in such a root, the compiler for another architecture, and of that the libraries that debian/control names.
+install_cross() (
+    dpkg --add-architecture "$1"
+    install_packages "crossbuild-essential-$1 the compiler" "cmake the build" "ninja-build the build" || exit
+    workshop=$(mktemp -d)
+    trap 'rm -rf "$workshop"' EXIT
+    mkdir "$workshop/debian"
+    cp packaging/debian/control "$workshop/debian"
+    if ! apt-get build-dep -y --no-install-recommends "-a$1" "$workshop" >"$workshop/log" 2>&1 </dev/null; then
+        tail -n 20 "$workshop/log" >&2
+        echo "apt-get could not install what the program needs for $1." >&2
+        exit 69
+    fi
+)

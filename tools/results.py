@@ -72,8 +72,8 @@ def release():
 
 
 def allowed_skips(preset):
-    """[(pattern, reason)] of the list in the tree, as far as it is about this preset and release. A line there is:
-    PRESET|RELEASE|* PATTERN REASON…"""
+    """[(pattern, reason)] of the list in the tree, as far as it is about this preset and release: this machine's, or RELEASE/PRESET.
+    A line there is: PRESET|RELEASE|* PATTERN REASON…"""
     allowed = []
     for number, line in enumerate(ALLOWED_SKIPS.read_text().splitlines(), 1):
         if not line.strip() or line.startswith("#"):
@@ -81,7 +81,7 @@ def allowed_skips(preset):
         words = line.split(None, 2)
         if len(words) < 3:
             sys.exit(f"tools/results: {ALLOWED_SKIPS}:{number}: wanted are a preset or release, a pattern and a reason: {line}")
-        if words[0] in ("*", preset, release()):
+        if words[0] in ("*", preset.rpartition("/")[2], preset.rpartition("/")[0] or release()):
             allowed.append((re.compile(words[1]), words[2]))
     return allowed
 
@@ -127,7 +127,8 @@ def print_times(presets):
     """Where the time of the last runs went."""
     cases = {preset: read_cases(preset) for preset in presets}
     print("| part | seconds |\n|---|---:|")
-    for path in [BUILD / "seconds", *(BUILD / preset / "seconds" for preset in presets)]:
+    folders = [BUILD, *sorted({(BUILD / preset).parent for preset in presets} - {BUILD}), *(BUILD / preset for preset in presets)]
+    for path in (folder / "seconds" for folder in folders):
         for line in path.read_text().splitlines() if path.exists() else ():
             seconds, part = line.split(None, 1)
             print(f"| {part} | {float(seconds):.0f} |")

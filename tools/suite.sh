@@ -79,3 +79,22 @@ pattern_of() {
     done
     echo "$pattern"
 }
+
+# cases_of NAME... : a regular expression for the cases of tests/netns and tests/package that are meant by these names. The unit tests of a
+# room have none.
+cases_of() {
+    cases=
+    for name in "$@"; do
+        case $name in
+            netns | package) ;;
+            *) [ ! -d "tests/$name" ] || continue ;;
+        esac
+        cases="$cases${cases:+|}$name"
+    done
+    echo "$cases"
+}
+
+# names_of_sample : the names in tests/sample.txt.
+names_of_sample() {
+    awk '/^[^#]/ { print $1 }' tests/sample.txt
+}

@@ -206,6 +206,11 @@ class Target:
         self.copy(os.path.join(PEERS, "packages", name), f"/root/{name}")
         return self.shell(f"dpkg --install /root/{name}/*.deb", timeout=IMAGE_SECONDS)
 
+    def upgrade(self):
+        """Bring the system to the next release of Debian, with the packages that tools/packages.sh has fetched for that; all that was said."""
+        self.copy(os.path.join(PEERS, "upgrade"), "/upgrade")
+        return self.shell("export APT_CONFIG=/upgrade/apt.conf; apt-get --no-download -y dist-upgrade", timeout=IMAGE_SECONDS)
+
     def make_image(self):
         """Make the kernel's image anew; all that was said."""
         mode = "-u" if self.exists(self.image) else "-c"
