@@ -96,6 +96,7 @@ boot_packages="
     dropbear-initramfs      lets a person in over SSH
     iproute2                makes interfaces, for network hooks
     wireguard-tools         the network hook that runs wg
+    systemd-sysv            makes a whole system of it
     keyutils                keeps one passphrase for several disks, for keyscript=decrypt_keyctl
 "
 

@@ -21,8 +21,9 @@ import install_test  # noqa: E402
 import target  # noqa: E402
 
 DISK_MEGABYTES = 32
+HEADER_MEGABYTES = 8
 # A key derivation that takes no time, so that it does not hide what is looked at.
-ENCRYPT = ("cryptsetup reencrypt --encrypt --batch-mode --disable-locks --type luks2 --reduce-device-size 8M --pbkdf pbkdf2 "
+ENCRYPT = (f"cryptsetup reencrypt --encrypt --batch-mode --disable-locks --type luks2 --reduce-device-size {HEADER_MEGABYTES}M --pbkdf pbkdf2 "
            "--pbkdf-force-iterations 1000 --luks2-metadata-size 16k --luks2-keyslots-size 256k").split()
 
 # Process 1 of the unlocked system.
@@ -118,7 +119,7 @@ def root_image():
             file.write(ROOT_INIT)
         os.chmod(f"{root}/sbin/init", 0o755)
         image = os.path.join(scratch, "image")
-        checked(["mke2fs", "-q", "-t", "ext4", "-O", "^has_journal", "-L", "root", "-d", root, image, f"{DISK_MEGABYTES - 8}M"])
+        checked(["mke2fs", "-q", "-t", "ext4", "-O", "^has_journal", "-L", "root", "-d", root, image, f"{DISK_MEGABYTES - HEADER_MEGABYTES}M"])
         with open(image, "rb") as file:
             return file.read()
 
@@ -130,12 +131,17 @@ def encrypted_disk(passphrase, number=1):
     with made_once(path) as temporary:
         if temporary:
             shutil.copyfile(image, temporary)
-            os.truncate(temporary, DISK_MEGABYTES << 20)
-            with tempfile.NamedTemporaryFile(prefix="bootkey-passphrase-") as file:
-                file.write(passphrase)
-                file.flush()
-                checked([*ENCRYPT, "--key-file", file.name, temporary], cwd=CACHE)  # where it puts a header meanwhile
+            encrypt(temporary, passphrase)
     return path
+
+
+def encrypt(path, passphrase):
+    """Make LUKS2 with this passphrase out of the image of a file system, which grows by the header."""
+    os.truncate(path, os.path.getsize(path) + (HEADER_MEGABYTES << 20))
+    with tempfile.NamedTemporaryFile(prefix="bootkey-passphrase-") as file:
+        file.write(passphrase)
+        file.flush()
+        checked([*ENCRYPT, "--key-file", file.name, path], cwd=CACHE)  # where it puts a header meanwhile
 
 
 def root_image_cached():

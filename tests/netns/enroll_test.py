@@ -15,7 +15,9 @@ from netns_case import PASSWORD
 SSH_HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEbpW8u0sd2wHkFTvbpDTyhkH9nO0ZjcYWLiyuRcdLlQ"
 
 
-class EnrollTest(netns_case.NetnsCase):
+class EnrolledByScript(netns_case.NetnsCase):
+    """Cases in which the script of --enroll changes a server."""
+
     def server_with_private_etc(self):
         """A server host (nothing started) whose /etc/mandos/clients.conf can be changed, and whose init only takes notes."""
         server = self.lab.mandos([], start=False)
@@ -40,6 +42,8 @@ class EnrollTest(netns_case.NetnsCase):
         server.set_clients([self.enrolled(server)])
         server.start()
 
+
+class EnrollTest(EnrolledByScript):
     def script(self, host, keys, name, password=PASSWORD):
         file = self.lab.file("password", password)
         result = self.run_bootkey(host, "--enroll=script", f"--name={name}", f"--password-file={file}", *keys.options)

@@ -187,6 +187,10 @@ class Target:
         """Run shell commands in the system, which must succeed; all that they said."""
         return self.check("sh", "-e", "-c", script, timeout=timeout)
 
+    def outside(self, script):
+        """Run shell commands beside the system, which is at `root` there; they must succeed."""
+        self._namespaces.check(["sh", "-e", "-c", script], timeout=IMAGE_SECONDS)
+
     def write(self, path, text, mode=0o644):
         """Write a file of the system: text or bytes."""
         self._namespaces.call(_write, self.root + path, text, mode)
