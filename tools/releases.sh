@@ -9,7 +9,8 @@ make_root() {
     install_packages "debootstrap makes it" || return
     [ -d "build/peers/$1" ] || echo "Making a root of $2 in build/peers/$1"
     mkdir -p build/peers
-    [ -d "build/peers/$1" ] || bootstrap_debian "$2" "$PWD/build/peers/$1"
+    [ -d "build/peers/$1" ] || bootstrap_debian "$2" "$PWD/build/peers/$1" || return
+    echo force-unsafe-io >"build/peers/$1/etc/dpkg/dpkg.cfg.d/unsafe-io"  # it can be made again: dpkg need not wait for the disk
 }
 
 # Process 1 of the new namespaces. The root becomes theirs, so that nothing of the machine's own file systems can be reached but the tree,
