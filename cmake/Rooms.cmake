@@ -58,7 +58,7 @@ function(bootkey_test room)
     if(BOOTKEY_SANITIZE)
         set(limit 900)
     endif()
-    # Catch2 2 says that all is well, too, where no case has such a name, as one with a semicolon, which CMake takes for two.
+    # Catch2 2 succeeds even if no case has the name that it is given, and CMake takes a name with a semicolon for two names.
     catch_discover_tests(test_${room} TEST_PREFIX "${room}." PROPERTIES TIMEOUT ${limit} SKIP_REGULAR_EXPRESSION "SKIPPED: "
         FAIL_REGULAR_EXPRESSION "No tests ran")
 endfunction()

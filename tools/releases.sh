@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # Another release of Debian on this machine, or another architecture: a root that debootstrap makes, and commands that run in it; sourced
-# by tools/test and tools/package after tools/packages.sh, from the repository's root. The root is in build/peers/NAME. What is built there goes to
-# build/NAME, which is the folder build/ inside.
+# by tools/test and tools/package after tools/packages.sh, from the repository's root. The root is in build/peers/NAME. What is built there
+# goes to build/NAME, which is the folder build/ inside.
 
 # make_root NAME RELEASE : a root of the release, if it is not there yet.
 make_root() {
@@ -14,8 +14,8 @@ make_root() {
 }
 
 # Process 1 of the new namespaces. The root becomes theirs, so that nothing of the machine's own file systems can be reached but the tree,
-# which is read-only, its build/, and some devices. /tmp and /run are in memory. All mounts go with the last process. It has a process group
-# of its own: there, the one that it came from has no number.
+# which is read-only, its build/, and some devices. /tmp and /run are in memory. All mounts go with the last process. The command gets
+# a session of its own, since the process group that it came from has no number in its PID namespace.
 # shellcheck disable=SC2016 # for the shell that it starts
 enter_release='
     root=$1 tree=$2 build=$3

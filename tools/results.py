@@ -193,7 +193,7 @@ def main():
         print(f"{len(forbidden)} skipped cases are not in tests/skips.txt, which says what may be skipped and why.")
         # Counted as failed, so that the line which sums up is true.
         cases = [case._replace(outcome="failed") if case.name in forbidden else case for case in cases]
-    print_failures(cases)  # at the end, where somebody looks who is shown no more than that; so are all names once more
+    print_failures(cases)  # at the end: a reader may be shown no more than that
     failed = [case.name for case in cases if case.outcome == "failed"]
     if failed:
         print("failed, all: " + ", ".join(failed))

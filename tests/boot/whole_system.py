@@ -70,6 +70,9 @@ def disks(passphrase, modules, folder):
     made = os.path.join(guest.CACHE, f"system-{name}")
     with guest.made_once(made) as temporary:
         if temporary:
+            for old in glob.glob(os.path.join(guest.CACHE, "system-*/")):  # each takes more than a gigabyte
+                if old.rstrip("/") != temporary:
+                    shutil.rmtree(old)
             os.mkdir(temporary)
             _make(temporary, passphrase, modules)
     return [shutil.copy(os.path.join(made, disk), os.path.join(folder, disk)) for disk in ("root", "boot")]

@@ -117,13 +117,15 @@ class UpgradeTest(TargetCase):
             self.skipTest("tools/test has fetched no later release of Debian")
         system = self.new_target(on=target.installed())
         system.shell("echo verb=4 >>/etc/bootkey/bootkey.conf; echo CLIENT=none >>/etc/bootkey/initramfs.conf")
-        system.make_image()  # which the upgrade then makes anew
+        system.make_image()
+        image = system.check("sha256sum", system.image)
         kept = "cat /etc/bootkey/*.conf; cd /etc/keys/bootkey; stat --format='%n %a %U %Y' . *; sha256sum *"
         before = system.shell(kept)
         version = system.check("cat", "/etc/debian_version").strip()
         system.upgrade()
         self.assertNotEqual(system.check("cat", "/etc/debian_version").strip(), version)
         self.assertEqual(system.shell(kept), before)
+        self.assertNotEqual(system.check("sha256sum", system.image), image)  # the upgrade has made it again
         self.assertEqual(self.client(system)["client"], "none")
 
         # The same package goes on there, and can be installed there.
