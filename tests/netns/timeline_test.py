@@ -13,12 +13,13 @@ import netns_case
 import exit_codes_test
 from exit_codes_test import become_nobody
 from lab import TIMELINE
+from management_case import ManagementCase
 from netns_case import PASSWORD, below
 
 HOSTILE = 'Mandos <&"\'> ]]> \u202e\u2028 höst'
 
 
-class TimelineTest(netns_case.NetnsCase):
+class TimelineTest(ManagementCase):
     def records(self, client):
         """The last run and its records by kind; the file is as it should be."""
         self.assertEqual(client.check(["stat", "-c", "%a %u", TIMELINE, os.path.dirname(TIMELINE)]).split("\n")[:2],
@@ -81,11 +82,12 @@ class TimelineTest(netns_case.NetnsCase):
         keys = self.lab.keys()
         self.lab.mandos([keys.section(PASSWORD, approval_delay="1h", approved_by_default="False")])
         client = self.lab.client()
-        run = self.start(client, *keys.options)
-        run.wait_for_error(": waiting")
+        run, management = self.manage(client, keys)
+        management.send("state on all")
+        management.until(",GET_CONFIG,")  # the monitor knows, not the log alone
         worker = next(pid for pid, name in below(run.pid).items() if name == "bootkey-worker")
         os.kill(worker, signal.SIGKILL)
-        lab.wait_until(lambda: run.errors().count(": waiting") == 2, "the next worker's attempt")
+        management.until(",GET_CONFIG,")
         run.signal(signal.SIGTERM)
         self.assertEqual(run.finish().status, -signal.SIGTERM)
         run, kinds = self.records(client)
