@@ -2,15 +2,15 @@
 //
 // What a management interface sends to --control, shown by --follow and by a session. The first byte says in which
 // pieces it arrives, and whether keys are pressed meanwhile. Accepted: if it tells of a state.
-#include "bootkey/modes/control_view.hpp"
+#include "bootkey/control/view.hpp"
 
 #include <algorithm>
 
-#include "bootkey/modes/control_command.hpp"
+#include "bootkey/control/command.hpp"
 #include "fuzz.hpp"
 
 using namespace bootkey;
-using namespace bootkey::modes;
+using namespace bootkey::control;
 
 namespace {
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
 // The journal of changes. Accepted: if it has entries.
-#include "bootkey/network/journal.hpp"
+#include "bootkey/changes/journal.hpp"
 
 #include "fuzz.hpp"
 
 using namespace bootkey;
-using network::Journal;
+using changes::Journal;
 
 bool fuzz::run(Input input) {
     constexpr std::uint64_t here = 4026531840;
@@ -17,7 +17,7 @@ bool fuzz::run(Input input) {
     for (const auto& entry : entries)
         require(*journal.find(entry.change, entry.network_namespace) == entry, "there is one entry for an object");
 
-    const network::Instance self{4711, 1};
+    const changes::Instance self{4711, 1};
     for (const auto& entry : entries) journal.use(entry.change, here, self);
     require(Journal::parse(journal.text()).entries() == journal.entries(), "a journal is read back");
     journal.drop_users(here, [](const auto&) { return true; });

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
 // What the kernel says of a process and of itself. Accepted: either.
-#include "bootkey/network/instance.hpp"
+#include "bootkey/base/process_stat.hpp"
 #include "bootkey/network/kernel_version.hpp"
 #include "fuzz.hpp"
 
@@ -9,11 +9,12 @@ using namespace bootkey;
 
 bool fuzz::run(Input input) {
     const std::string text(text_of(input));
-    const auto stat = network::parse_process_stat(text);
+    const auto stat = base::parse_process_stat(text);
     if (stat) {
         const auto behind_name = text.substr(text.rfind(") "));
-        const auto again = network::parse_process_stat("1 (a name) R 1 1 (" + behind_name);
-        require(again && again->running == stat->running && again->start_time == stat->start_time,
+        const auto again = base::parse_process_stat("1 (a name) R 1 1 (" + behind_name);
+        require(again && again->running == stat->running && again->parent == stat->parent &&
+                    again->start_time == stat->start_time,
                 "a process's name has no say in what it is");
     }
     const auto version = network::parse_kernel_version(text);

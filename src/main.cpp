@@ -17,16 +17,16 @@
 #include "bootkey/base/process_start.hpp"
 #include "bootkey/base/text.hpp"
 #include "bootkey/console/password_sink.hpp"
+#include "bootkey/control/control.hpp"
 #include "bootkey/modes/check.hpp"
-#include "bootkey/modes/control.hpp"
 #include "bootkey/modes/enroll.hpp"
 #include "bootkey/modes/generate_keys.hpp"
 #include "bootkey/modes/keyring_environment.hpp"
-#include "bootkey/modes/report.hpp"
 #include "bootkey/modes/restore.hpp"
 #include "bootkey/monitor/monitor.hpp"
 #include "bootkey/options/command_line.hpp"
 #include "bootkey/options/used_files.hpp"
+#include "bootkey/timeline/report.hpp"
 
 namespace {
 
@@ -47,8 +47,8 @@ monitor::Outcome finish(const base::Result<void>& result, const base::Log& log) 
     return {result.error().code};
 }
 
-unlock::Timeline rehearse(const options::Options& options, base::Log& log, base::UniqueFd output,
-                          base::Duration limit) {
+timeline::Timeline rehearse(const options::Options& options, base::Log& log, base::UniqueFd output,
+                            base::Duration limit) {
     // What goes wrong is told in the steps of the check; the log is for who wants to see more.
     base::Log quiet(-1);
     monitor::Monitor monitor(options, options.verb > 1 ? log : quiet, std::move(output), {},
@@ -73,7 +73,7 @@ monitor::Outcome print(const std::string& text) {
 }
 
 monitor::Outcome control(const options::Options& options, bool has_screen, const base::Log& log) {
-    const auto code = modes::control(options, has_screen);
+    const auto code = control::control(options, has_screen);
     return code ? monitor::Outcome{*code} : finish(code.error(), log);
 }
 
@@ -83,7 +83,7 @@ monitor::Outcome run(int argc, char** argv) {
     // Started set-user-ID, these variables have had no effect (ld.so(8), "secure-execution mode").
     if (loader_was_told && getauxval(AT_SECURE) == 0) log.warning(base::execute_again(argv, environ).message());
     const auto keyring = modes::keyring_environment(environ);  // for signing, which is a person's affair
-    const auto text_style = modes::text_style(environ);
+    const auto text_style = timeline::text_style(environ);
     const auto set_user_id = base::leave_caller_behind();
     if (!set_user_id) return finish(set_user_id.error(), log);
     const auto output_open = console::assure_standard_descriptors();
@@ -116,7 +116,7 @@ monitor::Outcome run(int argc, char** argv) {
         case options::Mode::enroll:
             return finish(*output_open ? modes::enroll(options, keyring, log) : closed, log);
         case options::Mode::report:
-            return finish(*output_open || !options.svg.empty() ? modes::report(options, text_style) : closed, log);
+            return finish(*output_open || !options.svg.empty() ? timeline::report(options, text_style) : closed, log);
         case options::Mode::check:
             return *output_open ? check(options, log, argc, argv) : finish(closed, log);
         case options::Mode::control:

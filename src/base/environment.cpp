@@ -14,7 +14,7 @@
 namespace bootkey::base {
 namespace {
 
-// What modes::keyring_environment() and modes::text_style() look at, and what leads to code.
+// What modes::keyring_environment() and timeline::text_style() look at, and what leads to code.
 constexpr const char* kept[] = {"HOME",     "GNUPGHOME",          "GPG_TTY",         "TERM",
                                 "DISPLAY",  "XAUTHORITY",         "WAYLAND_DISPLAY", "XDG_RUNTIME_DIR",
                                 "LANG",     "XDG_SESSION_TYPE",   "LC_ALL",          "DBUS_SESSION_BUS_ADDRESS",

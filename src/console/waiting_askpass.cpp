@@ -13,6 +13,7 @@
 #include <limits>
 
 #include "bootkey/base/directory_stream.hpp"
+#include "bootkey/base/process_stat.hpp"
 #include "bootkey/base/text.hpp"
 
 namespace bootkey::console {
@@ -97,15 +98,10 @@ unsigned number(std::optional<std::string_view> text, unsigned otherwise) {
     return value ? static_cast<unsigned>(*value) : otherwise;
 }
 
-// The parent, which is the second field behind the name, which is in parentheses and may hold some (proc(5), stat).
 std::optional<pid_t> parent_process(pid_t pid) {
-    const std::string stat = read_proc(pid, "stat", 1024);
-    const auto name_end = stat.rfind(") ");
-    if (name_end == stat.npos) return std::nullopt;
-    const auto fields = base::split(std::string_view(stat).substr(name_end + 2), ' ');
-    if (fields.size() < 2) return std::nullopt;
-    const auto parent = base::parse_number(fields[1], 0, std::numeric_limits<pid_t>::max());
-    return parent ? std::optional(static_cast<pid_t>(*parent)) : std::nullopt;
+    const auto read = base::read_process_stat(pid);
+    if (!read || !*read) return std::nullopt;
+    return (*read)->parent;
 }
 
 // Keyscripts that ask by askpass for what opens the disk: cryptsetup's prompt itself, Debian's decrypt_keyctl, which

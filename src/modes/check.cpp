@@ -176,7 +176,7 @@ int check_way(const options::Options& options, base::Log& log, const Rehearse& r
         return 0;
     }
     UniqueFd password(ends[0]), output(ends[1]);
-    const unlock::Timeline timeline = rehearse(rehearsed(options), log, std::move(output), rehearsal_limit);
+    const timeline::Timeline timeline = rehearse(rehearsed(options), log, std::move(output), rehearsal_limit);
     if (timeline.signal != 0) return timeline.signal;
     check_unlock(timeline, rehearsal_limit, list);
     if (options.device.empty()) return 0;

@@ -12,9 +12,9 @@ namespace bootkey::modes {
 namespace {
 
 using base::format;
-using unlock::AttemptRecord;
-using unlock::InterfaceRecord;
-using unlock::Timeline;
+using timeline::AttemptRecord;
+using timeline::InterfaceRecord;
+using timeline::Timeline;
 
 std::string in_quotes(const std::string& name) {
     return "\"" + name + "\"";

@@ -20,7 +20,7 @@ constexpr unsigned max_doublings = 4;           // of the patience, which is lon
 }  // namespace
 
 void AnswerQueue::add(Answer answer, base::Time now) {
-    const AttemptKey key = timeline_.key(answer.attempt);
+    const timeline::AttemptKey key = timeline_.key(answer.attempt);
     const Host host{answer.host, answer.interface};
     bytes_ += answer.message.size();
     waiting_.push_back({.answer = std::move(answer), .key = key, .host = host, .arrival = ++arrivals_});
@@ -33,7 +33,7 @@ void AnswerQueue::drop_surplus(base::Time now) {
     while (waiting_.size() > max_answers || bytes_ > max_answer_bytes) {
         const auto last = std::ranges::max_element(
             waiting_, [this](const Pending& one, const Pending& other) { return comes_before(one, other); });
-        const AttemptKey key = last->key;
+        const timeline::AttemptKey key = last->key;
         bytes_ -= last->answer.message.size();
         waiting_.erase(last);
         reject(key, "too many other answers are waiting to be decrypted", now);
@@ -162,7 +162,7 @@ unsigned AnswerQueue::blamed(const Host& host) const {
 }
 
 // It may be refused yet: the device says so by asking again.
-std::optional<AttemptKey> AnswerQueue::delivered(AnswerNumber answer) {
+std::optional<timeline::AttemptKey> AnswerQueue::delivered(AnswerNumber answer) {
     const auto handed_over = handed_over_.find(answer);
     if (handed_over == handed_over_.end()) return std::nullopt;
     timeline_.delivered(handed_over->second.key);
@@ -174,7 +174,7 @@ PasswordSource AnswerQueue::source(AnswerNumber answer) const {
     return handed_over == handed_over_.end() ? PasswordSource{} : handed_over->second.source;
 }
 
-void AnswerQueue::reject(const AttemptKey& key, const std::string& why, base::Time now) {
+void AnswerQueue::reject(const timeline::AttemptKey& key, const std::string& why, base::Time now) {
     log_.info(4, "an answer is rejected: " + base::printable(why, max_shown_reason));
     timeline_.rejected(key, why, now);
     outlets_.rejected(key, why);

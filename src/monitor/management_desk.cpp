@@ -126,7 +126,7 @@ void ManagementDesk::heard(const InterfaceNews& news) {
     ledger_.name_interface(news.record.index, news.record.name);
 }
 
-void ManagementDesk::heard(const AttemptKey& key, const AttemptNews& news) {
+void ManagementDesk::heard(const timeline::AttemptKey& key, const AttemptNews& news) {
     ledger_.attempt(key, news, unix_time());
     state_.attempt(key, news, loop_.now());
     watch_clock();
@@ -148,7 +148,7 @@ void ManagementDesk::route_added(const base::IpAddress& destination) {
     state_.route_added(destination);
 }
 
-void ManagementDesk::rejected(const AttemptKey& key, const std::string& why) {
+void ManagementDesk::rejected(const timeline::AttemptKey& key, const std::string& why) {
     ledger_.rejected(key, why, unix_time());
     state_.rejected(key, "decrypt_failed");
     watch_clock();
@@ -160,7 +160,7 @@ void ManagementDesk::interrupted(const std::string& reason, const std::string& w
     watch_clock();
 }
 
-void ManagementDesk::connected(const std::optional<AttemptKey>& key, const std::string& by) {
+void ManagementDesk::connected(const std::optional<timeline::AttemptKey>& key, const std::string& by) {
     if (key)
         state_.connected(*key);
     else
@@ -183,8 +183,9 @@ void ManagementDesk::watch_clock() {
 
 // ---- What clients want
 
-std::size_t ManagementDesk::drop(const std::vector<AttemptKey>& attempts) {
-    for (const AttemptKey& attempt : attempts) orders_.drop(attempt, "a management client ended the connection");
+std::size_t ManagementDesk::drop(const std::vector<timeline::AttemptKey>& attempts) {
+    for (const timeline::AttemptKey& attempt : attempts)
+        orders_.drop(attempt, "a management client ended the connection");
     return attempts.size();
 }
 

@@ -16,7 +16,7 @@
 #include "bootkey/network/interface_choice.hpp"
 #include "bootkey/openpgp/decryptor.hpp"
 #include "bootkey/sandbox/confinement.hpp"
-#include "bootkey/unlock/timeline_file.hpp"
+#include "bootkey/timeline/timeline_file.hpp"
 
 namespace bootkey::monitor {
 namespace {
@@ -44,7 +44,7 @@ bool is_ignored(int signal_number) {
     return sigaction(signal_number, nullptr, &action) == 0 && action.sa_handler == SIG_IGN;
 }
 
-network::HookSettings hook_settings(const options::Options& options, TimelineKeeper& keeper,
+network::HookSettings hook_settings(const options::Options& options, timeline::TimelineKeeper& keeper,
                                     network::HookAnswerer answerer) {
     return {.directory = options.network_hook_dir,
             .device = network::InterfaceChoice(options.interfaces, false).device(),
@@ -55,7 +55,7 @@ network::HookSettings hook_settings(const options::Options& options, TimelineKee
             .time_limit = options.network_hook_timeout,
             .ended =
                 [&keeper](const network::HookReport& hook) {
-                    keeper.add(unlock::HookRecord{hook.name, hook.mode, hook.begun, hook.ended, hook.failure});
+                    keeper.add(timeline::HookRecord{hook.name, hook.mode, hook.begun, hook.ended, hook.failure});
                 },
             .answerer = std::move(answerer)};
 }
@@ -88,7 +88,8 @@ Monitor::Monitor(const options::Options& options, base::Log& log, base::UniqueFd
                 .hurry = [this] { decryptor_->send(ToDecryptor(Hurry{})); },
                 .hand_over = [this](AnswerNumber answer, base::Secret password,
                                     const std::string& server) { hand_over(answer, std::move(password), server); },
-                .rejected = [this](const AttemptKey& attempt, const std::string& why) { on_rejected(attempt, why); }}) {
+                .rejected = [this](const timeline::AttemptKey& attempt,
+                                   const std::string& why) { on_rejected(attempt, why); }}) {
 }
 
 Monitor::~Monitor() = default;
@@ -102,7 +103,7 @@ Outcome Monitor::run() {
 
 // Whoever waits for the password is not told, for it makes no difference to them.
 void Monitor::leave_timeline() const {
-    const auto left = network::leave_timeline(unlock::to_json(timeline_));
+    const auto left = changes::leave_timeline(timeline::to_json(timeline_));
     if (!left) log_.info(2, left.error().message());
 }
 
@@ -158,7 +159,7 @@ base::Result<void> Monitor::open_management() {
         {.begin = [this] { begin(); },
          .signal = [this](int number) { on_signal(number); },
          .drop =
-             [this](const AttemptKey& key, const std::string& why) {
+             [this](const timeline::AttemptKey& key, const std::string& why) {
                  if (keeper_.is_of_worker_of_now(key)) tell_worker(Drop{key.attempt, why});
              },
          .disk_password = [this](base::Secret password) { take_from_person(std::move(password)); },
@@ -221,7 +222,7 @@ base::Result<void> Monitor::start_unlocking() {
     if (auto started = start_worker(); !started) return started;
     auto answerer = desk_ && options_.management.asks_auth() ? desk_->hook_answerer() : network::HookAnswerer{};
     auto administration =
-        network::LocalAdministration::create(*loop_, log_, hook_settings(options_, keeper_, std::move(answerer)));
+        changes::LocalAdministration::create(*loop_, log_, hook_settings(options_, keeper_, std::move(answerer)));
     if (!administration) return std::move(administration).error();
     administration_ = std::move(*administration);
     auto links = network::NetlinkRequests::open();

@@ -235,7 +235,7 @@ void Monitor::on_refused(AnswerNumber answer, const std::string& why) {
     if (desk_) desk_->disk_password_refused();
 }
 
-void Monitor::on_rejected(const AttemptKey& attempt, const std::string& why) {
+void Monitor::on_rejected(const timeline::AttemptKey& attempt, const std::string& why) {
     if (keeper_.is_of_worker_of_now(attempt)) tell_worker(Rejected{attempt.attempt, why});
     if (desk_) desk_->rejected(attempt, why);
 }

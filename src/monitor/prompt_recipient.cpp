@@ -5,9 +5,9 @@
 #include <vector>
 
 #include "bootkey/base/text.hpp"
+#include "bootkey/changes/home_directory.hpp"
 #include "bootkey/console/askpass_offers.hpp"
 #include "bootkey/monitor/supervised_process.hpp"
-#include "bootkey/network/home_directory.hpp"
 #include "output_recipient.hpp"
 
 namespace bootkey::monitor {
@@ -61,7 +61,7 @@ base::Result<void> PromptRecipient::start() {
 
 // Where files do not stay in memory, digests of passwords do not belong.
 void PromptRecipient::read_given() {
-    if (!network::is_in_memory("/run"))
+    if (!changes::is_in_memory("/run"))
         return log_.error(
             "cannot remember passwords that do not open a device: /run is not in memory; mount a tmpfs there");
     // With one try only, every run is the first, and nobody can tell a new device from one that has just refused a

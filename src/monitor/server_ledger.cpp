@@ -13,7 +13,7 @@ constexpr std::size_t most_interfaces = 1024;
 constexpr std::size_t most_attempts = 64;        // with one server
 constexpr std::size_t longest_shown_text = 256;  // bytes
 
-const char* phase_of(const unlock::AttemptRecord& record) {
+const char* phase_of(const timeline::AttemptRecord& record) {
     if (record.ended) return record.failure.empty() ? "answered" : "failed";
     if (record.receiving) return "receiving";
     if (record.waiting) return "waiting";
@@ -27,8 +27,8 @@ void ServerLedger::name_interface(std::uint32_t index, const std::string& name) 
         interfaces_[index] = name.substr(0, longest_shown_text);
 }
 
-void ServerLedger::attempt(const AttemptKey& key, const AttemptNews& news, std::int64_t when) {
-    const unlock::AttemptRecord& record = news.record;
+void ServerLedger::attempt(const timeline::AttemptKey& key, const AttemptNews& news, std::int64_t when) {
+    const timeline::AttemptRecord& record = news.record;
     const Place place{record.server.substr(0, longest_shown_text), record.endpoint};
     if (servers_.size() >= most_servers && !servers_.contains(place)) return;
     Server& server = servers_[place];
@@ -56,7 +56,7 @@ void ServerLedger::attempt(const AttemptKey& key, const AttemptNews& news, std::
     }
 }
 
-void ServerLedger::rejected(const AttemptKey& key, const std::string& why, std::int64_t when) {
+void ServerLedger::rejected(const timeline::AttemptKey& key, const std::string& why, std::int64_t when) {
     for (auto& [place, server] : servers_) {
         if (server.attempts.erase(key) == 0) continue;
         server.row.last_error = base::printable(why, longest_shown_text);
@@ -92,8 +92,8 @@ management::Totals ServerLedger::totals() const {
 }
 
 template <typename Matches>
-std::vector<AttemptKey> ServerLedger::attempts_where(Matches matches) const {
-    std::vector<AttemptKey> keys;
+std::vector<timeline::AttemptKey> ServerLedger::attempts_where(Matches matches) const {
+    std::vector<timeline::AttemptKey> keys;
     for (const auto& [place, server] : servers_)
         for (const auto& [key, attempt] : server.attempts)
             if (matches(place) && !attempt.answered) keys.push_back(key);
@@ -101,7 +101,7 @@ std::vector<AttemptKey> ServerLedger::attempts_where(Matches matches) const {
 }
 
 // What is shown names one server, where a server can call itself as another one is shown.
-std::vector<AttemptKey> ServerLedger::attempts_with(std::string_view name) const {
+std::vector<timeline::AttemptKey> ServerLedger::attempts_with(std::string_view name) const {
     const auto is_shown_so = [&](const Place& place) {
         return base::escaped(place.name) == name || management::field(place.name, ',') == name;
     };
@@ -115,8 +115,8 @@ bool ServerLedger::is_scope(std::uint32_t interface, std::string_view scope) con
     return known != interfaces_.end() && (base::escaped(known->second) == scope || known->second == scope);
 }
 
-std::vector<AttemptKey> ServerLedger::attempts_with(const base::IpAddress& address, std::string_view scope,
-                                                    std::uint16_t port) const {
+std::vector<timeline::AttemptKey> ServerLedger::attempts_with(const base::IpAddress& address, std::string_view scope,
+                                                              std::uint16_t port) const {
     return attempts_where([&](const Place& place) {
         return place.endpoint.address == address && place.endpoint.port == port &&
                is_scope(place.endpoint.interface, scope);

@@ -9,13 +9,13 @@ using management::State;
 
 namespace {
 
-State state_of(const unlock::AttemptRecord& record) {
+State state_of(const timeline::AttemptRecord& record) {
     if (record.waiting) return State::get_config;
     return record.handshake ? State::auth : State::tcp_connect;
 }
 
 // Why an attempt failed, in the words of OpenVPN's clients; the log has the details.
-const char* reason_of(const unlock::AttemptRecord& record) {
+const char* reason_of(const timeline::AttemptRecord& record) {
     switch (state_of(record)) {
         case State::get_config:
             return "server_closed";
@@ -49,8 +49,8 @@ void UnlockState::route_added(const base::IpAddress& destination) {
     show_({.state = State::add_routes, .description = {}, .server = base::Endpoint{destination, 0, 0}});
 }
 
-void UnlockState::attempt(const AttemptKey& key, const AttemptNews& news, base::Time now) {
-    const unlock::AttemptRecord& record = news.record;
+void UnlockState::attempt(const timeline::AttemptKey& key, const AttemptNews& news, base::Time now) {
+    const timeline::AttemptRecord& record = news.record;
     if (record.ended && !record.failure.empty()) return forget(key, reason_of(record));
     if (attempts_.size() >= most_attempts && !attempts_.contains(key)) return;
     Attempt& attempt = attempts_[key];
@@ -63,7 +63,7 @@ void UnlockState::attempt(const AttemptKey& key, const AttemptNews& news, base::
     show_furthest();
 }
 
-void UnlockState::rejected(const AttemptKey& key, const std::string& reason) {
+void UnlockState::rejected(const timeline::AttemptKey& key, const std::string& reason) {
     if (std::exchange(connected_, false) && !attempts_.contains(key))
         show_({.state = State::reconnecting, .description = reason});
     forget(key, reason);
@@ -85,7 +85,7 @@ void UnlockState::interrupted(const std::string& reason) {
     show_({.state = State::reconnecting, .description = reason});
 }
 
-void UnlockState::connected(const AttemptKey& key) {
+void UnlockState::connected(const timeline::AttemptKey& key) {
     connected_ = true;
     const auto found = attempts_.find(key);
     const auto server = found == attempts_.end() ? std::nullopt : known(found->second.server);
@@ -102,7 +102,7 @@ void UnlockState::connected(const std::string& by) {
     show_({.state = State::connected, .description = "SUCCESS", .by = by});
 }
 
-void UnlockState::forget(const AttemptKey& key, const std::string& reason) {
+void UnlockState::forget(const timeline::AttemptKey& key, const std::string& reason) {
     if (attempts_.erase(key) == 0) return;
     if (shown_ == key) shown_.reset();
     if (connected_) return;
@@ -125,7 +125,7 @@ void UnlockState::show_furthest() {
     if (!same) show(key, attempt);
 }
 
-void UnlockState::show(const AttemptKey& key, const Attempt& attempt) {
+void UnlockState::show(const timeline::AttemptKey& key, const Attempt& attempt) {
     shown_ = key;
     shown_as_ = attempt;
     show_({.state = attempt.state,

@@ -47,9 +47,9 @@ public:
             {.answer = [this](servers::AttemptId attempt, const servers::Origin& origin,
                               std::vector<std::byte> message) { on_answer(attempt, origin, std::move(message)); },
              .failed = [this](base::Error error) { say(Failed{std::move(error)}); },
-             .interface_progress = [this](const unlock::InterfaceRecord& record) { mention(InterfaceNews{record}); },
+             .interface_progress = [this](const timeline::InterfaceRecord& record) { mention(InterfaceNews{record}); },
              .attempt_progress =
-                 [this](const unlock::AttemptRecord& record, const servers::Progress& news) {
+                 [this](const timeline::AttemptRecord& record, const servers::Progress& news) {
                      mention(AttemptNews{record, news.local, news.received, news.sent});
                  },
              .address_usable =

@@ -40,7 +40,7 @@ bool is_running(const network::Link& link) {
 
 base::Result<std::unique_ptr<Interfaces>> Interfaces::start(base::Loop& loop, const base::Log& log,
                                                             network::InterfaceChoice choice, base::Duration delay,
-                                                            network::Administration& administration,
+                                                            changes::Administration& administration,
                                                             Listener listener) {
     std::unique_ptr<Interfaces> interfaces(
         new Interfaces(loop, log, std::move(choice), delay, administration, std::move(listener)));
@@ -65,7 +65,7 @@ base::Result<std::unique_ptr<Interfaces>> Interfaces::start(base::Loop& loop, co
 }
 
 Interfaces::Interfaces(base::Loop& loop, const base::Log& log, network::InterfaceChoice choice, base::Duration delay,
-                       network::Administration& administration, Listener listener)
+                       changes::Administration& administration, Listener listener)
     : loop_(loop),
       log_(log),
       choice_(std::move(choice)),
@@ -124,7 +124,7 @@ void Interfaces::on_event(const network::Event& event) {
 void Interfaces::on_removed(const network::Link& link) {
     const auto known = states_.find(link.index);
     if (known == states_.end()) return;
-    note(known->second, &InterfaceRecord::gone);
+    note(known->second, &timeline::InterfaceRecord::gone);
     states_.erase(known);
     log_.info(2, format("interface %s is gone", escaped(link.name).c_str()));
     listener_.gone(link.index, true);
@@ -156,7 +156,7 @@ void Interfaces::bring_up(const network::Link& link) {
         log_.info(3, format("interface %s: it is up already", escaped(link.name).c_str()));
     } else {
         log_.info(3, format("interface %s: bringing it up", escaped(link.name).c_str()));
-        note(states_[link.index], &InterfaceRecord::asked_up);
+        note(states_[link.index], &timeline::InterfaceRecord::asked_up);
         if (!console_lowered_) administration_.lower_console_level();
         console_lowered_ = true;
     }
@@ -204,11 +204,11 @@ void Interfaces::set_in_use(const network::Link& link, bool in_use) {
     state.in_use = in_use;
     log_.info(3, format("interface %s: %s", escaped(link.name).c_str(), in_use ? "running" : "not running any more"));
     if (!in_use) {
-        note(state, &InterfaceRecord::gone);
+        note(state, &timeline::InterfaceRecord::gone);
         return listener_.gone(link.index, false);
     }
     state.record.gone.reset();
-    note(state, &InterfaceRecord::running);
+    note(state, &timeline::InterfaceRecord::running);
     const auto is_in_use = [](const auto& entry) { return entry.second.in_use; };
     if (std::all_of(states_.begin(), states_.end(), is_in_use)) restore_console_level();
     for (const network::InterfaceAddress& address : std::set(table().addresses()))
@@ -216,12 +216,12 @@ void Interfaces::set_in_use(const network::Link& link, bool in_use) {
 }
 
 void Interfaces::use(const network::InterfaceAddress& address, State& state) {
-    note(state, &InterfaceRecord::usable);
+    note(state, &timeline::InterfaceRecord::usable);
     listener_.usable(address);
 }
 
-void Interfaces::note(State& state, Moment InterfaceRecord::*what) {
-    Moment& moment = state.record.*what;
+void Interfaces::note(State& state, timeline::Moment timeline::InterfaceRecord::*what) {
+    timeline::Moment& moment = state.record.*what;
     if (moment) return;
     moment = loop_.now();
     listener_.progress(state.record);

@@ -32,7 +32,7 @@ std::vector<options::ServerAddress> configured_servers(const options::Options& o
 
 base::Result<std::unique_ptr<Unlocker>> Unlocker::start(base::Loop& loop, const base::Log& log,
                                                         const options::Options& options,
-                                                        network::Administration& administration,
+                                                        changes::Administration& administration,
                                                         const servers::TlsCredentials& credentials,
                                                         discovery::Browsing browsing, Listener listener) {
     std::unique_ptr<Unlocker> unlocker(new Unlocker(loop, log, options, administration, std::move(listener)));
@@ -41,7 +41,7 @@ base::Result<std::unique_ptr<Unlocker>> Unlocker::start(base::Loop& loop, const 
 }
 
 Unlocker::Unlocker(base::Loop& loop, const base::Log& log, const options::Options& options,
-                   network::Administration& administration, Listener listener)
+                   changes::Administration& administration, Listener listener)
     : loop_(loop),
       log_(log),
       options_(options),
@@ -67,7 +67,7 @@ base::Result<void> Unlocker::open_rooms(const servers::TlsCredentials& credentia
          .gone = [this](std::uint32_t interface, bool removed) { on_interface_gone(interface, removed); },
          .changed = [this] { update_configured_servers(); },
          .refused = [this](base::Error error) { fail(std::move(error)); },
-         .progress = [this](const InterfaceRecord& record) { listener_.interface_progress(record); }});
+         .progress = [this](const timeline::InterfaceRecord& record) { listener_.interface_progress(record); }});
     if (!interfaces) return std::move(interfaces).error();
     interfaces_ = std::move(*interfaces);
 
@@ -203,7 +203,7 @@ void Unlocker::remove_routes_to_configured(const network::InterfaceAddress& addr
 }
 
 void Unlocker::on_progress(const servers::Progress& news) {
-    AttemptRecord& record = attempts_[news.attempt];
+    timeline::AttemptRecord& record = attempts_[news.attempt];
     record.add(news);
     listener_.attempt_progress(record, news);
     if (record.ended) attempts_.erase(news.attempt);

@@ -2,11 +2,11 @@
 #include "bootkey/modes/check_unlock.hpp"
 
 #include "catch.hpp"
-#include "modes/example_timeline.hpp"
+#include "timeline/example_timeline.hpp"
 
 using namespace bootkey;
 using namespace bootkey::modes;
-using namespace bootkey::modes::tests;
+using namespace bootkey::timeline::tests;
 
 namespace {
 
@@ -15,7 +15,7 @@ struct Checked {
     base::ExitCode code;
 };
 
-Checked checked(const unlock::Timeline& timeline, base::Duration limit = std::chrono::milliseconds(60)) {
+Checked checked(const timeline::Timeline& timeline, base::Duration limit = std::chrono::milliseconds(60)) {
     Checked result{};
     CheckList list([&result](const std::string& line) { result.text += line; });
     check_unlock(timeline, limit, list);
@@ -23,8 +23,8 @@ Checked checked(const unlock::Timeline& timeline, base::Duration limit = std::ch
     return result;
 }
 
-unlock::Timeline without_password() {
-    unlock::Timeline run = example_timeline();
+timeline::Timeline without_password() {
+    timeline::Timeline run = example_timeline();
     run.written.reset();
     run.status = 69;
     run.failure = "given up";
@@ -49,8 +49,8 @@ A reboot would unlock this machine.
 }
 
 TEST_CASE("the first step that is not reached is wrong, and what follows untried") {
-    unlock::Timeline run = without_password();
-    const auto ends_in = [](const unlock::Timeline& timeline, const std::string& step, const std::string& why) {
+    timeline::Timeline run = without_password();
+    const auto ends_in = [](const timeline::Timeline& timeline, const std::string& step, const std::string& why) {
         const Checked result = checked(timeline);
         CAPTURE(result.text, step, why);
         CHECK(result.code == base::ExitCode::unavailable);
@@ -86,7 +86,7 @@ TEST_CASE("the first step that is not reached is wrong, and what follows untried
 }
 
 TEST_CASE("what cuts the trial short is the reason") {
-    unlock::Timeline run = failed_timeline();
+    timeline::Timeline run = failed_timeline();
     run.status = 66;
     run.failure = "cannot use the key";
     const Checked result = checked(run, std::chrono::seconds(10));

@@ -29,7 +29,7 @@ base::Secret secret(std::string_view text) {
 // A queue whose outlets write down what they are told.
 struct Desk {
     base::Log log{-1};
-    TimelineKeeper timeline{now};
+    timeline::TimelineKeeper timeline{now};
     std::vector<std::string> said;
     base::Duration patience{};
     AnswerQueue queue{
@@ -47,7 +47,7 @@ struct Desk {
                                 ": " + text_of(password.bytes()));
              },
          .rejected =
-             [this](const AttemptKey& attempt, const std::string& why) {
+             [this](const timeline::AttemptKey& attempt, const std::string& why) {
                  said.push_back(base::format("reject %llu: ", static_cast<unsigned long long>(attempt.attempt)) + why);
              }}};
 

@@ -17,7 +17,7 @@ using namespace bootkey::monitor;
 namespace {
 
 /// Writes down what it is asked for.
-class Recorder final : public network::Administration {
+class Recorder final : public changes::Administration {
 public:
     void start_hooks(Proceed proceed) override {
         asked.emplace_back("hooks");

@@ -67,9 +67,9 @@ TEST_CASE("what the worker says arrives as it was said") {
 
 TEST_CASE("what the worker tells for the timeline arrives as it was told") {
     const base::Time time(std::chrono::seconds(5));
-    unlock::InterfaceRecord interface { 2, "eth0", time, time + std::chrono::nanoseconds(1), {}, time };
+    timeline::InterfaceRecord interface { 2, "eth0", time, time + std::chrono::nanoseconds(1), {}, time };
     CHECK(std::get<InterfaceNews>(carried<FromWorker>(InterfaceNews{interface})).record == interface);
-    unlock::AttemptRecord attempt;
+    timeline::AttemptRecord attempt;
     attempt.id = 1ULL << 40;
     attempt.server = "Mandos";
     attempt.endpoint = {*base::IpAddress::parse("fe80::1"), 65535, 3};

@@ -243,7 +243,7 @@ const Trick tricks[] = {
     {"flood-of-news", worker,
      [](Rogue& rogue, int) {
          flood_with(rogue, flood, [](std::uint32_t number) {
-             unlock::AttemptRecord record;
+             timeline::AttemptRecord record;
              record.id = number;
              record.server = hostile + std::string(4096, 'x');
              record.connecting = base::Time::max();

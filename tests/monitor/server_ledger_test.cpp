@@ -51,14 +51,15 @@ TEST_CASE("connections that are under way are found by the server's name and add
     ServerLedger ledger;
     ledger.attempt({1, 1}, news(1), 1);
     ledger.attempt({1, 2}, news(2), 1);
-    CHECK(ledger.attempts_with("server") == std::vector<AttemptKey>{{1, 1}, {1, 2}});
+    CHECK(ledger.attempts_with("server") == std::vector<timeline::AttemptKey>{{1, 1}, {1, 2}});
     CHECK(ledger.attempts_with("serve").empty());
     CHECK(ledger.attempts_with(place.address, "", 4711).size() == 2);
     CHECK(ledger.attempts_with(place.address, "", 4712).empty());
     auto answered = news(1);
     answered.record.ended = this_time;
     ledger.attempt({1, 1}, answered, 2);
-    CHECK(ledger.attempts_with("server") == std::vector<AttemptKey>{{1, 2}});  // there is no connection any more
+    CHECK(ledger.attempts_with("server") ==
+          std::vector<timeline::AttemptKey>{{1, 2}});  // there is no connection any more
     ledger.rejected({1, 1}, "wrong key", 3);
     CHECK(ledger.rows()[0].last_error == "wrong key");
     ledger.interrupted("bootkey starts anew", 4);
@@ -94,8 +95,8 @@ TEST_CASE("a server that calls itself as another one is shown is not taken for i
     it = news(2);
     it.record.server = "a\\x5cb";
     ledger.attempt({1, 2}, it, 1);
-    CHECK(ledger.attempts_with("a\\x5cb") == std::vector<AttemptKey>{{1, 1}});
-    CHECK(ledger.attempts_with("a\\x5cx5cb") == std::vector<AttemptKey>{{1, 2}});
+    CHECK(ledger.attempts_with("a\\x5cb") == std::vector<timeline::AttemptKey>{{1, 1}});
+    CHECK(ledger.attempts_with("a\\x5cx5cb") == std::vector<timeline::AttemptKey>{{1, 2}});
 }
 
 TEST_CASE("an address is found over the interface that is named with it") {

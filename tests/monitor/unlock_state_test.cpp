@@ -69,7 +69,7 @@ TEST_CASE("the states of an unlock by one server") {
     watched.tell(server.handshake());
     watched.tell(server.waiting());
     watched.tell(server.answered());
-    watched.state.connected(AttemptKey{1, 1});
+    watched.state.connected(timeline::AttemptKey{1, 1});
     watched.state.exiting("exit");
     CHECK(watched.seen() == Lines{"CONNECTING,,,,,,", "ASSIGN_IP,,fe80::a,,,,", "RESOLVE,,,,,,",
                                   "TCP_CONNECT,,,fe80::1,4711,,", "AUTH,,,fe80::1,4711,fe80::a,40000",
@@ -91,7 +91,7 @@ TEST_CASE("the states with two servers of which the faster refuses") {
     CHECK(watched.seen() == Lines{"AUTH,,,fe80::2,4711,fe80::a,40000"});
     watched.tell(slow.waiting());
     watched.tell(slow.answered());
-    watched.state.connected(AttemptKey{1, 2});
+    watched.state.connected(timeline::AttemptKey{1, 2});
     CHECK(watched.seen() ==
           Lines{"GET_CONFIG,,,fe80::2,4711,fe80::a,40000", "CONNECTED,SUCCESS,fe80::a,fe80::2,4711,fe80::a,40000"});
 }
@@ -154,7 +154,7 @@ TEST_CASE("a password that the device refuses after all is waited for again") {
     Told one(1);
     one.waiting();
     watched.tell(one.answered());
-    watched.state.connected(AttemptKey{1, 1});
+    watched.state.connected(timeline::AttemptKey{1, 1});
     watched.seen();
     watched.state.rejected({1, 1}, "decrypt_failed");
     CHECK(watched.seen() == Lines{"RECONNECTING,decrypt_failed,,,,,"});

@@ -7,7 +7,7 @@
 
 #include <algorithm>
 
-#include "bootkey/network/instance.hpp"
+#include "bootkey/base/process_stat.hpp"
 #include "catch.hpp"
 #include "sandbox_fixture.hpp"
 
@@ -75,7 +75,7 @@ std::vector<std::string> sorted_lines(const std::string& text) {
 
 // Whether the process with the number in `text` runs. A zombie does not; when it is reaped is up to process 1.
 bool runs(const std::string& text) {
-    const auto stat = parse_process_stat(content_of("/proc/" + text.substr(0, text.find('\n')) + "/stat"));
+    const auto stat = base::parse_process_stat(content_of("/proc/" + text.substr(0, text.find('\n')) + "/stat"));
     return stat && stat->running;
 }
 

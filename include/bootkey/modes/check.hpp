@@ -11,15 +11,15 @@
 #include "bootkey/base/unique_fd.hpp"
 #include "bootkey/options/command_line.hpp"
 #include "bootkey/options/options.hpp"
-#include "bootkey/unlock/timeline.hpp"
+#include "bootkey/timeline/timeline.hpp"
 
 namespace bootkey::modes {
 
 /// An unlock as at boot, with all of its processes, that is given up after `limit` and leaves no timeline; the password
 /// goes to `output`, which is closed with its end. Returns what happened. The monitor does it, whom this room does not
 /// know.
-using Rehearse = std::function<unlock::Timeline(const options::Options& options, base::Log& log, base::UniqueFd output,
-                                                base::Duration limit)>;
+using Rehearse = std::function<timeline::Timeline(const options::Options& options, base::Log& log,
+                                                  base::UniqueFd output, base::Duration limit)>;
 
 /// The options of this --check, with what is in `config` in the place of the system's configuration file.
 using ReadAnew = std::function<base::Result<options::Options>(const options::ConfigText& config)>;

@@ -5,11 +5,11 @@
 
 #include "bootkey/base/time.hpp"
 #include "bootkey/modes/check_list.hpp"
-#include "bootkey/unlock/timeline.hpp"
+#include "bootkey/timeline/timeline.hpp"
 
 namespace bootkey::modes {
 
 /// Adds the steps interface, server, TCP, TLS, known and decrypts. `limit`: for how long it was tried.
-void check_unlock(const unlock::Timeline& timeline, base::Duration limit, CheckList& list);
+void check_unlock(const timeline::Timeline& timeline, base::Duration limit, CheckList& list);
 
 }  // namespace bootkey::modes

@@ -22,7 +22,7 @@
 #include "bootkey/base/secret.hpp"
 #include "bootkey/monitor/messages.hpp"
 #include "bootkey/monitor/recipient.hpp"
-#include "bootkey/monitor/timeline_keeper.hpp"
+#include "bootkey/timeline/timeline_keeper.hpp"
 
 namespace bootkey::monitor {
 
@@ -37,7 +37,7 @@ public:
         /// Gives a password to the recipient.
         std::function<void(AnswerNumber answer, base::Secret password, const std::string& server)> hand_over;
         /// Told that the answer of an attempt is not the password.
-        std::function<void(const AttemptKey& attempt, const std::string& why)> rejected;
+        std::function<void(const timeline::AttemptKey& attempt, const std::string& why)> rejected;
     };
 
     /// Answers that wait, and their bytes. Where there are more, the one goes whose turn would come last.
@@ -47,7 +47,7 @@ public:
     static constexpr base::Duration first_patience = std::chrono::seconds(2);
 
     /// All references must outlive the object.
-    AnswerQueue(const base::Log& log, TimelineKeeper& timeline, Outlets outlets)
+    AnswerQueue(const base::Log& log, timeline::TimelineKeeper& timeline, Outlets outlets)
         : log_(log), timeline_(timeline), outlets_(std::move(outlets)) {}
 
     /// An answer of the worker of now. If there are too many, it or another is rejected.
@@ -65,7 +65,7 @@ public:
     /// The recipient says that the answer is not the password, or that what it brought has gone where it was wanted.
     void refused(AnswerNumber answer, const std::string& why, base::Time now);
     /// Returns whose it was; nothing if a person's.
-    std::optional<AttemptKey> delivered(AnswerNumber answer);
+    std::optional<timeline::AttemptKey> delivered(AnswerNumber answer);
     /// Where an answer that was handed over comes from; nowhere in particular if that is not known any more.
     [[nodiscard]] PasswordSource source(AnswerNumber answer) const;
     /// A number for what a person has typed.
@@ -83,14 +83,14 @@ private:
     };
     struct Pending {
         Answer answer;
-        AttemptKey key;
+        timeline::AttemptKey key;
         Host host;
         std::uint64_t arrival = 0;
         unsigned interruptions = 0;
         bool decryptor_was_lost = false;
     };
     struct HandedOver {
-        AttemptKey key;
+        timeline::AttemptKey key;
         Host host;
         PasswordSource source;
     };
@@ -101,13 +101,13 @@ private:
     [[nodiscard]] Pending take_current();
     void wait_again(base::Time now);
     void judge(const std::string& why, base::Time now);
-    void reject(const AttemptKey& key, const std::string& why, base::Time now);
+    void reject(const timeline::AttemptKey& key, const std::string& why, base::Time now);
     void blame(const Host& host);
     [[nodiscard]] unsigned blamed(const Host& host) const;
     [[nodiscard]] bool may_hand_over();
 
     const base::Log& log_;
-    TimelineKeeper& timeline_;
+    timeline::TimelineKeeper& timeline_;
     Outlets outlets_;
     std::vector<Pending> waiting_;
     std::optional<Pending> current_;  // is being decrypted

@@ -13,8 +13,8 @@
 #include "bootkey/base/address.hpp"
 #include "bootkey/base/log.hpp"
 #include "bootkey/base/result.hpp"
+#include "bootkey/changes/administration.hpp"
 #include "bootkey/monitor/messages.hpp"
-#include "bootkey/network/administration.hpp"
 #include "bootkey/network/interface_choice.hpp"
 #include "bootkey/network/netlink_request.hpp"
 
@@ -27,7 +27,7 @@ public:
 
     /// `choice`: which interfaces may be used. `administration` does what is allowed and must outlive the object, as
     /// must `log`.
-    GuardedAdministration(network::Administration& administration, network::InterfaceChoice choice, FindLink find_link,
+    GuardedAdministration(changes::Administration& administration, network::InterfaceChoice choice, FindLink find_link,
                           const base::Log& log)
         : administration_(administration), choice_(std::move(choice)), find_link_(std::move(find_link)), log_(log) {}
 
@@ -56,7 +56,7 @@ private:
     [[nodiscard]] base::Result<void> allow(const base::IpAddress& destination);
     [[nodiscard]] base::Error refused(std::string tried, std::string why);
 
-    network::Administration& administration_;
+    changes::Administration& administration_;
     network::InterfaceChoice choice_;
     FindLink find_link_;
     const base::Log& log_;

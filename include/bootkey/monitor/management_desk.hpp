@@ -19,10 +19,10 @@
 #include "bootkey/monitor/messages.hpp"
 #include "bootkey/monitor/recipient.hpp"
 #include "bootkey/monitor/server_ledger.hpp"
-#include "bootkey/monitor/timeline_keeper.hpp"
 #include "bootkey/monitor/unlock_state.hpp"
 #include "bootkey/network/network_hooks.hpp"
 #include "bootkey/options/options.hpp"
+#include "bootkey/timeline/timeline_keeper.hpp"
 
 namespace bootkey::monitor {
 
@@ -30,11 +30,11 @@ class ManagementDesk {
 public:
     /// What clients want done, called from the loop.
     struct Orders {
-        std::function<void()> begin;                                          ///< the hold is over
-        std::function<void(int signal)> signal;                               ///< as if it had arrived
-        std::function<void(const AttemptKey&, const std::string& why)> drop;  ///< give the attempt up
-        std::function<void(base::Secret)> disk_password;                      ///< a person has typed it
-        std::function<void(std::optional<base::Secret>)> passphrase;          ///< of the key; none: nobody will give it
+        std::function<void()> begin;                                                    ///< the hold is over
+        std::function<void(int signal)> signal;                                         ///< as if it had arrived
+        std::function<void(const timeline::AttemptKey&, const std::string& why)> drop;  ///< give the attempt up
+        std::function<void(base::Secret)> disk_password;                                ///< a person has typed it
+        std::function<void(std::optional<base::Secret>)> passphrase;  ///< of the key; none: nobody will give it
         std::function<void(AnswerNumber, base::Secret, const std::string& server)> hand_over;  ///< a person agrees
         std::function<void(AnswerNumber, const std::string& why)> refuse;                      ///< or does not
         std::function<void(int level)> verb_changed;                                           ///< of the log
@@ -57,17 +57,17 @@ public:
     // What happens
     void begun();
     void heard(const InterfaceNews& news);
-    void heard(const AttemptKey& key, const AttemptNews& news);
+    void heard(const timeline::AttemptKey& key, const AttemptNews& news);
     void heard(const AddressUsable& news);
     void heard(const Idle& news);
     void heard(const Echo& news);
     void route_added(const base::IpAddress& destination);
-    void rejected(const AttemptKey& key, const std::string& why);
+    void rejected(const timeline::AttemptKey& key, const std::string& why);
     void trying_anew(const std::string& reason) { state_.trying_anew(reason); }
     /// All attempts have ended, because of `reason`, one word; `why` at more length.
     void interrupted(const std::string& reason, const std::string& why);
     /// The password of an attempt, or, without one, a person's was written.
-    void connected(const std::optional<AttemptKey>& key, const std::string& by);
+    void connected(const std::optional<timeline::AttemptKey>& key, const std::string& by);
     void fatal(const std::string& text) { interface_.fatal(text); }
     void exiting(const std::string& reason);
     /// Closes all connections and removes the socket; what happens from now on, nobody is told.
@@ -99,7 +99,7 @@ private:
     [[nodiscard]] management::Steering steering();
     void on_password(std::string_view name, base::Secret password);
     void on_confirmation(std::string_view name, bool ok);
-    [[nodiscard]] std::size_t drop(const std::vector<AttemptKey>& attempts);
+    [[nodiscard]] std::size_t drop(const std::vector<timeline::AttemptKey>& attempts);
     void ask_next_consent();
     void on_credentials(base::Secret user, base::Secret password);
     void on_hook_asks(const network::HookQuestion& question, network::HookAnswerer::Reply reply);

@@ -19,7 +19,7 @@
 #include "bootkey/base/result.hpp"
 #include "bootkey/base/secret.hpp"
 #include "bootkey/servers/progress.hpp"
-#include "bootkey/unlock/timeline.hpp"
+#include "bootkey/timeline/timeline.hpp"
 
 namespace bootkey::monitor {
 
@@ -46,7 +46,7 @@ struct Pong {
     static auto parts(auto&) { return std::tie(); }
 };
 
-// The requests of network::Administration. `number` comes back in Done.
+// The requests of changes::Administration. `number` comes back in Done.
 struct StartHooks {
     static auto parts(auto&) { return std::tie(); }
 };
@@ -89,16 +89,16 @@ struct Answer {
 };
 /// What is known of an interface or an attempt, for the timeline; its texts and times are not to be trusted.
 struct InterfaceNews {
-    unlock::InterfaceRecord record;
+    timeline::InterfaceRecord record;
     static auto parts(auto& self) {
         auto& it = self.record;
         return std::tie(it.index, it.name, it.asked_up, it.running, it.usable, it.gone);
     }
 };
 struct AttemptNews {
-    unlock::AttemptRecord record;  ///< up to its end; what became of the answer only the monitor knows
-    base::Endpoint local{};        ///< our end of the connection
-    std::uint64_t received = 0;    ///< bytes
+    timeline::AttemptRecord record;  ///< up to its end; what became of the answer only the monitor knows
+    base::Endpoint local{};          ///< our end of the connection
+    std::uint64_t received = 0;      ///< bytes
     std::uint64_t sent = 0;
     static auto parts(auto& self) {
         auto& it = self.record;

@@ -17,6 +17,7 @@
 #include "bootkey/base/log.hpp"
 #include "bootkey/base/result.hpp"
 #include "bootkey/base/unique_fd.hpp"
+#include "bootkey/changes/local_administration.hpp"
 #include "bootkey/discovery/discovery.hpp"
 #include "bootkey/monitor/allowance.hpp"
 #include "bootkey/monitor/answer_queue.hpp"
@@ -26,12 +27,11 @@
 #include "bootkey/monitor/recipient.hpp"
 #include "bootkey/monitor/remote_log.hpp"
 #include "bootkey/monitor/supervised_process.hpp"
-#include "bootkey/monitor/timeline_keeper.hpp"
 #include "bootkey/monitor/worker.hpp"
-#include "bootkey/network/local_administration.hpp"
 #include "bootkey/network/netlink_request.hpp"
 #include "bootkey/openpgp/key_files.hpp"
 #include "bootkey/options/options.hpp"
+#include "bootkey/timeline/timeline_keeper.hpp"
 
 namespace bootkey::monitor {
 
@@ -66,7 +66,7 @@ public:
     /// Unlocks, and returns when the machine is put back. Every error has been logged by then.
     [[nodiscard]] Outcome run();
     /// What happened when; after run().
-    [[nodiscard]] const unlock::Timeline& timeline() const { return timeline_; }
+    [[nodiscard]] const timeline::Timeline& timeline() const { return timeline_; }
 
 private:
     [[nodiscard]] Outcome run_to_the_end();
@@ -116,7 +116,7 @@ private:
     void take_from_person(base::Secret password);
     void on_accepted();
     void on_refused(AnswerNumber answer, const std::string& why);
-    void on_rejected(const AttemptKey& attempt, const std::string& why);
+    void on_rejected(const timeline::AttemptKey& attempt, const std::string& why);
     void on_delivered(std::optional<AnswerNumber> answer);
     void on_over(const base::Result<void>& how);
     [[nodiscard]] bool on_deserted();
@@ -135,8 +135,8 @@ private:
     base::UniqueFd output_;
     Bodies bodies_;
     Purpose purpose_;
-    TimelineKeeper keeper_;
-    unlock::Timeline timeline_;  // once the run is over
+    timeline::TimelineKeeper keeper_;
+    timeline::Timeline timeline_;  // once the run is over
     std::unique_ptr<base::EventLoop> loop_;
     std::unique_ptr<ManagementDesk> desk_;  // none where there is no management interface; hooks ask it to their end
     std::optional<RemoteLog> worker_log_, decryptor_log_;
@@ -149,7 +149,7 @@ private:
     std::unique_ptr<base::Timer> limit_;  // on putting back
     std::unique_ptr<base::Timer> purpose_limit_;
     openpgp::KeyFiles keys_;
-    std::unique_ptr<network::LocalAdministration> administration_;
+    std::unique_ptr<changes::LocalAdministration> administration_;
     std::optional<network::NetlinkRequests> links_;
     std::optional<GuardedAdministration> guard_;
     discovery::Browsing browsing_ = discovery::Browsing::on;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// network::Administration as the worker has it: every request becomes a message to the monitor, and its answer a
+// changes::Administration as the worker has it: every request becomes a message to the monitor, and its answer a
 // callback.
 #pragma once
 
@@ -8,13 +8,13 @@
 #include <functional>
 #include <map>
 
+#include "bootkey/changes/administration.hpp"
 #include "bootkey/monitor/channel.hpp"
 #include "bootkey/monitor/messages.hpp"
-#include "bootkey/network/administration.hpp"
 
 namespace bootkey::monitor {
 
-class RemoteAdministration final : public network::Administration {
+class RemoteAdministration final : public changes::Administration {
 public:
     /// `monitor` must outlive the object.
     explicit RemoteAdministration(Channel& monitor) : monitor_(monitor) {}

@@ -15,7 +15,7 @@
 #include "bootkey/base/address.hpp"
 #include "bootkey/management/steering.hpp"
 #include "bootkey/monitor/messages.hpp"
-#include "bootkey/monitor/timeline_keeper.hpp"
+#include "bootkey/timeline/timeline_keeper.hpp"
 
 namespace bootkey::monitor {
 
@@ -24,9 +24,9 @@ public:
     /// The interface with this index is called so.
     void name_interface(std::uint32_t index, const std::string& name);
     /// What is known of an attempt. `when`: seconds since 1970.
-    void attempt(const AttemptKey& key, const AttemptNews& news, std::int64_t when);
+    void attempt(const timeline::AttemptKey& key, const AttemptNews& news, std::int64_t when);
     /// Its answer is not the password, because of `why`.
-    void rejected(const AttemptKey& key, const std::string& why, std::int64_t when);
+    void rejected(const timeline::AttemptKey& key, const std::string& why, std::int64_t when);
     /// All attempts have ended.
     void interrupted(const std::string& why, std::int64_t when);
 
@@ -34,11 +34,11 @@ public:
     [[nodiscard]] management::Totals totals() const;
     /// Attempts that are under way with the server that status or the log shows by this name, or, if there is none,
     /// with the one that has this name as it is.
-    [[nodiscard]] std::vector<AttemptKey> attempts_with(std::string_view name) const;
+    [[nodiscard]] std::vector<timeline::AttemptKey> attempts_with(std::string_view name) const;
     /// Attempts that are under way at this address, over the interface `scope` (its name or index) if that is not
     /// empty.
-    [[nodiscard]] std::vector<AttemptKey> attempts_with(const base::IpAddress& address, std::string_view scope,
-                                                        std::uint16_t port) const;
+    [[nodiscard]] std::vector<timeline::AttemptKey> attempts_with(const base::IpAddress& address,
+                                                                  std::string_view scope, std::uint16_t port) const;
 
     static constexpr std::size_t most_servers = 256;  ///< rows; no more are begun
 
@@ -55,10 +55,10 @@ private:
     };
     struct Server {
         management::ServerRow row;
-        std::map<AttemptKey, Attempt> attempts;  // under way, or being judged
+        std::map<timeline::AttemptKey, Attempt> attempts;  // under way, or being judged
     };
     template <typename Matches>
-    [[nodiscard]] std::vector<AttemptKey> attempts_where(Matches matches) const;
+    [[nodiscard]] std::vector<timeline::AttemptKey> attempts_where(Matches matches) const;
     void set_phase(Server& server, const char* phase, std::int64_t when);
     [[nodiscard]] bool is_scope(std::uint32_t interface, std::string_view scope) const;
 

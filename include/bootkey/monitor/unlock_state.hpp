@@ -14,7 +14,7 @@
 #include "bootkey/base/time.hpp"
 #include "bootkey/management/state.hpp"
 #include "bootkey/monitor/messages.hpp"
-#include "bootkey/monitor/timeline_keeper.hpp"
+#include "bootkey/timeline/timeline_keeper.hpp"
 
 namespace bootkey::monitor {
 
@@ -32,9 +32,9 @@ public:
     /// A host route to a server was added.
     void route_added(const base::IpAddress& destination);
     /// What is known of an attempt at `now`.
-    void attempt(const AttemptKey& key, const AttemptNews& news, base::Time now);
+    void attempt(const timeline::AttemptKey& key, const AttemptNews& news, base::Time now);
     /// Its answer is not the password, because of `reason`, one word.
-    void rejected(const AttemptKey& key, const std::string& reason);
+    void rejected(const timeline::AttemptKey& key, const std::string& reason);
     /// No attempt is under way before `until`, as it is shown.
     void idle(const std::string& until);
     /// All servers are tried again, because of `reason`, one word; whoever is being tried goes on.
@@ -42,7 +42,7 @@ public:
     /// All attempts have ended, because of `reason`, one word.
     void interrupted(const std::string& reason);
     /// The password was written: that of an attempt, or that of a person at `by`.
-    void connected(const AttemptKey& key);
+    void connected(const timeline::AttemptKey& key);
     void connected(const std::string& by);
     /// The program ends.
     void exiting(const std::string& reason) { show_({.state = management::State::exiting, .description = reason}); }
@@ -64,16 +64,16 @@ private:
         base::Time waiting_since{};
         bool approval = false;
     };
-    using Attempts = std::map<AttemptKey, Attempt>;
+    using Attempts = std::map<timeline::AttemptKey, Attempt>;
 
     void show_furthest();
-    void forget(const AttemptKey& key, const std::string& reason);
-    void show(const AttemptKey& key, const Attempt& attempt);
+    void forget(const timeline::AttemptKey& key, const std::string& reason);
+    void show(const timeline::AttemptKey& key, const Attempt& attempt);
 
     Show show_;
     Attempts attempts_;
-    std::optional<AttemptKey> shown_;  // whose state is shown, and
-    std::optional<Attempt> shown_as_;  // how it was then
+    std::optional<timeline::AttemptKey> shown_;  // whose state is shown, and
+    std::optional<Attempt> shown_as_;            // how it was then
     bool connected_ = false;
 };
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
 // The network interfaces in use: follows the kernel's reports, brings up what is chosen once the network hooks have
-// run, and tells which interfaces and addresses can be used from when to when. Asks network::Administration for every
+// run, and tells which interfaces and addresses can be used from when to when. Asks changes::Administration for every
 // change.
 #pragma once
 
@@ -16,10 +16,10 @@
 #include "bootkey/base/log.hpp"
 #include "bootkey/base/loop.hpp"
 #include "bootkey/base/result.hpp"
-#include "bootkey/network/administration.hpp"
+#include "bootkey/changes/administration.hpp"
 #include "bootkey/network/interface_choice.hpp"
 #include "bootkey/network/rtnetlink.hpp"
-#include "bootkey/unlock/timeline.hpp"
+#include "bootkey/timeline/timeline.hpp"
 
 namespace bootkey::unlock {
 
@@ -36,7 +36,7 @@ public:
         /// Bringing interfaces up is not permitted, and none is up (no_permission).
         std::function<void(base::Error)> refused;
         /// Something has become of an interface that is chosen.
-        std::function<void(const InterfaceRecord&)> progress;
+        std::function<void(const timeline::InterfaceRecord&)> progress;
     };
 
     /// Starts the network hooks and follows the kernel. `delay`: how long to wait for a usable interface before saying
@@ -44,7 +44,7 @@ public:
     [[nodiscard]] static base::Result<std::unique_ptr<Interfaces>> start(base::Loop& loop, const base::Log& log,
                                                                          network::InterfaceChoice choice,
                                                                          base::Duration delay,
-                                                                         network::Administration& administration,
+                                                                         changes::Administration& administration,
                                                                          Listener listener);
     Interfaces(const Interfaces&) = delete;
     Interfaces& operator=(const Interfaces&) = delete;
@@ -61,11 +61,11 @@ private:
         bool asked_up = false;  ///< bring_up() was asked for
         bool failed = false;    ///< in vain, and it is to be tried again
         bool in_use = false;
-        InterfaceRecord record = {};
+        timeline::InterfaceRecord record = {};
     };
 
     Interfaces(base::Loop& loop, const base::Log& log, network::InterfaceChoice choice, base::Duration delay,
-               network::Administration& administration, Listener listener);
+               changes::Administration& administration, Listener listener);
     void begin_when_ready();
     void on_event(const network::Event& event);
     void on_removed(const network::Link& link);
@@ -76,7 +76,7 @@ private:
     void set_in_use(const network::Link& link, bool in_use);
     void use(const network::InterfaceAddress& address, State& state);
     /// Notes in the interface's record that this has happened now, if it has not before, and tells.
-    void note(State& state, Moment InterfaceRecord::*what);
+    void note(State& state, timeline::Moment timeline::InterfaceRecord::*what);
     void report_missing_names() const;
     void report_missing_addresses() const;
     void on_delay_passed();
@@ -86,7 +86,7 @@ private:
     const base::Log& log_;
     network::InterfaceChoice choice_;
     base::Duration delay_;
-    network::Administration& administration_;
+    changes::Administration& administration_;
     Listener listener_;
     std::map<std::uint32_t, State> states_;
     int bring_ups_pending_ = 0;

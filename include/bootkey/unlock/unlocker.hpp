@@ -2,7 +2,7 @@
 //
 // The way from interfaces that are down to servers' answers: the top state machine, which carries news between rooms
 // that do not know each other. Interfaces come up -> servers are found -> all are tried -> each answer is handed out to
-// be decrypted, and tried for again if it is rejected. It asks for privileged things through network::Administration
+// be decrypted, and tried for again if it is rejected. It asks for privileged things through changes::Administration
 // and owns everything else: destroying it cancels whatever is under way, and nothing calls back afterwards.
 #pragma once
 
@@ -19,12 +19,12 @@
 #include "bootkey/base/log.hpp"
 #include "bootkey/base/loop.hpp"
 #include "bootkey/base/result.hpp"
+#include "bootkey/changes/administration.hpp"
 #include "bootkey/discovery/discovery.hpp"
-#include "bootkey/network/administration.hpp"
 #include "bootkey/options/options.hpp"
 #include "bootkey/servers/servers.hpp"
+#include "bootkey/timeline/timeline.hpp"
 #include "bootkey/unlock/interfaces.hpp"
-#include "bootkey/unlock/timeline.hpp"
 
 namespace bootkey::unlock {
 
@@ -36,9 +36,9 @@ struct Listener {
     /// Unlocking cannot succeed any more, once: a needed action is not permitted.
     std::function<void(base::Error)> failed;
     /// For the timeline: something has become of an interface or an attempt.
-    std::function<void(const InterfaceRecord&)> interface_progress;
+    std::function<void(const timeline::InterfaceRecord&)> interface_progress;
     /// The record, and what has just happened to it.
-    std::function<void(const AttemptRecord&, const servers::Progress&)> attempt_progress;
+    std::function<void(const timeline::AttemptRecord&, const servers::Progress&)> attempt_progress;
     /// For whoever watches: an address can be used; no attempt is under way before a moment; a server announces a text.
     std::function<void(const network::InterfaceAddress&)> address_usable;
     std::function<void(base::Time until)> idle;
@@ -51,7 +51,7 @@ public:
     /// its rooms' starts.
     [[nodiscard]] static base::Result<std::unique_ptr<Unlocker>> start(base::Loop& loop, const base::Log& log,
                                                                        const options::Options& options,
-                                                                       network::Administration& administration,
+                                                                       changes::Administration& administration,
                                                                        const servers::TlsCredentials& credentials,
                                                                        discovery::Browsing browsing, Listener listener);
     ~Unlocker();
@@ -71,7 +71,7 @@ public:
 
 private:
     Unlocker(base::Loop& loop, const base::Log& log, const options::Options& options,
-             network::Administration& administration, Listener listener);
+             changes::Administration& administration, Listener listener);
     [[nodiscard]] base::Result<void> open_rooms(const servers::TlsCredentials& credentials,
                                                 discovery::Browsing browsing);
 
@@ -92,13 +92,13 @@ private:
     base::Loop& loop_;
     const base::Log& log_;
     const options::Options& options_;
-    network::Administration& administration_;
+    changes::Administration& administration_;
     Listener listener_;
     network::InterfaceChoice choice_;
     std::vector<options::ServerAddress> configured_;  // --connect or --server
     bool over_ = false;                               // the password is found, or a failure was told
 
-    std::map<servers::AttemptId, AttemptRecord> attempts_;  // under way
+    std::map<servers::AttemptId, timeline::AttemptRecord> attempts_;  // under way
     std::unique_ptr<servers::Servers> servers_;
     std::unique_ptr<discovery::Discovery> discovery_;  // none with --connect
     std::unique_ptr<Interfaces> interfaces_;
