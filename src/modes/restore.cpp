@@ -2,7 +2,7 @@
 #include "bootkey/modes/restore.hpp"
 
 #include "bootkey/base/text.hpp"
-#include "bootkey/changes/local_administration.hpp"
+#include "bootkey/changes/privileged_executor.hpp"
 #include "bootkey/console/given_passwords.hpp"
 
 namespace bootkey::modes {

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
 // On the wire: the message's place in its set, one byte; then its fields in order. Numbers are in the machine's own
-// order, for both ends are one program; texts and bytes begin with their length, four bytes.
+// order, for both ends are one program; texts, bytes and lists begin with their length, four bytes.
 #include "bootkey/monitor/messages.hpp"
 
 #include <algorithm>
 #include <cstring>
+#include <tuple>
 #include <type_traits>
 #include <utility>
 
@@ -17,6 +18,12 @@ namespace {
 using base::Secret;
 
 constexpr std::size_t longest_text = 4096;
+
+/// Puts a value of the type at that place into `set`.
+template <typename Set, std::size_t... places>
+void make(Set& set, std::size_t place, std::index_sequence<places...>) {
+    ((place == places ? static_cast<void>(set.template emplace<places>()) : void()), ...);
+}
 
 /// Writes fields into `room`, or, without room, only counts their bytes.
 class Writer {
@@ -44,10 +51,23 @@ public:
         put(value.has_value());
         if (value) put(*value);
     }
+    void put(const std::vector<std::string>& texts) {
+        put(static_cast<std::uint32_t>(texts.size()));
+        for (const std::string& text : texts) put(text);
+    }
+    template <typename... Values>
+    void put(const std::variant<Values...>& set) {
+        put(static_cast<std::uint8_t>(set.index()));
+        std::visit([&](const auto& said) { put_all(said.parts(said)); }, set);
+    }
 
     [[nodiscard]] std::size_t size() const { return size_; }
 
 private:
+    template <typename... Fields>
+    void put_all(const std::tuple<Fields&...>& fields) {
+        std::apply([&](const auto&... field) { (put(field), ...); }, fields);
+    }
     void raw(std::span<const std::byte> bytes) {
         size_ += bytes.size();
         if (room_ != nullptr) static_cast<void>(room_->append(bytes));
@@ -124,11 +144,29 @@ public:
         get(present);
         if (present) get(value.emplace());
     }
+    void get(std::vector<std::string>& texts) {
+        std::uint32_t count = 0;
+        get(count);
+        for (texts.clear(); good_ && count > 0; --count) get(texts.emplace_back());
+    }
+    template <typename... Values>
+    void get(std::variant<Values...>& set) {
+        std::uint8_t place = 0;
+        get(place);
+        good_ = good_ && place < sizeof...(Values);
+        if (!good_) return;
+        make(set, place, std::index_sequence_for<Values...>());
+        std::visit([&](auto& said) { get_all(said.parts(said)); }, set);
+    }
 
     /// Whether everything was there and nothing is left.
     [[nodiscard]] bool exhausted() const { return good_ && rest_.empty(); }
 
 private:
+    template <typename... Fields>
+    void get_all(const std::tuple<Fields&...>& fields) {
+        std::apply([&](auto&... field) { (get(field), ...); }, fields);
+    }
     std::span<const std::byte> raw(std::size_t size) {
         good_ = good_ && size <= rest_.size();
         if (!good_) return {};
@@ -146,22 +184,12 @@ private:
     bool good_ = true;
 };
 
-template <typename Message, std::size_t... places>
-void make(Message& message, std::size_t place, std::index_sequence<places...>) {
-    ((place == places ? static_cast<void>(message.template emplace<places>()) : void()), ...);
-}
-
 }  // namespace
 
 template <typename Message>
 base::Result<Secret> encode(const Message& message) {
     const auto write = [&](Writer writer) {
-        writer.put(static_cast<std::uint8_t>(message.index()));
-        std::visit(
-            [&](const auto& said) {
-                std::apply([&](const auto&... parts) { (writer.put(parts), ...); }, said.parts(said));
-            },
-            message);
+        writer.put(message);
         return writer.size();
     };
     const std::size_t size = write(Writer());
@@ -176,13 +204,8 @@ base::Result<Secret> encode(const Message& message) {
 template <typename Message>
 std::optional<Message> decode(std::span<const std::byte> bytes) {
     Reader reader(bytes);
-    std::uint8_t place = 0;
-    reader.get(place);
-    if (bytes.empty() || place >= std::variant_size_v<Message>) return std::nullopt;
     std::optional<Message> message(std::in_place);
-    make(*message, place, std::make_index_sequence<std::variant_size_v<Message>>());
-    std::visit([&](auto& said) { std::apply([&](auto&... parts) { (reader.get(parts), ...); }, said.parts(said)); },
-               *message);
+    reader.get(*message);
     if (!reader.exhausted()) message.reset();
     return message;
 }

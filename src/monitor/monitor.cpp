@@ -6,7 +6,6 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
-#include <type_traits>
 #include <utility>
 
 #include "bootkey/base/text.hpp"
@@ -26,18 +25,6 @@ using base::format;
 
 constexpr base::Duration put_back_limit = std::chrono::seconds(5);
 constexpr base::Duration decryptor_limit = std::chrono::milliseconds(500);  // on ending its agent and itself
-// A machine may have hundreds of interfaces, which are asked for at once; later changes are few.
-constexpr Allowance worker_requests(2048, 64);
-// Hundreds of servers may be tried at once, each with some phases, and again after --retry; a record costs
-// microseconds.
-constexpr Allowance worker_news(4096, 256);
-// Messages of whatever kind, lines for the log and signs of life among them: each takes the monitor 10 microseconds or
-// so, and a process that sends more than these is killed. With --debug hundreds of servers are worth 25,000 lines.
-constexpr Allowance all_of_worker(100'000, 10'000);
-constexpr Allowance all_of_decryptor(20'000, 1000);
-// A person is not so fast.
-constexpr Allowance passphrase_questions(16, 1);
-
 // A signal that was ignored when the program started stays ignored (nohup(1), plugin-runner).
 bool is_ignored(int signal_number) {
     struct sigaction action {};
@@ -74,11 +61,9 @@ Monitor::Monitor(const options::Options& options, base::Log& log, base::UniqueFd
       bodies_(std::move(bodies)),
       purpose_(purpose),
       keeper_(base::Clock::now()),
-      requests_(worker_requests),
-      news_(worker_news),
-      all_(all_of_worker),
-      questions_(passphrase_questions),
-      all_of_decryptor_(all_of_decryptor),
+      policy_(
+          network::InterfaceChoice(options.interfaces, options.connect || !options.servers.empty()),
+          [this](std::uint32_t interface) { return links_->link(interface); }, log),
       answers_(log, keeper_,
                {.decrypt =
                     [this](const std::vector<std::byte>& message, base::Duration patience) {
@@ -195,7 +180,7 @@ base::Result<void> Monitor::begin_or_hold() {
 
 // The hold is over.
 void Monitor::begin() {
-    if (outcome_ || accepted_ || step_ || administration_) return;
+    if (outcome_ || accepted_ || step_ || executor_) return;
     log_.info(1, "the hold is released");
     desk_->begun();
     if (const auto started = start_unlocking(); !started) on_failed(started.error());
@@ -221,16 +206,13 @@ base::Result<void> Monitor::start_unlocking() {
     keys_ = std::move(*keys);
     if (auto started = start_worker(); !started) return started;
     auto answerer = desk_ && options_.management.asks_auth() ? desk_->hook_answerer() : network::HookAnswerer{};
-    auto administration =
-        changes::LocalAdministration::create(*loop_, log_, hook_settings(options_, keeper_, std::move(answerer)));
-    if (!administration) return std::move(administration).error();
-    administration_ = std::move(*administration);
+    auto executor =
+        changes::PrivilegedExecutor::create(*loop_, log_, hook_settings(options_, keeper_, std::move(answerer)));
+    if (!executor) return std::move(executor).error();
+    executor_ = std::move(*executor);
     auto links = network::NetlinkRequests::open();
     if (!links) return std::move(links).error();
     links_.emplace(std::move(*links));
-    guard_.emplace(
-        *administration_, network::InterfaceChoice(options_.interfaces, options_.connect || !options_.servers.empty()),
-        [this](std::uint32_t interface) { return links_->link(interface); }, log_);
     return start_decryptor();
 }
 
@@ -246,7 +228,8 @@ base::Result<void> Monitor::start_worker() {
                                 .started =
                                     [this] {
                                         keeper_.worker_started(loop_->now());
-                                        be_patient_again();
+                                        policy_.worker_started();
+                                        ++worker_number_;
                                         tell_verb();
                                     },
                                 .ask = [this] { tell_worker(Ping{}); },
@@ -267,7 +250,7 @@ base::Result<void> Monitor::start_decryptor() {
                                 .said = [this](std::string_view line) { say_for(*decryptor_log_, "decryptor", line); },
                                 .started =
                                     [this] {
-                                        all_of_decryptor_ = all_of_decryptor;
+                                        policy_.decryptor_started();
                                         tell_verb();
                                         answers_.decryptor_ready(loop_->now());
                                     },
@@ -279,21 +262,13 @@ base::Result<void> Monitor::start_decryptor() {
 
 // The directory is the decryptor's, so that gpg and its agent can work there without being root.
 base::Result<void> Monitor::make_home() {
-    auto home = administration_->make_home();
+    auto home = executor_->make_home();
     if (!home) return std::move(home).error();
     home_ = std::move(*home);
     if (geteuid() != 0) return {};
     const auto owner = sandbox::identity_of(sandbox::Role::decryptor);
     if (lchown(home_.c_str(), owner.user, owner.group) == 0) return {};
     return base::system_error("cannot give the directory " + home_ + " to the decryptor", errno);
-}
-
-// What the last worker has asked for is not held against a new one.
-void Monitor::be_patient_again() {
-    requests_ = worker_requests;
-    news_ = worker_news;
-    all_ = all_of_worker;
-    if (guard_) guard_->be_patient_again();
 }
 
 void Monitor::watch_signals() {
@@ -387,10 +362,10 @@ void Monitor::restart(int signal) {
 
 void Monitor::forget_network() {
     step_.reset();
-    guard_.reset();
-    administration_.reset();
+    executor_.reset();
     browsing_ = discovery::Browsing::on;
-    keys_good_ = worker_began_ = worker_ready_ = false;
+    keys_good_ = worker_began_ = false;
+    hooks_asked_.reset();
 }
 
 // The one way out. The first reason counts; what comes later finds everything under way.
@@ -431,8 +406,8 @@ void Monitor::put_back(std::function<void()> then) {
     limit_->arm(put_back_limit);
     step_ = loop_->timer([this, finish] {
         end_processes([this, finish] {
-            if (!administration_) return finish();
-            administration_->put_back([this, finish](const base::Result<void>& result) {
+            if (!executor_) return finish();
+            executor_->put_back([this, finish](const base::Result<void>& result) {
                 if (!result) log_.error(result.error().message());
                 finish();
             });

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
 // What the monitor does about what the other processes say, and about the answers that come of it.
-#include <type_traits>
 #include <utility>
 
 #include "bootkey/base/text.hpp"
@@ -30,106 +29,162 @@ base::Error as_shown(const base::Error& error) {
 
 bool Monitor::on_worker_message(const base::Secret& bytes) {
     auto message = decode<FromWorker>(bytes.bytes());
-    if (!message || !all_.take(loop_->now())) return false;
-    const auto* line = std::get_if<LogLine>(&*message);
-    if (line != nullptr)
-        worker_log_->say(*line);
-    else if (std::holds_alternative<Pong>(*message))
-        return worker_->heard();
-    else if (outcome_)
-        return true;  // too late
-    else if (hear(*message))
+    if (!message) return false;
+    switch (policy_.admit(*message, loop_->now(), outcome_.has_value())) {
+        case Verdict::handle:
+            if (!std::visit([this](auto& said) { return from_worker(said); }, *message)) return false;
+            break;
+        case Verdict::ignore:
+            break;
+        case Verdict::leave_out:
+            keeper_.left_out();
+            break;
+        case Verdict::refuse:
+            refuse(*message);
+            break;
+        case Verdict::end_process:
+            return false;
+    }
+    return !policy_.is_out_of_patience();
+}
+
+bool Monitor::from_worker(LogLine& line) {
+    worker_log_->say(line);
+    return true;
+}
+
+bool Monitor::from_worker(Pong&) {
+    return worker_->heard();
+}
+
+bool Monitor::from_worker(Failed& failure) {
+    on_process_failed(*worker_, failure.error);
+    return true;
+}
+
+bool Monitor::from_worker(Ask& asked) {
+    if (!std::holds_alternative<changes::StartHooks>(asked.request)) {
+        perform(asked);
         return true;
-    else if (requests_.take(loop_->now()))
-        obey(*message);
-    else
-        refuse(*message);
-    return !guard_ || !guard_->is_out_of_patience();
+    }
+    worker_began_ = true;
+    hooks_asked_ = asked;
+    begin_when_ready();
+    return true;
 }
 
-// What is only told: nothing is done about it, but a flood of it would take time. Whether it was that.
-bool Monitor::hear(FromWorker& said) {
-    return std::visit(
-        [this](auto& news) {
-            constexpr bool is_news = requires {
-                this->note(news);
-            };
-            if constexpr (is_news) {
-                if (news_.take(loop_->now()))
-                    note(news);
-                else
-                    keeper_.left_out();
-            }
-            return is_news;
-        },
-        said);
+bool Monitor::from_worker(Answer& answer) {
+    answers_.add(std::move(answer), loop_->now());
+    return true;
 }
 
-void Monitor::note(InterfaceNews& news) {
+bool Monitor::from_worker(InterfaceNews& news) {
     if (desk_) desk_->heard(news);
     keeper_.add(std::move(news.record), loop_->now());
+    return true;
 }
 
-void Monitor::note(AttemptNews& news) {
+bool Monitor::from_worker(AttemptNews& news) {
     if (desk_) desk_->heard(keeper_.key(news.record.id), news);
     keeper_.add(std::move(news.record), loop_->now());
+    return true;
 }
 
-void Monitor::note(const AddressUsable& news) {
+bool Monitor::from_worker(AddressUsable& news) {
     if (desk_) desk_->heard(news);
+    return true;
 }
 
-void Monitor::note(const Idle& news) {
+bool Monitor::from_worker(Idle& news) {
     if (desk_) desk_->heard(news);
+    return true;
 }
 
-void Monitor::note(const Echo& news) {
+bool Monitor::from_worker(Echo& news) {
     if (desk_) desk_->heard(news);
+    return true;
 }
 
-void Monitor::obey(FromWorker& request) {
-    std::visit(
-        [this]<typename Message>(Message& said) {
-            if constexpr (std::is_same_v<Message, Failed>)
-                on_process_failed(*worker_, said.error);
-            else if constexpr (requires { this->on(std::move(said)); })
-                on(std::move(said));
-            else if constexpr (requires { guard_->request(said, {}); })
-                guard_->request(said, [this](const ToWorker& reply) { tell_worker(reply); });
-        },
-        request);
+// The reply is for the worker that asked: the numbers of the next one's requests begin at 0 again.
+void Monitor::perform(const Ask& asked) {
+    const auto reply = [this, asked, worker = worker_number_](const changes::Reply& how) {
+        const auto* route = std::get_if<changes::AddHostRoute>(&asked.request);
+        if (desk_ && route != nullptr && how.result) desk_->route_added(route->destination);
+        if (!asked.number || worker != worker_number_) return;
+        Replied reply{.number = *asked.number, .reserved = how.reserved};
+        if (!how.result) reply.error = how.result.error();
+        tell_worker(reply);
+    };
+    if (!executor_ || !links_) return;  // unlocking has not begun, or is over
+    if (auto allowed = policy_.judge(asked.request); !allowed) return reply({std::move(allowed)});
+    executor_->perform(asked.request, reply);
 }
 
 // What a flood gets: no line in the log, and no work done.
 void Monitor::refuse(const FromWorker& request) {
-    std::visit(
-        [this](const auto& said) {
-            if constexpr (requires { said.number; })
-                tell_worker(
-                    Done{said.number, base::Error{base::ExitCode::unavailable, "cannot do what the worker asks for",
-                                                  "it asks for too much at once", ""}});
-            else if constexpr (requires { said.attempt; })
-                tell_worker(Rejected{said.attempt, "there are too many answers at once"});
-        },
-        request);
+    if (const auto* asked = std::get_if<Ask>(&request); asked != nullptr && asked->number)
+        tell_worker(Replied{.number = *asked->number,
+                            .error = base::Error{base::ExitCode::unavailable, "cannot do what the worker asks for",
+                                                 "it asks for too much at once", ""}});
+    else if (const auto* answer = std::get_if<Answer>(&request))
+        tell_worker(Rejected{answer->attempt, "there are too many answers at once"});
 }
 
 bool Monitor::on_decryptor_message(const base::Secret& bytes) {
     auto message = decode<FromDecryptor>(bytes.bytes());
-    if (!message || !all_of_decryptor_.take(loop_->now())) return false;
-    return std::visit(
-        [this]<typename Message>(Message& said) {
-            if constexpr (std::is_same_v<Message, Failed>)
-                on_process_failed(*decryptor_, said.error);
-            else if constexpr (std::is_same_v<Message, LogLine>)
-                decryptor_log_->say(said);
-            else if constexpr (std::is_same_v<Message, Pong>)
-                return decryptor_->heard();
-            else
-                on(std::move(said));
+    if (!message) return false;
+    switch (policy_.admit(*message, loop_->now(), outcome_.has_value())) {
+        case Verdict::handle:
+            return std::visit([this](auto& said) { return from_decryptor(said); }, *message);
+        case Verdict::end_process:
+            return false;
+        default:
             return true;
-        },
-        *message);
+    }
+}
+
+bool Monitor::from_decryptor(LogLine& line) {
+    decryptor_log_->say(line);
+    return true;
+}
+
+bool Monitor::from_decryptor(Pong&) {
+    return decryptor_->heard();
+}
+
+bool Monitor::from_decryptor(Failed& failure) {
+    on_process_failed(*decryptor_, failure.error);
+    return true;
+}
+
+bool Monitor::from_decryptor(KeysGood&) {
+    keys_good_ = true;
+    begin_when_ready();
+    return true;
+}
+
+// Whoever cannot be asked does not keep those waiting who could be told why.
+bool Monitor::from_decryptor(NeedPassphrase& question) {
+    if (desk_ && options_.management.asks_key())
+        desk_->need_passphrase(question.again, question.key);
+    else
+        on_process_failed(*decryptor_, openpgp::no_passphrase(keys_.seckey));
+    return true;
+}
+
+bool Monitor::from_decryptor(Password& password) {
+    answers_.decrypted(std::move(password.password), loop_->now());
+    return true;
+}
+
+bool Monitor::from_decryptor(Interrupted&) {
+    answers_.interrupted(loop_->now());
+    return true;
+}
+
+bool Monitor::from_decryptor(NotDecrypted& verdict) {
+    answers_.not_decrypted(verdict.error.message(), loop_->now());
+    return true;
 }
 
 // Nobody knows whether a packet did that to it; avahi-core is what reads most of them.
@@ -137,7 +192,7 @@ bool Monitor::on_worker_lost() {
     keeper_.worker_ended(loop_->now());
     if (desk_ && !outcome_ && !accepted_) desk_->interrupted("worker_ended", "the worker ended");
     if (std::exchange(worker_began_, false)) browsing_ = discovery::Browsing::off;
-    worker_ready_ = false;
+    hooks_asked_.reset();
     if (outcome_ || failure_) return false;
     keeper_.restarted("worker", loop_->now());
     return true;
@@ -148,7 +203,7 @@ bool Monitor::on_decryptor_lost() {
     keeper_.restarted("decryptor", loop_->now());
     answers_.decryptor_lost(loop_->now());
     if (desk_) desk_->passphrase_is_of_no_use();
-    if (const auto removed = administration_->remove_home(home_); !removed) log_.warning(removed.error().message());
+    if (const auto removed = executor_->remove_home(home_); !removed) log_.warning(removed.error().message());
     if (auto made = make_home(); !made) {
         on_failed(made.error());
         return false;
@@ -160,43 +215,8 @@ void Monitor::tell_worker(const ToWorker& message) {
     if (worker_) worker_->send(message);
 }
 
-void Monitor::on(const StartHooks&) {
-    worker_began_ = worker_ready_ = true;
-    begin_when_ready();
-}
-
-void Monitor::on(const AddHostRoute& request) {
-    guard_->request(request, [this, destination = request.destination](const ToWorker& reply) {
-        const auto* done = std::get_if<Done>(&reply);
-        if (desk_ && done != nullptr && !done->error) desk_->route_added(destination);
-        tell_worker(reply);
-    });
-}
-
-void Monitor::on(const KeysGood&) {
-    keys_good_ = true;
-    begin_when_ready();
-}
-
-// Whoever cannot be asked does not keep those waiting who could be told why.
-void Monitor::on(const NeedPassphrase& question) {
-    if (!desk_ || !options_.management.asks_key())
-        return on_process_failed(*decryptor_, openpgp::no_passphrase(keys_.seckey));
-    if (!outcome_ && questions_.take(loop_->now())) desk_->need_passphrase(question.again, question.key);
-}
-
 void Monitor::begin_when_ready() {
-    if (!keys_good_ || !worker_ready_ || outcome_ || failure_) return;
-    worker_ready_ = false;
-    guard_->request(StartHooks{}, [this](const ToWorker& reply) { tell_worker(reply); });
-}
-
-void Monitor::on(const Interrupted&) {
-    if (!outcome_) answers_.interrupted(loop_->now());
-}
-
-void Monitor::on(Password password) {
-    if (!outcome_) answers_.decrypted(std::move(password.password), loop_->now());
+    if (keys_good_ && hooks_asked_ && !outcome_ && !failure_) perform(*std::exchange(hooks_asked_, std::nullopt));
 }
 
 void Monitor::hand_over(AnswerNumber answer, base::Secret password, const std::string& server) {

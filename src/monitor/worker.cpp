@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "bootkey/monitor/keys.hpp"
-#include "bootkey/monitor/remote_administration.hpp"
+#include "bootkey/monitor/pending_requests.hpp"
 #include "bootkey/openpgp/packets.hpp"
 #include "bootkey/unlock/unlocker.hpp"
 #include "unprivileged_process.hpp"
@@ -25,7 +25,8 @@ public:
                        if (message) std::visit([this](const auto& said) { on(said); }, *message);
                        return message.has_value();
                    }),
-          options_(options) {}
+          options_(options),
+          requests_([this](FromWorker request) { say(std::move(request)); }) {}
     // GnuTLS may still have something to say when the library is unloaded, after the log is gone.
     ~Worker() {
         if (options_.debug) servers::set_tls_debug(0, {});
@@ -41,9 +42,10 @@ public:
         credentials_.emplace(std::move(*credentials));
         auto confined = process_.confine(sandbox::Role::worker, {}, monitor);
         if (!confined) return confined;
-        administration_ = std::make_unique<RemoteAdministration>(process_.monitor());
         auto unlocker = unlock::Unlocker::start(
-            process_.loop(), process_.log(), options_, *administration_, *credentials_, browsing,
+            process_.loop(), process_.log(), options_,
+            [this](const changes::Request& request, changes::Done done) { requests_.ask(request, std::move(done)); },
+            *credentials_, browsing,
             {.answer = [this](servers::AttemptId attempt, const servers::Origin& origin,
                               std::vector<std::byte> message) { on_answer(attempt, origin, std::move(message)); },
              .failed = [this](base::Error error) { say(Failed{std::move(error)}); },
@@ -87,12 +89,7 @@ private:
         if (!process_.monitor().is_behind()) say(std::move(news));
     }
 
-    void on(const HooksOver& news) {
-        if (administration_) administration_->hooks_over(news.reserved);
-    }
-    void on(const Done& answer) {
-        if (administration_) administration_->done(answer);
-    }
+    void on(const Replied& reply) { requests_.replied(reply); }
     void on(const Accepted&) {
         if (unlocker_) unlocker_->accepted();
     }
@@ -114,7 +111,7 @@ private:
     UnprivilegedProcess<FromWorker> process_;
     const options::Options& options_;
     std::optional<servers::TlsCredentials> credentials_;
-    std::unique_ptr<RemoteAdministration> administration_;
+    PendingRequests requests_;
     std::unique_ptr<unlock::Unlocker> unlocker_;
 };
 

@@ -40,10 +40,9 @@ bool is_running(const network::Link& link) {
 
 base::Result<std::unique_ptr<Interfaces>> Interfaces::start(base::Loop& loop, const base::Log& log,
                                                             network::InterfaceChoice choice, base::Duration delay,
-                                                            changes::Administration& administration,
-                                                            Listener listener) {
+                                                            changes::Ask ask, Listener listener) {
     std::unique_ptr<Interfaces> interfaces(
-        new Interfaces(loop, log, std::move(choice), delay, administration, std::move(listener)));
+        new Interfaces(loop, log, std::move(choice), delay, std::move(ask), std::move(listener)));
     Interfaces* self = interfaces.get();
     auto links = network::RtnetlinkMonitor::open(
         loop, log, [self](const network::Event& event) { self->on_event(event); },
@@ -54,10 +53,11 @@ base::Result<std::unique_ptr<Interfaces>> Interfaces::start(base::Loop& loop, co
     if (!links) return std::move(links).error();
     self->links_ = std::move(*links);
     self->delay_timer_->arm(delay);
-    administration.start_hooks([weak = std::weak_ptr(self->self_)](const std::vector<std::string>& reserved) {
+    self->ask_(changes::StartHooks{}, [weak = std::weak_ptr(self->self_)](const changes::Reply& reply) {
         const auto alive = weak.lock();
         if (!alive) return;
-        (*alive)->choice_.leave_alone(reserved);
+        if (!reply.result) (*alive)->log_.error(reply.result.error().message());  // interfaces can do without
+        (*alive)->choice_.leave_alone(reply.reserved);
         (*alive)->hooks_over_ = true;
         (*alive)->begin_when_ready();
     });
@@ -65,12 +65,12 @@ base::Result<std::unique_ptr<Interfaces>> Interfaces::start(base::Loop& loop, co
 }
 
 Interfaces::Interfaces(base::Loop& loop, const base::Log& log, network::InterfaceChoice choice, base::Duration delay,
-                       changes::Administration& administration, Listener listener)
+                       changes::Ask ask, Listener listener)
     : loop_(loop),
       log_(log),
       choice_(std::move(choice)),
       delay_(delay),
-      administration_(administration),
+      ask_(std::move(ask)),
       listener_(std::move(listener)),
       bring_up_pause_(first_bring_up_pause),
       delay_timer_(loop.timer([this] { on_delay_passed(); })),
@@ -157,13 +157,13 @@ void Interfaces::bring_up(const network::Link& link) {
     } else {
         log_.info(3, format("interface %s: bringing it up", escaped(link.name).c_str()));
         note(states_[link.index], &timeline::InterfaceRecord::asked_up);
-        if (!console_lowered_) administration_.lower_console_level();
+        if (!console_lowered_) ask_(changes::LowerConsoleLevel{}, {});
         console_lowered_ = true;
     }
-    administration_.bring_up(link.index,
-                             [weak = std::weak_ptr(self_), interface = link.index](const base::Result<void>& result) {
-                                 if (const auto alive = weak.lock()) (*alive)->on_brought_up(interface, result);
-                             });
+    ask_(changes::BringUp{link.index},
+         [weak = std::weak_ptr(self_), interface = link.index](const changes::Reply& reply) {
+             if (const auto alive = weak.lock()) (*alive)->on_brought_up(interface, reply.result);
+         });
 }
 
 void Interfaces::on_brought_up(std::uint32_t interface, const base::Result<void>& result) {
@@ -260,7 +260,7 @@ void Interfaces::report_missing_addresses() const {
 }
 
 void Interfaces::restore_console_level() {
-    if (console_lowered_) administration_.restore_console_level();
+    if (console_lowered_) ask_(changes::RestoreConsoleLevel{}, {});
     console_lowered_ = false;
 }
 

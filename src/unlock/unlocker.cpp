@@ -31,21 +31,20 @@ std::vector<options::ServerAddress> configured_servers(const options::Options& o
 }  // namespace
 
 base::Result<std::unique_ptr<Unlocker>> Unlocker::start(base::Loop& loop, const base::Log& log,
-                                                        const options::Options& options,
-                                                        changes::Administration& administration,
+                                                        const options::Options& options, changes::Ask ask,
                                                         const servers::TlsCredentials& credentials,
                                                         discovery::Browsing browsing, Listener listener) {
-    std::unique_ptr<Unlocker> unlocker(new Unlocker(loop, log, options, administration, std::move(listener)));
+    std::unique_ptr<Unlocker> unlocker(new Unlocker(loop, log, options, std::move(ask), std::move(listener)));
     if (auto opened = unlocker->open_rooms(credentials, browsing); !opened) return std::move(opened).error();
     return unlocker;
 }
 
-Unlocker::Unlocker(base::Loop& loop, const base::Log& log, const options::Options& options,
-                   changes::Administration& administration, Listener listener)
+Unlocker::Unlocker(base::Loop& loop, const base::Log& log, const options::Options& options, changes::Ask ask,
+                   Listener listener)
     : loop_(loop),
       log_(log),
       options_(options),
-      administration_(administration),
+      ask_(std::move(ask)),
       listener_(std::move(listener)),
       choice_(options.interfaces, options.connect.has_value() || !options.servers.empty()),
       configured_(configured_servers(options)) {
@@ -62,7 +61,7 @@ base::Result<void> Unlocker::open_rooms(const servers::TlsCredentials& credentia
                           std::vector<std::byte> answer) { on_answer(attempt, origin, std::move(answer)); },
          .idle = [this](base::Time until) { listener_.idle(until); }});
     auto interfaces = Interfaces::start(
-        loop_, log_, choice_, options_.delay, administration_,
+        loop_, log_, choice_, options_.delay, ask_,
         {.usable = [this](const network::InterfaceAddress& address) { on_address_usable(address); },
          .gone = [this](std::uint32_t interface, bool removed) { on_interface_gone(interface, removed); },
          .changed = [this] { update_configured_servers(); },
@@ -143,11 +142,11 @@ void Unlocker::add_routes_to(const std::vector<base::Endpoint>& endpoints, std::
     for (const base::Endpoint& endpoint : endpoints) {
         if (!routed_.emplace(endpoint.address, endpoint.interface).second) continue;
         ++*pending;
-        administration_.add_host_route(endpoint.address, endpoint.interface,
-                                       [&log = log_, one_done](const base::Result<void>& result) {
-                                           if (!result) log.info(2, result.error().message());
-                                           one_done();
-                                       });
+        ask_(changes::AddHostRoute{endpoint.interface, endpoint.address},
+             [&log = log_, one_done](const changes::Reply& reply) {
+                 if (!reply.result) log.info(2, reply.result.error().message());
+                 one_done();
+             });
     }
     one_done();
 }
@@ -191,14 +190,13 @@ void Unlocker::remove_routes_to_configured(const network::InterfaceAddress& addr
     for (const options::ServerAddress& server : configured_) {
         if (server.address.family() != address.address.family()) continue;
         if (routed_.erase({server.address, address.interface}) == 0) continue;
-        administration_.remove_host_route(
-            server.address, address.interface,
-            [weak = std::weak_ptr(self_), interface = address.interface](const base::Result<void>& result) {
-                const auto alive = weak.lock();
-                if (!alive) return;
-                if (!result) (*alive)->log_.error(result.error().message());
-                if (!(*alive)->over_) (*alive)->servers_->reachable(interface);
-            });
+        ask_(changes::RemoveHostRoute{address.interface, server.address},
+             [weak = std::weak_ptr(self_), interface = address.interface](const changes::Reply& reply) {
+                 const auto alive = weak.lock();
+                 if (!alive) return;
+                 if (!reply.result) (*alive)->log_.error(reply.result.error().message());
+                 if (!(*alive)->over_) (*alive)->servers_->reachable(interface);
+             });
     }
 }
 

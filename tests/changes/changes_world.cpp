@@ -194,7 +194,7 @@ void ChangesWorld::remove_home(Living& living, unsigned which) {
 void ChangesWorld::end(Living& living) {
     needs(living) = {};
     if (kernel_.running.size() == 1 && !journal().empty()) ++met_["the last instance ends"];
-    if (!living.changes->undo_ours()) static_cast<void>(living.changes->undo_ours());  // as LocalAdministration does
+    if (!living.changes->undo_ours()) static_cast<void>(living.changes->undo_ours());  // as PrivilegedExecutor does
 }
 
 // --- What others do -------------------------------------------------------------------------------------------------

@@ -45,18 +45,24 @@ TEST_CASE("what the worker says arrives as it was said") {
     CHECK(line.flag == base::LogFlag::warning);
     CHECK(line.text == "text \n\x01");
     CHECK(std::get<Failed>(carried<FromWorker>(Failed{error})).error.message() == error.message());
-    CHECK(std::get<BringUp>(carried<FromWorker>(BringUp{7, 0xffffffff})).interface == 0xffffffff);
+    const auto asked = std::get<Ask>(carried<FromWorker>(Ask{7, changes::BringUp{0xffffffff}}));
+    CHECK(asked.number == 7);
+    CHECK(std::get<changes::BringUp>(asked.request).interface == 0xffffffff);
     for (const char* text : {"192.0.2.1", "2001:db8::1"}) {
         const auto address = *base::IpAddress::parse(text);
-        const auto route = std::get<AddHostRoute>(carried<FromWorker>(AddHostRoute{1, 2, address}));
-        CHECK(route.number == 1);
-        CHECK(route.interface == 2);
-        CHECK(route.destination == address);
-        CHECK(std::get<RemoveHostRoute>(carried<FromWorker>(RemoveHostRoute{1, 2, address})).destination == address);
+        const auto add = std::get<Ask>(carried<FromWorker>(Ask{1, changes::AddHostRoute{2, address}}));
+        CHECK(std::get<changes::AddHostRoute>(add.request).interface == 2);
+        CHECK(std::get<changes::AddHostRoute>(add.request).destination == address);
+        const auto remove = std::get<Ask>(carried<FromWorker>(Ask{1, changes::RemoveHostRoute{2, address}}));
+        CHECK(std::get<changes::RemoveHostRoute>(remove.request).destination == address);
     }
-    carried<FromWorker>(StartHooks{});
-    carried<FromWorker>(LowerConsoleLevel{});
-    carried<FromWorker>(RestoreConsoleLevel{});
+    for (const changes::Request& request :
+         {changes::Request(changes::StartHooks{}), changes::Request(changes::LowerConsoleLevel{}),
+          changes::Request(changes::RestoreConsoleLevel{})}) {
+        const auto without_number = std::get<Ask>(carried<FromWorker>(Ask{{}, request}));
+        CHECK_FALSE(without_number.number);
+        CHECK(without_number.request.index() == request.index());
+    }
     carried<FromWorker>(Pong{});
     const auto answer = std::get<Answer>(
         carried<FromWorker>(Answer{1ULL << 40, "Mandos", std::vector<std::byte>(64 * 1024, std::byte{0x5a})}));
@@ -83,19 +89,20 @@ TEST_CASE("what the worker tells for the timeline arrives as it was told") {
 }
 
 TEST_CASE("what the monitor and the decryptor say arrives as it was said") {
-    carried<ToWorker>(HooksOver{});
     carried<ToWorker>(Accepted{});
     carried<ToWorker>(TryNow{});
     carried<ToWorker>(LogStatus{});
     carried<ToWorker>(Ping{});
     carried<ToDecryptor>(Ping{});
     carried<FromDecryptor>(Pong{});
-    CHECK_FALSE(std::get<Done>(carried<ToWorker>(Done{4, std::nullopt})).error);
-    const auto done = std::get<Done>(carried<ToWorker>(Done{4, error}));
-    CHECK(done.number == 4);
-    REQUIRE(done.error);
-    CHECK(done.error->code == base::ExitCode::no_permission);
-    CHECK(done.error->advice == "ask somebody");
+    CHECK_FALSE(std::get<Replied>(carried<ToWorker>(Replied{.number = 4})).error);
+    const auto failed = std::get<Replied>(carried<ToWorker>(Replied{4, error, {}}));
+    CHECK(failed.number == 4);
+    REQUIRE(failed.error);
+    CHECK(failed.error->code == base::ExitCode::no_permission);
+    CHECK(failed.error->advice == "ask somebody");
+    const std::vector<std::string> names = {"eth0", "", "a,b"};
+    CHECK(std::get<Replied>(carried<ToWorker>(Replied{4, {}, names})).reserved == names);
     CHECK(std::get<Rejected>(carried<ToWorker>(Rejected{9, "no"})).why == "no");
     CHECK(std::get<Decrypt>(carried<ToDecryptor>(Decrypt{bytes_of("message")})).message == bytes_of("message"));
     carried<FromDecryptor>(KeysGood{});
@@ -125,7 +132,7 @@ TEST_CASE("a message is refused if it is cut, longer than it should be, or of an
     const std::vector<std::vector<std::byte>> messages = {
         encoded<FromWorker>(LogLine{1, base::LogFlag::info, "text"}),
         encoded<FromWorker>(Failed{error}),
-        encoded<FromWorker>(AddHostRoute{1, 2, *base::IpAddress::parse("192.0.2.1")}),
+        encoded<FromWorker>(Ask{1, changes::AddHostRoute{2, *base::IpAddress::parse("192.0.2.1")}}),
         encoded<FromWorker>(Answer{1, "server", bytes_of("message")}),
         encoded<FromWorker>(InterfaceNews{{1, "eth0", base::Time(), {}, {}, {}}}),
         encoded<FromWorker>(AttemptNews{})};
@@ -156,10 +163,20 @@ TEST_CASE("a field is refused if it has a value that it cannot have") {
         CHECK_FALSE(decode<FromWorker>(failed));
     }
 
-    auto route = encoded<FromWorker>(AddHostRoute{1, 2, *base::IpAddress::parse("192.0.2.1")});
-    route[9] = std::byte{5};  // the length of an address
+    auto route = encoded<FromWorker>(Ask{1, changes::AddHostRoute{2, *base::IpAddress::parse("192.0.2.1")}});
+    constexpr std::size_t place = 1 + 1 + 4;  // of the request: behind the message's and the number
+    auto unknown = route;
+    unknown[place] = std::byte{std::variant_size_v<changes::Request>};
+    CHECK_FALSE(decode<FromWorker>(unknown));
+    route[place + 1 + 4] = std::byte{5};  // the length of an address
     route.push_back(std::byte{1});
     CHECK_FALSE(decode<FromWorker>(route));
+    const auto names = encoded<ToWorker>(Replied{4, {}, {"eth0"}});
+    CHECK(decode<ToWorker>(names));
+    auto more = names;
+    more[1 + 4 + 1] = std::byte{0xff};  // so many names
+    more[1 + 4 + 1 + 3] = std::byte{0xff};
+    CHECK_FALSE(decode<ToWorker>(more));
 
     auto text =
         encoded<FromWorker>(LogLine{1, base::LogFlag::info, std::string(5000, 'x')});  // cut to what may be sent

@@ -40,6 +40,7 @@ using namespace bootkey;
 using namespace bootkey::monitor;
 
 constexpr int flood = 100'000;
+constexpr std::uint32_t hooks = ~0U;                 // the number of requests to start them
 constexpr std::uint32_t chosen = 2, not_chosen = 3;  // eth0 and eth1 of a lab's client, run with --interface=eth0
 
 /// The end of a channel to the monitor in the wrong hands: bytes go out as they are.
@@ -101,15 +102,18 @@ public:
     void close() { channel_.reset(); }
 
 private:
-    void hear(const Done& done) {
+    void hear(const Replied& reply) {
+        if (reply.number == hooks) {
+            ++heard_["hooks are over"];
+            return;
+        }
         ++answered_;
-        ++heard_[done.error ? done.error->tried + ": " + done.error->why : "done"];
+        ++heard_[reply.error ? reply.error->tried + ": " + reply.error->why : "done"];
     }
     void hear(const Rejected& verdict) {
         ++answered_;
         ++heard_["rejected: " + verdict.why];
     }
-    void hear(const HooksOver&) { ++heard_["hooks are over"]; }
     void hear(const Accepted&) { ++heard_["accepted"]; }
     void hear(const TryNow&) {}
     void hear(const Drop&) {}
@@ -223,14 +227,14 @@ const Trick tricks[] = {
      6},
     {"flood-of-interfaces", worker,
      [](Rogue& rogue, int) {
-         flood_with(rogue, flood, [](std::uint32_t request) { return BringUp{request, chosen}; });
+         flood_with(rogue, flood, [](std::uint32_t request) { return Ask{request, changes::BringUp{chosen}}; });
          rogue.wait_for(flood);
          Rogue::report(rogue.heard());
      }},
     {"flood-of-routes", worker,
      [](Rogue& rogue, int) {
          flood_with(rogue, flood, [](std::uint32_t request) {
-             return AddHostRoute{request, chosen, stranger(request)};
+             return Ask{request, changes::AddHostRoute{chosen, stranger(request)}};
          });
          rogue.wait_for(flood);
      }},
@@ -262,51 +266,53 @@ const Trick tricks[] = {
     {"flood-of-console-levels", worker,
      [](Rogue& rogue, int) {
          for (int number = 0; number < 10'000; ++number) {
-             rogue.ask(LowerConsoleLevel{});
-             rogue.ask(RestoreConsoleLevel{});
+             rogue.ask(Ask{.request = changes::LowerConsoleLevel{}});
+             rogue.ask(Ask{.request = changes::RestoreConsoleLevel{}});
          }
          Rogue::report("flood is over");
      }},
     {"flood-without-listening", worker,
      [](Rogue& rogue, int) {
-         for (std::uint32_t number = 0; number < flood; ++number) rogue.say(FromWorker(BringUp{number, chosen}), false);
+         for (std::uint32_t number = 0; number < flood; ++number)
+             rogue.say(FromWorker(Ask{number, changes::BringUp{chosen}}), false);
          Rogue::report("flood is over");
      }},
     {"forbidden-interfaces", worker,
      [](Rogue& rogue, int) {
-         rogue.try_to("loopback", BringUp{1, 1});
-         rogue.try_to("not chosen", BringUp{2, not_chosen});
+         rogue.try_to("loopback", Ask{1, changes::BringUp{1}});
+         rogue.try_to("not chosen", Ask{2, changes::BringUp{not_chosen}});
          for (const std::uint32_t number : {0U, 9999U, 0x7fff'ffffU, 0xffff'ffffU})
-             rogue.try_to("absent", BringUp{3, number});
+             rogue.try_to("absent", Ask{3, changes::BringUp{number}});
      }},
     {"forbidden-routes", worker,
      [](Rogue& rogue, int) {
          for (const char* destination : {"127.0.0.1", "::1", "::ffff:127.0.0.1", "0.0.0.0", "::", "224.0.0.1",
                                          "ff02::1", "255.255.255.255", "fe80::1", "169.254.0.1"})
-             rogue.try_to(destination, AddHostRoute{1, chosen, address(destination)});
-         rogue.try_to("over loopback", AddHostRoute{1, 1, stranger(1)});
-         rogue.try_to("over not chosen", AddHostRoute{1, not_chosen, stranger(1)});
+             rogue.try_to(destination, Ask{1, changes::AddHostRoute{chosen, address(destination)}});
+         rogue.try_to("over loopback", Ask{1, changes::AddHostRoute{1, stranger(1)}});
+         rogue.try_to("over not chosen", Ask{1, changes::AddHostRoute{not_chosen, stranger(1)}});
      }},
     {"never-enough", worker,
      [](Rogue& rogue, int) {
-         for (std::uint32_t number = 0; number < 1000; ++number) rogue.ask(BringUp{number, 1});
+         for (std::uint32_t number = 0; number < 1000; ++number) rogue.ask(Ask{number, changes::BringUp{1}});
          stay();
      }},
     {"many-routes", worker,
      [](Rogue& rogue, int) {
-         rogue.try_to("interface", BringUp{0, chosen});
+         rogue.try_to("interface", Ask{0, changes::BringUp{chosen}});
          for (std::uint32_t number = 1; number <= 17; ++number)
-             rogue.try_to(base::format("route %u", number), AddHostRoute{number, chosen, stranger(number)});
+             rogue.try_to(base::format("route %u", number),
+                          Ask{number, changes::AddHostRoute{chosen, stranger(number)}});
      }},
     {"route-of-others", worker,
      [](Rogue& rogue, int) {
-         rogue.try_to("remove", RemoveHostRoute{1, chosen, address("203.0.113.1")});
-         rogue.try_to("add", AddHostRoute{2, chosen, address("203.0.113.1")});
-         rogue.try_to("remove again", RemoveHostRoute{3, chosen, address("203.0.113.1")});
+         rogue.try_to("remove", Ask{1, changes::RemoveHostRoute{chosen, address("203.0.113.1")}});
+         rogue.try_to("add", Ask{2, changes::AddHostRoute{chosen, address("203.0.113.1")}});
+         rogue.try_to("remove again", Ask{3, changes::RemoveHostRoute{chosen, address("203.0.113.1")}});
      }},
     {"hooks-again-and-again", worker,
      [](Rogue& rogue, int) {
-         for (int i = 0; i < 1000; ++i) rogue.ask(StartHooks{});
+         for (int i = 0; i < 1000; ++i) rogue.ask(Ask{hooks, changes::StartHooks{}});
          poll(nullptr, 0, 500);
          rogue.listen();
          Rogue::report(rogue.heard());
@@ -361,7 +367,7 @@ const Trick tricks[] = {
      4},
     {"decryptor-asks-as-worker", decryptor,
      [](Rogue& rogue, int) {
-         rogue.ask(AddHostRoute{1, chosen, stranger(1)});
+         rogue.ask(Ask{1, changes::AddHostRoute{chosen, stranger(1)}});
          stay();
      }},
     {"decryptor-out-of-turn", decryptor,

@@ -43,13 +43,13 @@ public:
     Changes(const base::Log& log, Paths paths, std::unique_ptr<Machine> machine, const Instance& self,
             std::uint64_t network_namespace);
 
-    /// See Administration. Returns at once; errors: no_permission, unavailable if the interface is gone.
+    /// See BringUp. Returns at once; errors: no_permission, unavailable if the interface is gone.
     [[nodiscard]] base::Result<void> bring_up(std::uint32_t interface);
     [[nodiscard]] base::Result<void> add_host_route(const base::IpAddress& destination, std::uint32_t interface);
     [[nodiscard]] base::Result<void> remove_host_route(const base::IpAddress& destination, std::uint32_t interface);
     [[nodiscard]] base::Result<void> lower_console_level();
     [[nodiscard]] base::Result<void> restore_console_level();
-    /// See LocalAdministration.
+    /// See PrivilegedExecutor.
     [[nodiscard]] base::Result<std::string> make_home();
     [[nodiscard]] base::Result<void> remove_home(const std::string& path);
 

@@ -18,6 +18,7 @@
 #include "bootkey/base/log.hpp"
 #include "bootkey/base/result.hpp"
 #include "bootkey/base/secret.hpp"
+#include "bootkey/changes/request.hpp"
 #include "bootkey/servers/progress.hpp"
 #include "bootkey/timeline/timeline.hpp"
 
@@ -46,32 +47,11 @@ struct Pong {
     static auto parts(auto&) { return std::tie(); }
 };
 
-// The requests of changes::Administration. `number` comes back in Done.
-struct StartHooks {
-    static auto parts(auto&) { return std::tie(); }
-};
-struct BringUp {
-    std::uint32_t number = 0;
-    std::uint32_t interface = 0;
-    static auto parts(auto& self) { return std::tie(self.number, self.interface); }
-};
-struct AddHostRoute {
-    std::uint32_t number = 0;
-    std::uint32_t interface = 0;
-    base::IpAddress destination;
-    static auto parts(auto& self) { return std::tie(self.number, self.interface, self.destination); }
-};
-struct RemoveHostRoute {
-    std::uint32_t number = 0;
-    std::uint32_t interface = 0;
-    base::IpAddress destination;
-    static auto parts(auto& self) { return std::tie(self.number, self.interface, self.destination); }
-};
-struct LowerConsoleLevel {
-    static auto parts(auto&) { return std::tie(); }
-};
-struct RestoreConsoleLevel {
-    static auto parts(auto&) { return std::tie(); }
+/// Perform this; `number` comes back in Replied. None: no reply is wanted.
+struct Ask {
+    std::optional<std::uint32_t> number = {};
+    changes::Request request;
+    static auto parts(auto& self) { return std::tie(self.number, self.request); }
 };
 /// A server's whole answer, still encrypted.
 struct Answer {
@@ -124,23 +104,18 @@ struct Echo {
     static auto parts(auto& self) { return std::tie(self.text); }
 };
 using FromWorker =
-    std::variant<LogLine, Failed, StartHooks, BringUp, AddHostRoute, RemoveHostRoute, LowerConsoleLevel,
-                 RestoreConsoleLevel, Answer, InterfaceNews, AttemptNews, Pong, AddressUsable, Idle, Echo>;
+    std::variant<LogLine, Failed, Ask, Answer, InterfaceNews, AttemptNews, Pong, AddressUsable, Idle, Echo>;
 
 /// Answered at once by a process that is not stuck.
 struct Ping {
     static auto parts(auto&) { return std::tie(); }
 };
-/// The network hooks are through, or --delay is over; then it comes again when they are through.
-struct HooksOver {
-    std::string reserved;  ///< interfaces that are left to hooks that still run, separated by commas
-    static auto parts(auto& self) { return std::tie(self.reserved); }
-};
-/// How the request of that number ended.
-struct Done {
+/// How the request of that number ended; see changes::Reply.
+struct Replied {
     std::uint32_t number = 0;
-    std::optional<base::Error> error;
-    static auto parts(auto& self) { return std::tie(self.number, self.error); }
+    std::optional<base::Error> error = {};
+    std::vector<std::string> reserved = {};
+    static auto parts(auto& self) { return std::tie(self.number, self.error, self.reserved); }
 };
 /// The password is found: nothing is to be tried any more.
 struct Accepted {
@@ -169,7 +144,7 @@ struct TryNow {
 struct LogStatus {
     static auto parts(auto&) { return std::tie(); }
 };
-using ToWorker = std::variant<HooksOver, Done, Accepted, Rejected, TryNow, LogStatus, Ping, Drop, SetVerb>;
+using ToWorker = std::variant<Replied, Accepted, Rejected, TryNow, LogStatus, Ping, Drop, SetVerb>;
 
 /// Decrypt this. One at a time: Password, NotDecrypted or Interrupted comes before the next.
 struct Decrypt {

@@ -17,15 +17,14 @@
 #include "bootkey/base/log.hpp"
 #include "bootkey/base/result.hpp"
 #include "bootkey/base/unique_fd.hpp"
-#include "bootkey/changes/local_administration.hpp"
+#include "bootkey/changes/privileged_executor.hpp"
 #include "bootkey/discovery/discovery.hpp"
-#include "bootkey/monitor/allowance.hpp"
 #include "bootkey/monitor/answer_queue.hpp"
-#include "bootkey/monitor/guarded_administration.hpp"
 #include "bootkey/monitor/management_desk.hpp"
 #include "bootkey/monitor/messages.hpp"
 #include "bootkey/monitor/recipient.hpp"
 #include "bootkey/monitor/remote_log.hpp"
+#include "bootkey/monitor/request_policy.hpp"
 #include "bootkey/monitor/supervised_process.hpp"
 #include "bootkey/monitor/worker.hpp"
 #include "bootkey/network/netlink_request.hpp"
@@ -87,27 +86,32 @@ private:
     void tell_verb();
 
     [[nodiscard]] bool on_worker_message(const base::Secret& bytes);
-    [[nodiscard]] bool hear(FromWorker& said);
-    void note(InterfaceNews& news);
-    void note(AttemptNews& news);
-    void note(const AddressUsable& news);
-    void note(const Idle& news);
-    void note(const Echo& news);
-    void obey(FromWorker& request);  // takes out of it what is to be kept
-    void refuse(const FromWorker& request);
-    void be_patient_again();
     [[nodiscard]] bool on_worker_lost();
+    void tell_worker(const ToWorker& message);
+    // What is to be done about each message; from some is taken what is to be kept. False: it may not be said.
+    [[nodiscard]] bool from_worker(LogLine& line);
+    [[nodiscard]] bool from_worker(Pong& sign_of_life);
+    [[nodiscard]] bool from_worker(Failed& failure);
+    [[nodiscard]] bool from_worker(Ask& asked);
+    [[nodiscard]] bool from_worker(Answer& answer);
+    [[nodiscard]] bool from_worker(InterfaceNews& news);
+    [[nodiscard]] bool from_worker(AttemptNews& news);
+    [[nodiscard]] bool from_worker(AddressUsable& news);
+    [[nodiscard]] bool from_worker(Idle& news);
+    [[nodiscard]] bool from_worker(Echo& news);
+    void refuse(const FromWorker& request);
+    void perform(const Ask& asked);
+
     [[nodiscard]] bool on_decryptor_message(const base::Secret& bytes);
     [[nodiscard]] bool on_decryptor_lost();
-    void tell_worker(const ToWorker& message);
-    void on(const StartHooks& request);
-    void on(const AddHostRoute& request);
-    void on(const KeysGood& news);
-    void on(const NeedPassphrase& question);
-    void on(Answer answer) { answers_.add(std::move(answer), loop_->now()); }
-    void on(Password password);
-    void on(const Interrupted& news);
-    void on(const NotDecrypted& verdict) { answers_.not_decrypted(verdict.error.message(), loop_->now()); }
+    [[nodiscard]] bool from_decryptor(LogLine& line);
+    [[nodiscard]] bool from_decryptor(Pong& sign_of_life);
+    [[nodiscard]] bool from_decryptor(Failed& failure);
+    [[nodiscard]] bool from_decryptor(KeysGood& news);
+    [[nodiscard]] bool from_decryptor(NeedPassphrase& question);
+    [[nodiscard]] bool from_decryptor(Password& password);
+    [[nodiscard]] bool from_decryptor(Interrupted& news);
+    [[nodiscard]] bool from_decryptor(NotDecrypted& verdict);
     void begin_when_ready();
 
     void on_process_failed(SupervisedProcess& process, const base::Error& error);
@@ -140,23 +144,20 @@ private:
     std::unique_ptr<base::EventLoop> loop_;
     std::unique_ptr<ManagementDesk> desk_;  // none where there is no management interface; hooks ask it to their end
     std::optional<RemoteLog> worker_log_, decryptor_log_;
-    Allowance requests_;  // of the worker, and
-    Allowance news_;      // what it only tells
-    Allowance all_;       // of its messages of whatever kind
-    Allowance questions_, all_of_decryptor_;
+    RequestPolicy policy_;
     std::vector<std::unique_ptr<base::SignalWatch>> signals_;
     std::unique_ptr<base::Timer> step_;   // leaves the callback that asked for the end before objects are destroyed
     std::unique_ptr<base::Timer> limit_;  // on putting back
     std::unique_ptr<base::Timer> purpose_limit_;
     openpgp::KeyFiles keys_;
-    std::unique_ptr<changes::LocalAdministration> administration_;
+    std::unique_ptr<changes::PrivilegedExecutor> executor_;
     std::optional<network::NetlinkRequests> links_;
-    std::optional<GuardedAdministration> guard_;
     discovery::Browsing browsing_ = discovery::Browsing::on;
-    std::string home_;           // the decryptor's
-    bool keys_good_ = false;     // as the decryptor says, and
-    bool worker_began_ = false;  // it may have read packets
-    bool worker_ready_ = false;  // the worker asks for network hooks: nothing on the machine is touched before both
+    std::string home_;                // the decryptor's
+    bool keys_good_ = false;          // as the decryptor says, and
+    bool worker_began_ = false;       // it may have read packets
+    std::optional<Ask> hooks_asked_;  // by the worker: nothing on the machine is touched before both
+    unsigned worker_number_ = 0;      // a reply to one that is gone is not for the next
     std::unique_ptr<SupervisedProcess> worker_;
     std::unique_ptr<SupervisedProcess> decryptor_;
     AnswerQueue answers_;

@@ -84,7 +84,7 @@ public:
     NetworkHooks(base::Loop& loop, const base::Log& log, HookSettings settings);
     ~NetworkHooks();
 
-    /// Told the interfaces that hooks say they are going to take; see changes::Administration::start_hooks().
+    /// Told the interfaces that hooks say they are going to take; see changes::StartHooks.
     using Proceed = std::function<void(const std::vector<std::string>& reserved)>;
 
     /// Asks every hook whose file has the word in it by "ports" which interfaces it is going to take, which may take a

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
 // The network interfaces in use: follows the kernel's reports, brings up what is chosen once the network hooks have
-// run, and tells which interfaces and addresses can be used from when to when. Asks changes::Administration for every
-// change.
+// run, and tells which interfaces and addresses can be used from when to when. Asks for every change.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +15,7 @@
 #include "bootkey/base/log.hpp"
 #include "bootkey/base/loop.hpp"
 #include "bootkey/base/result.hpp"
-#include "bootkey/changes/administration.hpp"
+#include "bootkey/changes/request.hpp"
 #include "bootkey/network/interface_choice.hpp"
 #include "bootkey/network/rtnetlink.hpp"
 #include "bootkey/timeline/timeline.hpp"
@@ -43,8 +42,7 @@ public:
     /// so. All references must outlive the object. Errors: netlink cannot be opened.
     [[nodiscard]] static base::Result<std::unique_ptr<Interfaces>> start(base::Loop& loop, const base::Log& log,
                                                                          network::InterfaceChoice choice,
-                                                                         base::Duration delay,
-                                                                         changes::Administration& administration,
+                                                                         base::Duration delay, changes::Ask ask,
                                                                          Listener listener);
     Interfaces(const Interfaces&) = delete;
     Interfaces& operator=(const Interfaces&) = delete;
@@ -65,7 +63,7 @@ private:
     };
 
     Interfaces(base::Loop& loop, const base::Log& log, network::InterfaceChoice choice, base::Duration delay,
-               changes::Administration& administration, Listener listener);
+               changes::Ask ask, Listener listener);
     void begin_when_ready();
     void on_event(const network::Event& event);
     void on_removed(const network::Link& link);
@@ -86,7 +84,7 @@ private:
     const base::Log& log_;
     network::InterfaceChoice choice_;
     base::Duration delay_;
-    changes::Administration& administration_;
+    changes::Ask ask_;
     Listener listener_;
     std::map<std::uint32_t, State> states_;
     int bring_ups_pending_ = 0;
@@ -98,7 +96,7 @@ private:
     std::unique_ptr<base::Timer> delay_timer_;
     std::unique_ptr<base::Timer> bring_up_timer_;
     std::unique_ptr<network::RtnetlinkMonitor> links_;
-    // Administration may call back after this object is gone; its callbacks look here first.
+    // Replies may come after this object is gone; its callbacks look here first.
     std::shared_ptr<Interfaces*> self_ = std::make_shared<Interfaces*>(this);
 };
 

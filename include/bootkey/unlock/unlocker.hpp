@@ -2,8 +2,8 @@
 //
 // The way from interfaces that are down to servers' answers: the top state machine, which carries news between rooms
 // that do not know each other. Interfaces come up -> servers are found -> all are tried -> each answer is handed out to
-// be decrypted, and tried for again if it is rejected. It asks for privileged things through changes::Administration
-// and owns everything else: destroying it cancels whatever is under way, and nothing calls back afterwards.
+// be decrypted, and tried for again if it is rejected. It asks for what is privileged and
+// owns everything else: destroying it cancels whatever is under way, and nothing calls back afterwards.
 #pragma once
 
 #include <cstddef>
@@ -19,7 +19,7 @@
 #include "bootkey/base/log.hpp"
 #include "bootkey/base/loop.hpp"
 #include "bootkey/base/result.hpp"
-#include "bootkey/changes/administration.hpp"
+#include "bootkey/changes/request.hpp"
 #include "bootkey/discovery/discovery.hpp"
 #include "bootkey/options/options.hpp"
 #include "bootkey/servers/servers.hpp"
@@ -51,7 +51,7 @@ public:
     /// its rooms' starts.
     [[nodiscard]] static base::Result<std::unique_ptr<Unlocker>> start(base::Loop& loop, const base::Log& log,
                                                                        const options::Options& options,
-                                                                       changes::Administration& administration,
+                                                                       changes::Ask ask,
                                                                        const servers::TlsCredentials& credentials,
                                                                        discovery::Browsing browsing, Listener listener);
     ~Unlocker();
@@ -70,8 +70,8 @@ public:
     void log_status() const;
 
 private:
-    Unlocker(base::Loop& loop, const base::Log& log, const options::Options& options,
-             changes::Administration& administration, Listener listener);
+    Unlocker(base::Loop& loop, const base::Log& log, const options::Options& options, changes::Ask ask,
+             Listener listener);
     [[nodiscard]] base::Result<void> open_rooms(const servers::TlsCredentials& credentials,
                                                 discovery::Browsing browsing);
 
@@ -92,7 +92,7 @@ private:
     base::Loop& loop_;
     const base::Log& log_;
     const options::Options& options_;
-    changes::Administration& administration_;
+    changes::Ask ask_;
     Listener listener_;
     network::InterfaceChoice choice_;
     std::vector<options::ServerAddress> configured_;  // --connect or --server
@@ -104,7 +104,7 @@ private:
     std::unique_ptr<Interfaces> interfaces_;
     std::set<std::string> echoed_;
     std::set<std::pair<base::IpAddress, std::uint32_t>> routed_;  // host routes asked for
-    // Administration may call back after this object is gone; its callbacks look here first.
+    // Replies may come after this object is gone; its callbacks look here first.
     std::shared_ptr<Unlocker*> self_ = std::make_shared<Unlocker*>(this);
 };
 

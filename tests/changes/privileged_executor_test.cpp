@@ -2,7 +2,7 @@
 //
 // The whole of it through its interface: answers from the loop, everything put back in time, instances killed and
 // restored.
-#include "bootkey/changes/local_administration.hpp"
+#include "bootkey/changes/privileged_executor.hpp"
 
 #include <net/if.h>
 #include <sched.h>
@@ -27,31 +27,36 @@ using namespace std::chrono_literals;
 
 namespace {
 
-struct AdministrationFixture {
+struct ExecutorFixture {
     TemporaryDirectory directory;
     RememberingLog log;
     std::string runtime = directory / "run";
     std::string hooks = directory / "hooks";
     std::unique_ptr<base::EventLoop> loop;
-    std::unique_ptr<LocalAdministration> administration;
+    std::unique_ptr<PrivilegedExecutor> executor;
     std::vector<base::Result<void>> answers;
 
-    AdministrationFixture() { run("ip link set lo up"); }  // as on a machine that has booted
+    ExecutorFixture() { run("ip link set lo up"); }  // as on a machine that has booted
 
     void open() {
         loop = expect(base::EventLoop::create());
-        administration =
-            expect(LocalAdministration::create(*loop, log.log, {hooks, "", "0.1", "", false, 100ms, 60s}, runtime));
+        executor =
+            expect(PrivilegedExecutor::create(*loop, log.log, {hooks, "", "0.1", "", false, 100ms, 60s}, runtime));
     }
-    Administration::Done answer() {
-        return [this](base::Result<void> result) { answers.push_back(std::move(result)); };
+    Done answer() {
+        return [this](const Reply& reply) { answers.push_back(reply.result); };
+    }
+    void bring_up(const char* name) { executor->perform(BringUp{if_nametoindex(name)}, answer()); }
+    /// Starts the hooks; `over` says whether the reply has come.
+    void start_hooks(bool& over) {
+        executor->perform(StartHooks{}, [&over](const Reply&) { over = true; });
     }
     bool wait(std::size_t count) {
         return run_until(*loop, [this, count] { return answers.size() >= count; });
     }
     void put_back() {
         const std::size_t count = answers.size();
-        administration->put_back(answer());
+        executor->put_back([done = answer()](const base::Result<void>& result) { done({result}); });
         EXPECT(answers.size() == count);
         EXPECT(wait(count + 1));
     }
@@ -79,26 +84,26 @@ bool is_called_by_broadcasts(const std::string& address, const std::string& inte
 
 TEST_CASE("answers come once, in order, and never before the call returns") {
     CHECK(in_namespace([] {
-              AdministrationFixture f;
+              ExecutorFixture f;
               f.open();
               EXPECT(f.clean());
-              f.administration->bring_up(if_nametoindex("one"), f.answer());
-              f.administration->bring_up(if_nametoindex("two"), f.answer());
-              f.administration->bring_up(4711, f.answer());
-              f.administration->add_host_route(base::IpAddress::parse("2001:db8::1").value(), if_nametoindex("one"),
-                                               f.answer());
+              f.bring_up("one");
+              f.bring_up("two");
+              f.executor->perform(BringUp{4711}, f.answer());
+              f.executor->perform(AddHostRoute{if_nametoindex("one"), base::IpAddress::parse("2001:db8::1").value()},
+                                  f.answer());
               EXPECT(f.answers.empty() && !is_up("one"));
               EXPECT(f.wait(4));
               EXPECT(f.answers[0].ok() && f.answers[1].ok() && !f.answers[2].ok() && f.answers[3].ok());
               EXPECT(is_up("one") && is_up("two"));
-              const std::string home = expect(f.administration->make_home());
+              const std::string home = expect(f.executor->make_home());
               EXPECT(std::filesystem::exists(home));
               f.put_back();
               EXPECT(f.answers.back().ok());
               EXPECT(!is_up("one") && !is_up("two") && !std::filesystem::exists(home));
               EXPECT(f.clean());
               f.put_back();  // again: nothing to do, and still an answer
-              f.administration->bring_up(if_nametoindex("one"), f.answer());
+              f.bring_up("one");
               EXPECT(f.wait(7) && !f.answers.back().ok() && !is_up("one"));
               EXPECT(f.answers.size() == 7);
           }) == "");
@@ -108,12 +113,12 @@ TEST_CASE(
     "the loopback interface is brought up before anything else, or no neighbour could be called, and taken down "
     "again") {
     CHECK(in_namespace([] {
-              AdministrationFixture f;
+              ExecutorFixture f;
               EXPECT(unshare(CLONE_NEWNET) == 0);  // where it has never been up
               run("ip link add name one type veth peer name two");
               EXPECT(!is_up("lo"));
               f.open();
-              f.administration->bring_up(if_nametoindex("one"), f.answer());
+              f.bring_up("one");
               EXPECT(f.wait(1) && is_up("lo") && is_up("one"));
               EXPECT(!is_called_by_broadcasts("192.0.2.1", "one"));
               f.put_back();
@@ -123,7 +128,7 @@ TEST_CASE(
 
 TEST_CASE("the loopback interface stays up after an instance that was killed, for the system may have booted since") {
     CHECK(in_namespace([] {
-              AdministrationFixture f;
+              ExecutorFixture f;
               EXPECT(unshare(CLONE_NEWNET) == 0);
               Peer killed([&f] { f.open(); }, [] {});
               EXPECT(is_up("lo"));
@@ -133,43 +138,43 @@ TEST_CASE("the loopback interface stays up after an instance that was killed, fo
           }) == "");
 }
 
-TEST_CASE("an administration that is destroyed puts everything back") {
+TEST_CASE("an executor that is destroyed puts everything back") {
     CHECK(in_namespace([] {
-              AdministrationFixture f;
+              ExecutorFixture f;
               f.open();
-              f.administration->bring_up(if_nametoindex("one"), f.answer());
-              f.administration->bring_up(if_nametoindex("two"), [&f](base::Result<void>) { f.administration.reset(); });
-              f.administration->bring_up(4711, f.answer());
-              EXPECT(run_until(*f.loop, [&f] { return f.administration == nullptr; }));
+              f.bring_up("one");
+              f.executor->perform(BringUp{if_nametoindex("two")}, [&f](const Reply&) { f.executor.reset(); });
+              f.executor->perform(BringUp{4711}, f.answer());
+              EXPECT(run_until(*f.loop, [&f] { return f.executor == nullptr; }));
               EXPECT(f.answers.size() == 1);
               EXPECT(!is_up("one") && !is_up("two") && f.clean());
           }) == "");
 }
 
-TEST_CASE("an administration that is destroyed while its stop hooks run puts everything back, too") {
+TEST_CASE("an executor that is destroyed while its stop hooks run puts everything back, too") {
     CHECK(in_namespace([] {
-              AdministrationFixture f;
+              ExecutorFixture f;
               std::filesystem::create_directory(f.hooks);
               write_text(f.hooks + "/a", "#!/bin/sh\n[ $1 = start ] || exec sleep 1000\n");
               chmod((f.hooks + "/a").c_str(), 0755);
               f.open();
               bool started = false;
-              f.administration->start_hooks([&started](const auto&) { started = true; });
+              f.start_hooks(started);
               EXPECT(run_until(
                   *f.loop, [&started] { return started; }, 5s));
-              f.administration->bring_up(if_nametoindex("one"), f.answer());
+              f.bring_up("one");
               EXPECT(f.wait(1) && is_up("one"));
-              f.administration->put_back(f.answer());
+              f.executor->put_back([done = f.answer()](const base::Result<void>& result) { done({result}); });
               EXPECT(!run_until(
                   *f.loop, [&f] { return f.answers.size() > 1; }, 100ms));
-              f.administration.reset();
+              f.executor.reset();
               EXPECT(f.answers.size() == 1 && !is_up("one") && f.clean());
           }) == "");
 }
 
 TEST_CASE("whatever the hooks do, everything is put back within 4.5 seconds") {
     CHECK(in_namespace([] {
-              AdministrationFixture f;
+              ExecutorFixture f;
               std::filesystem::create_directory(f.hooks);
               for (const char* name : {"a", "b", "c", "d"}) {
                   write_text(f.hooks + '/' + name, "#!/bin/sh\ntrap '' TERM\necho " + std::string(name) + " $1 >> " +
@@ -178,9 +183,9 @@ TEST_CASE("whatever the hooks do, everything is put back within 4.5 seconds") {
               }
               f.open();
               bool proceeded = false;
-              f.administration->start_hooks([&proceeded](const auto&) { proceeded = true; });
+              f.start_hooks(proceeded);
               EXPECT(!proceeded && run_until(*f.loop, [&proceeded] { return proceeded; }));
-              f.administration->bring_up(if_nametoindex("one"), f.answer());
+              f.bring_up("one");
               EXPECT(f.wait(1) && is_up("one"));
               const auto before = f.loop->now();
               f.put_back();
@@ -191,9 +196,30 @@ TEST_CASE("whatever the hooks do, everything is put back within 4.5 seconds") {
           }) == "");
 }
 
+TEST_CASE("hooks run once, however often that is asked for, and each who asks is told when they are through") {
+    CHECK(in_namespace([] {
+              ExecutorFixture f;
+              std::filesystem::create_directory(f.hooks);
+              write_text(f.hooks + "/a", "#!/bin/sh\necho $1 >> " + f.directory.path() + "/noted\n");
+              chmod((f.hooks + "/a").c_str(), 0755);
+              f.open();
+              bool first = false;
+              bool second = false;
+              bool third = false;
+              f.start_hooks(first);
+              f.start_hooks(second);  // a worker that was started again
+              EXPECT(!second && run_until(*f.loop, [&second] { return second; }));
+              EXPECT(!first);
+              f.start_hooks(third);
+              EXPECT(!third && run_until(*f.loop, [&third] { return third; }));
+              EXPECT(content_of(f.directory / "noted") == "start\n");
+              f.put_back();
+          }) == "");
+}
+
 TEST_CASE("an interface that only a hook made, and deletes, is nothing to take down") {
     CHECK(in_namespace([] {
-              AdministrationFixture f;
+              ExecutorFixture f;
               std::filesystem::create_directory(f.hooks);
               write_text(
                   f.hooks + "/bridge",
@@ -201,9 +227,9 @@ TEST_CASE("an interface that only a hook made, and deletes, is nothing to take d
               chmod((f.hooks + "/bridge").c_str(), 0755);
               f.open();
               bool proceeded = false;
-              f.administration->start_hooks([&proceeded](const auto&) { proceeded = true; });
+              f.start_hooks(proceeded);
               EXPECT(run_until(*f.loop, [&proceeded] { return proceeded; }));
-              f.administration->bring_up(if_nametoindex("br0"), f.answer());
+              f.bring_up("br0");
               EXPECT(f.wait(1) && is_up("br0"));
               f.put_back();
               EXPECT(f.answers.back().ok());
@@ -214,13 +240,13 @@ TEST_CASE("an interface that only a hook made, and deletes, is nothing to take d
 TEST_CASE("restore() and every new instance undo what a killed one left") {
     for (const bool by_restore : {true, false})
         CHECK(in_namespace([by_restore] {
-                  AdministrationFixture f;
+                  ExecutorFixture f;
                   Peer killed(
                       [&f] {
                           f.open();
-                          f.administration->bring_up(if_nametoindex("one"), f.answer());
+                          f.bring_up("one");
                           EXPECT(f.wait(1) && is_up("lo") && is_up("one"));
-                          write_text(expect(f.administration->make_home()) + "/key", "secret");
+                          write_text(expect(f.executor->make_home()) + "/key", "secret");
                       },
                       [] {});
                   EXPECT(is_up("one") && expect(restore(f.log.log, f.runtime)) == 0);
