@@ -2,9 +2,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Networks that a booting machine may find: cards that come late or have no cable, servers in other places, addresses by DHCP."""
 
+import os
 import re
 
 import boot_case
+import target
 from boot_case import CARD, LIMIT, PROMPT, STATIC, STATIC_IP, TYPED, UNLOCKED
 
 ADDRESS = "192.0.2.1"
@@ -60,8 +62,11 @@ class NetworkTest(boot_case.BootCase):
                                      "/etc/bootkey/bootkey.conf": f"server={ADDRESS}:4711\n",
                                      "/etc/bootkey/initramfs.conf": "KEEP_ADDRESS=no\n"})
         booted = self.told(self.boot(image))
-        self.assert_put_back(booted)
         self.assertRegex("\n".join(booted["log"]), rf"was given to the prompt for device root(.|\n)*removed address {STATIC}/24 from interface {CARD}")
+        with open(os.path.join(target.PEERS, "debian/usr/share/initramfs-tools/init")) as init:
+            if "configure_networking" in init.read():  # Debian 13's does all of it once more, when every script has run
+                return self.assertIn(STATIC, "\n".join(booted["addresses"]))
+        self.assert_put_back(booted)
         self.assertNotIn(STATIC, "\n".join(booted["addresses"]))
 
     def test_server_of_mandos_client(self):

@@ -76,11 +76,17 @@ class ClientsTest(interop_case.InteropCase):
             fcntl.flock(lock, fcntl.LOCK_EX)  # the same case may be running with the other listener
             for file in ("package.json", "package-lock.json", "client.js"):
                 shutil.copy(os.path.join(HERE, "telnet_openvpn", file), directory)
-            if not os.path.isdir(os.path.join(directory, "node_modules/telnet-openvpn")):
-                fetched = subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=directory,
+            fetched = os.path.join(directory, "fetched")  # what npm has left half done has not got it
+            if not os.path.exists(fetched):
+                try:
+                    npm = subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=directory,
                                          capture_output=True, text=True, timeout=60)
-                if fetched.returncode != 0:
-                    self.skipTest("npm cannot fetch telnet-openvpn: " + fetched.stderr.strip().split("\n")[-1])
+                except subprocess.TimeoutExpired:
+                    self.skipTest("npm cannot fetch telnet-openvpn: no answer within 60 s")
+                if npm.returncode != 0:
+                    self.skipTest("npm cannot fetch telnet-openvpn: " + npm.stderr.strip().split("\n")[-1])
+                with open(fetched, "w"):
+                    pass
         return directory
 
     def test_telnet_openvpn(self):
@@ -126,7 +132,7 @@ class ClientsTest(interop_case.InteropCase):
             with self.subTest(tcp=tcp):
                 self.host = self.lab.host()
                 peer = self.serve("--management-hold", tcp=tcp)
-                target = f"TCP:127.0.0.1:{peer.port}" if tcp else f"UNIX-CONNECT:{peer.path}"
+                target = f"TCP4:127.0.0.1:{peer.port}" if tcp else f"UNIX-CONNECT:{peer.path}"
                 result = self.run_client(["socat", "-t", "2", "-", target], self.SCRIPT)
                 self.assertEqual(result.status, 0, result)
                 self.check_script(result.output)
