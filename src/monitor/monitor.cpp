@@ -20,7 +20,6 @@
 namespace bootkey::monitor {
 namespace {
 
-using base::escaped;
 using base::format;
 
 constexpr base::Duration put_back_limit = std::chrono::seconds(5);

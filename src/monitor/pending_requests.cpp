@@ -11,7 +11,7 @@ void PendingRequests::ask(const changes::Request& request, changes::Done done) {
         message.number = next_number_++;
         waiting_.emplace(*message.number, std::move(done));
     }
-    send_(std::move(message));
+    send_(message);
 }
 
 void PendingRequests::replied(const Replied& reply) {

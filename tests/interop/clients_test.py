@@ -80,9 +80,9 @@ class ClientsTest(interop_case.InteropCase):
             if not os.path.exists(fetched):
                 try:
                     npm = subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=directory,
-                                         capture_output=True, text=True, timeout=60)
+                                         capture_output=True, text=True, timeout=40)
                 except subprocess.TimeoutExpired:
-                    self.skipTest("npm cannot fetch telnet-openvpn: no answer within 60 s")
+                    self.skipTest("npm cannot fetch telnet-openvpn: no answer within 40 s")
                 if npm.returncode != 0:
                     self.skipTest("npm cannot fetch telnet-openvpn: " + npm.stderr.strip().split("\n")[-1])
                 with open(fetched, "w"):

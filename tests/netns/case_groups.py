@@ -6,7 +6,8 @@
 A group is a part of the file: cases beside each other, about as many in each group, or those of a class. Some may be left out. In the
 environment:
 
-    BOOTKEY_CASES           regular expressions, separated by "|"; only cases run in whose name, netns.FILE.CASE, one is found
+    BOOTKEY_CASES           regular expressions, separated by "|"; of a program with a name, in which several cases run, only those run
+                            in whose own name, netns.FILE.CASE, one is found
     BOOTKEY_CASE_REPORTS    a directory for a report in JUnit's XML, NAME.xml, on all cases that have run
 """
 
@@ -29,7 +30,8 @@ def run(reason):
             own[name] = value
         else:
             options.append(argument)
-    loader = _Loader(*map(int, own["group"].split("/")), own["class"], own["without"].split("|"), reason)
+    loader = _Loader(*map(int, own["group"].split("/")), own["class"], own["without"].split("|"), reason,
+                     os.environ.get("BOOTKEY_CASES") if own["name"] else None)
     report = _report_path(own["name"])
     program = unittest.main(argv=options, exit=False, testLoader=loader,
                             testRunner=unittest.TextTestRunner(verbosity=2, resultclass=_Result))
@@ -62,14 +64,14 @@ def name_of(case):
 class _Loader(unittest.TestLoader):
     """Leaves out what is in other groups or not asked for."""
 
-    def __init__(self, number, count, class_name, left_out, reason):
+    def __init__(self, number, count, class_name, left_out, reason, pattern):
         super().__init__()
         self._class_name = class_name
         self._left_out = {f"test_{name}" for name in left_out}
         self._number = number
         self._count = count
         self._reason = reason
-        self._pattern = os.environ.get("BOOTKEY_CASES") or ""
+        self._pattern = pattern or ""
 
     def loadTestsFromModule(self, module, *arguments, **options):
         cases = sorted((case for case in _flat(super().loadTestsFromModule(module, *arguments, **options))
