@@ -73,19 +73,22 @@ const char* why_unable(const _gpgme_key& key) {
 }
 
 // The first of some times, 0 being never.
-std::time_t first_of(std::initializer_list<long> times) {
+std::time_t first_of(std::initializer_list<std::time_t> times) {
     std::time_t first = 0;
-    for (const long time : times)
+    for (const std::time_t time : times)
         if (time > 0 && (first == 0 || time < first)) first = time;
     return first;
 }
 
 // When a signature by `key` stops to count.
 std::time_t expiry(const _gpgme_key& key, const _gpgme_signature& signature) {
-    long subkey_expires = 0;
+    const auto time = [](auto seconds) {  // signed in GPGME 1, unsigned in GPGME 2
+        return static_cast<std::time_t>(seconds);
+    };
+    std::time_t subkey_expires = 0;
     for (auto subkey = key.subkeys; subkey != nullptr; subkey = subkey->next)
-        if (std::string_view(subkey->fpr) == signature.fpr) subkey_expires = subkey->expires;
-    return first_of({key.subkeys->expires, subkey_expires, static_cast<long>(signature.exp_timestamp)});
+        if (std::string_view(subkey->fpr) == signature.fpr) subkey_expires = time(subkey->expires);
+    return first_of({time(key.subkeys->expires), subkey_expires, time(signature.exp_timestamp)});
 }
 
 // Makes sure that the signature is good and that what was signed is the password and nothing else: a gpg.conf can
