@@ -223,6 +223,14 @@ fetch_mandos_client() (
     dpkg -x mandos-client_*.deb . && rm -f apt.log mandos-client_*.deb && mv "$2" "$1"
 )
 
+# kernel_packages : the packages that hold Debian's kernel and its modules: one, or since Debian 14 several that it depends on.
+kernel_packages() {
+    kernel=$(apt-cache depends linux-image-amd64 2>/dev/null | awk '$1 == "Depends:" && $2 ~ /^linux-image-/ { print $2; exit }')
+    [ -n "$kernel" ] || return
+    echo "$kernel"
+    apt-cache depends "$kernel" | awk '$1 == "Depends:" && $2 ~ /^linux-(binary|modules)-/ { print $2 }'
+}
+
 # fetch_kernel DIRECTORY : Debian's kernel and its modules, unpacked into the directory and not installed; for emulated machines.
 fetch_kernel() (
     set -- "$1" "$1.new"
@@ -230,13 +238,16 @@ fetch_kernel() (
     rm -rf "$2"
     mkdir -p "$2"
     cd "$2" || exit 73
-    image=$(apt-cache depends linux-image-amd64 2>/dev/null | awk '$1 == "Depends:" { print $2; exit }')
-    if [ -z "$image" ] || ! apt-get -o APT::Sandbox::User=root download "$image" >apt.log 2>&1; then
+    packages=$(kernel_packages)
+    # shellcheck disable=SC2086 # a list of words
+    if [ -z "$packages" ] || ! apt-get -o APT::Sandbox::User=root download $packages >apt.log 2>&1; then
         apt-get update >apt.log 2>&1
-        image=$(apt-cache depends linux-image-amd64 | awk '$1 == "Depends:" { print $2; exit }')
-        apt-get -o APT::Sandbox::User=root download "$image" >apt.log 2>&1 || { cat apt.log >&2; exit 69; }
+        apt-get -o APT::Sandbox::User=root download $(kernel_packages) >apt.log 2>&1 || { cat apt.log >&2; exit 69; }
     fi
-    dpkg -x linux-image-*.deb . && rm -f apt.log linux-image-*.deb || exit 73
+    for package in linux-*.deb; do
+        dpkg -x "$package" . || exit 73
+    done
+    rm -f apt.log linux-*.deb
     [ -e lib ] || ln -s usr/lib lib  # since Debian 13 the modules are below /usr
     mv "$2" "$1"
 )
