@@ -40,7 +40,7 @@ bool is_running(const network::Link& link) {
 
 base::Result<std::unique_ptr<Interfaces>> Interfaces::start(base::Loop& loop, const base::Log& log,
                                                             network::InterfaceChoice choice, base::Duration delay,
-                                                            changes::Ask ask, Listener listener) {
+                                                            changes::RequestSender ask, Listener listener) {
     std::unique_ptr<Interfaces> interfaces(
         new Interfaces(loop, log, std::move(choice), delay, std::move(ask), std::move(listener)));
     Interfaces* self = interfaces.get();
@@ -65,7 +65,7 @@ base::Result<std::unique_ptr<Interfaces>> Interfaces::start(base::Loop& loop, co
 }
 
 Interfaces::Interfaces(base::Loop& loop, const base::Log& log, network::InterfaceChoice choice, base::Duration delay,
-                       changes::Ask ask, Listener listener)
+                       changes::RequestSender ask, Listener listener)
     : loop_(loop),
       log_(log),
       choice_(std::move(choice)),

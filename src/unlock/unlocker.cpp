@@ -31,7 +31,7 @@ std::vector<options::ServerAddress> configured_servers(const options::Options& o
 }  // namespace
 
 base::Result<std::unique_ptr<Unlocker>> Unlocker::start(base::Loop& loop, const base::Log& log,
-                                                        const options::Options& options, changes::Ask ask,
+                                                        const options::Options& options, changes::RequestSender ask,
                                                         const servers::TlsCredentials& credentials,
                                                         discovery::Browsing browsing, Listener listener) {
     std::unique_ptr<Unlocker> unlocker(new Unlocker(loop, log, options, std::move(ask), std::move(listener)));
@@ -39,7 +39,7 @@ base::Result<std::unique_ptr<Unlocker>> Unlocker::start(base::Loop& loop, const 
     return unlocker;
 }
 
-Unlocker::Unlocker(base::Loop& loop, const base::Log& log, const options::Options& options, changes::Ask ask,
+Unlocker::Unlocker(base::Loop& loop, const base::Log& log, const options::Options& options, changes::RequestSender ask,
                    Listener listener)
     : loop_(loop),
       log_(log),

@@ -88,7 +88,7 @@ TEST_CASE("routes go to what may be a server, over interfaces that are used") {
     CHECK(scene.allows_route("2001:db8::1", 3));
 }
 
-TEST_CASE("what is bounded by whoever performs it is allowed") {
+TEST_CASE("requests that the executor itself bounds are allowed") {
     PolicyScene scene;
     CHECK(scene.allows(changes::StartHooks{}));
     CHECK(scene.allows(changes::RemoveHostRoute{1, *base::IpAddress::parse("127.0.0.1")}));

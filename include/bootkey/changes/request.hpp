@@ -66,6 +66,6 @@ struct Reply {
 /// Told the reply, from the loop, never before the call that was given it returns. None: nobody wants to know.
 using Done = std::function<void(const Reply&)>;
 /// Asks for something, in whatever process it is performed.
-using Ask = std::function<void(const Request& request, Done done)>;
+using RequestSender = std::function<void(const Request& request, Done done)>;
 
 }  // namespace bootkey::changes

@@ -18,7 +18,7 @@ public:
     /// `send` brings a message to the monitor.
     explicit PendingRequests(std::function<void(FromWorker)> send) : send_(std::move(send)) {}
 
-    /// Asks; see changes::Ask.
+    /// Asks; see changes::RequestSender.
     void ask(const changes::Request& request, changes::Done done);
     /// The monitor has replied. A reply to what nobody asked is ignored.
     void replied(const Replied& reply);

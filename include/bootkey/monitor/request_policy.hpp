@@ -2,7 +2,8 @@
 //
 // What the monitor lets the other processes say and have done. The worker listens to the network and the decryptor
 // reads what comes from there, so either may have been taken over by somebody there: they get what unlocking needs and
-// the options allow, and nothing else. The tables in request_policy.cpp are the whole of it.
+// the options allow, and nothing else. The tables in request_policy.cpp say what that is; PrivilegedExecutor bounds the
+// number of routes, and SupervisedProcess ends a process that gives signs of life nobody asked for.
 #pragma once
 
 #include <cstdint>
@@ -28,7 +29,7 @@ enum class Verdict {
     ignore,       ///< it comes too late, or too often
     leave_out,    ///< it is one too many of those that only tell something
     refuse,       ///< it is one too many of those that ask for something
-    end_process,  ///< whoever says so much is not sound
+    end_process,  ///< a sound process does not say so much
 };
 
 class RequestPolicy {

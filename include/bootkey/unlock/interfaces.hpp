@@ -42,8 +42,8 @@ public:
     /// so. All references must outlive the object. Errors: netlink cannot be opened.
     [[nodiscard]] static base::Result<std::unique_ptr<Interfaces>> start(base::Loop& loop, const base::Log& log,
                                                                          network::InterfaceChoice choice,
-                                                                         base::Duration delay, changes::Ask ask,
-                                                                         Listener listener);
+                                                                         base::Duration delay,
+                                                                         changes::RequestSender ask, Listener listener);
     Interfaces(const Interfaces&) = delete;
     Interfaces& operator=(const Interfaces&) = delete;
     ~Interfaces();
@@ -63,7 +63,7 @@ private:
     };
 
     Interfaces(base::Loop& loop, const base::Log& log, network::InterfaceChoice choice, base::Duration delay,
-               changes::Ask ask, Listener listener);
+               changes::RequestSender ask, Listener listener);
     void begin_when_ready();
     void on_event(const network::Event& event);
     void on_removed(const network::Link& link);
@@ -84,7 +84,7 @@ private:
     const base::Log& log_;
     network::InterfaceChoice choice_;
     base::Duration delay_;
-    changes::Ask ask_;
+    changes::RequestSender ask_;
     Listener listener_;
     std::map<std::uint32_t, State> states_;
     int bring_ups_pending_ = 0;

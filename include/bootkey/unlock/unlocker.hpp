@@ -51,7 +51,7 @@ public:
     /// its rooms' starts.
     [[nodiscard]] static base::Result<std::unique_ptr<Unlocker>> start(base::Loop& loop, const base::Log& log,
                                                                        const options::Options& options,
-                                                                       changes::Ask ask,
+                                                                       changes::RequestSender ask,
                                                                        const servers::TlsCredentials& credentials,
                                                                        discovery::Browsing browsing, Listener listener);
     ~Unlocker();
@@ -70,7 +70,7 @@ public:
     void log_status() const;
 
 private:
-    Unlocker(base::Loop& loop, const base::Log& log, const options::Options& options, changes::Ask ask,
+    Unlocker(base::Loop& loop, const base::Log& log, const options::Options& options, changes::RequestSender ask,
              Listener listener);
     [[nodiscard]] base::Result<void> open_rooms(const servers::TlsCredentials& credentials,
                                                 discovery::Browsing browsing);
@@ -92,7 +92,7 @@ private:
     base::Loop& loop_;
     const base::Log& log_;
     const options::Options& options_;
-    changes::Ask ask_;
+    changes::RequestSender ask_;
     Listener listener_;
     network::InterfaceChoice choice_;
     std::vector<options::ServerAddress> configured_;  // --connect or --server
